@@ -1,0 +1,40 @@
+"""Whether an account is visited now, and in words why not: a pure choice over its shared state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from leasebot_pipeline.domain.circuit import Circuit
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What all processes know of an account before a visit."""
+
+    id: UUID
+    name: str
+    is_active: bool
+    stop_code: str | None
+    stop_reason: str | None
+    stopped_at: datetime | None
+    circuit: Circuit
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+
+
+def reason_not_to_visit(account: AccountState, now: datetime) -> str | None:
+    """Why this account is left alone, or None when it may be visited."""
+    if not account.is_active:
+        return f"{account.name}: inactive"
+    if account.stop_code is not None:
+        since = f" since {account.stopped_at:%Y-%m-%d %H:%M} UTC" if account.stopped_at else ""
+        return f"{account.name}: stopped{since} with {account.stop_code}: {account.stop_reason or 'no detail'}"
+    if not account.circuit.admits(now):
+        until = account.circuit.open_until
+        assert until is not None
+        return f"{account.name}: CIRCUIT_OPEN, next try in {(until - now).total_seconds():.0f} s"
+    if account.lease_owner and account.lease_expires_at and account.lease_expires_at > now:
+        return f"{account.name}: busy, another visit of this account is under way"
+    return None
