@@ -1,0 +1,177 @@
+"""Landing: what a poll saw, raw, in `"InboundEvents"`; and the inbox's change signal in `"InboxThreads"`.
+
+Both are idempotent: landing the same thread page twice adds nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from leasebot_pipeline.domain.platforms import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class SeenThread:
+    """One inbox row as the change signal needs it."""
+
+    external_thread_id: str
+    fingerprint: str
+    sort_rank: int
+    history: bool
+    """True when the row's own time lies before the history bound: known, but not worth a visit."""
+    ours_last: bool
+    """True when the newest message is ours: read after those in which a lead waits."""
+
+
+# A thread is new or changed while its fingerprint differs from the one its page was last read under.
+# History never seen before counts as read: it is answered by nobody. Rows that left the inbox lose
+# their rank. One statement, whatever the size of the inbox.
+_NOTE_INBOX = text("""
+    WITH seen AS (
+      SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS t(external_thread_id text, fingerprint text, sort_rank int, history boolean, ours_last boolean)
+    ), gone AS (
+      UPDATE "InboxThreads" SET sort_rank = NULL
+       WHERE platform_account_id = :account AND sort_rank IS NOT NULL
+         AND external_thread_id NOT IN (SELECT external_thread_id FROM seen)
+    ), noted AS (
+      INSERT INTO "InboxThreads" AS i
+             (platform_account_id, external_thread_id, fingerprint, read_fingerprint, sort_rank, seen_at)
+      SELECT :account, external_thread_id, fingerprint, CASE WHEN history THEN fingerprint END, sort_rank, :now
+        FROM seen
+      ON CONFLICT (platform_account_id, external_thread_id) DO UPDATE
+         SET fingerprint = EXCLUDED.fingerprint, sort_rank = EXCLUDED.sort_rank, seen_at = EXCLUDED.seen_at
+      RETURNING i.external_thread_id, i.failures, i.read_fingerprint IS DISTINCT FROM i.fingerprint AS unread
+    )
+    SELECT external_thread_id FROM noted JOIN seen USING (external_thread_id)
+     WHERE noted.unread ORDER BY noted.failures, seen.ours_last, seen.sort_rank
+""")
+
+
+def note_inbox(conn: Connection, account: UUID, threads: Sequence[SeenThread], now: datetime) -> list[str]:
+    """Store what the inbox listed; returns the threads whose page must be read: waiting leads first, then by rank.
+
+    Threads that failed before come last, so that one broken page never starves the others.
+    """
+    rows = json.dumps([asdict(thread) for thread in threads])
+    return list(conn.execute(_NOTE_INBOX, {"account": account, "rows": rows, "now": now}).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class LandedMessage:
+    """One message of a thread page on its way to `"InboundEvents"`."""
+
+    external_message_id: str
+    identity_source: str
+    direction: str
+    body: str
+    sent_at: datetime | None
+    sent_at_text: str | None
+    sent_at_has_time: bool
+
+
+_LAND = text("""
+    INSERT INTO "InboundEvents"
+           (platform_account_id, platform, external_thread_id, external_message_id, identity_source, direction, body,
+            sent_at, sent_at_text, sent_at_has_time, payload, platform_run_id, landed_at)
+    SELECT :account, :platform, :thread, m.external_message_id, m.identity_source, m.direction, m.body,
+           m.sent_at, m.sent_at_text, m.sent_at_has_time, CAST(:payload AS jsonb), :run, :now
+      FROM ROWS FROM (jsonb_to_recordset(CAST(:messages AS jsonb))
+             AS (external_message_id text, identity_source text, direction text, body text, sent_at timestamptz,
+                 sent_at_text text, sent_at_has_time boolean)) WITH ORDINALITY
+        AS m(external_message_id, identity_source, direction, body, sent_at, sent_at_text, sent_at_has_time, position)
+     ORDER BY m.position
+    ON CONFLICT (platform_account_id, external_thread_id, external_message_id) DO NOTHING
+    RETURNING direction
+""")
+_MARK_READ = text("""
+    UPDATE "InboxThreads" SET read_fingerprint = fingerprint, read_at = :now, failures = 0, last_error = NULL
+     WHERE platform_account_id = :account AND external_thread_id = :thread
+""")
+
+
+def land_thread(
+    conn: Connection,
+    *,
+    account: UUID,
+    platform: Platform,
+    external_thread_id: str,
+    messages: Sequence[LandedMessage],
+    payload: dict[str, object],
+    platform_run: UUID,
+    now: datetime,
+) -> tuple[int, int]:
+    """Land a thread page and mark the thread read, in the caller's transaction; (new, new inbound)."""
+    rows = [
+        {**asdict(message), "sent_at": message.sent_at.isoformat() if message.sent_at else None}
+        for message in messages
+    ]
+    directions = list(
+        conn.execute(
+            _LAND,
+            {
+                "account": account,
+                "platform": platform.value,
+                "thread": external_thread_id,
+                "messages": json.dumps(rows),
+                "payload": json.dumps(payload),
+                "run": platform_run,
+                "now": now,
+            },
+        ).scalars()
+    )
+    conn.execute(_MARK_READ, {"account": account, "thread": external_thread_id, "now": now})
+    return len(directions), directions.count("inbound")
+
+
+_THREAD_FAILED = text("""
+    UPDATE "InboxThreads" SET failures = failures + 1, last_error = :error
+     WHERE platform_account_id = :account AND external_thread_id = :thread
+""")
+
+
+def note_thread_failure(conn: Connection, account: UUID, external_thread_id: str, error: str) -> None:
+    """Remember that a thread page could not be read; it is tried again, behind the others."""
+    conn.execute(_THREAD_FAILED, {"account": account, "thread": external_thread_id, "error": error[:500]})
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWork:
+    """What waits for a run of a platform."""
+
+    events: int
+    conversations: int
+    dispatches: int
+
+
+_PENDING = text("""
+    SELECT (SELECT count(*) FROM (
+              SELECT 1 FROM "InboundEvents"
+               WHERE platform = :platform AND ingested_at IS NULL AND quarantined_at IS NULL LIMIT 10000) e),
+           (SELECT count(*) FROM (
+              SELECT 1 FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+               WHERE a.platform = :platform AND a.is_active AND c.status = 'open'
+                 AND c.newest_inbound_seq > c.handled_through_seq LIMIT 10000) w),
+           (SELECT count(*) FROM (
+              SELECT 1 FROM "OutboundDispatches" d
+                JOIN "PlatformAccounts" a ON a.id = d.platform_account_id
+                LEFT JOIN "AccountRuntime" r ON r.platform_account_id = d.platform_account_id
+               WHERE d.platform = :platform AND a.is_active AND r.stop_code IS NULL
+                 AND (r.circuit_open_until IS NULL OR r.circuit_open_until <= :now)
+                 AND ((d.state IN ('queued', 'retry_scheduled') AND COALESCE(d.next_attempt_at, :now) <= :now)
+                   OR (d.state IN ('claimed', 'sending') AND d.lease_expires_at <= :now)
+                   OR (d.state = 'unknown' AND COALESCE(d.next_attempt_at, :now) <= :now))
+               LIMIT 10000) o)
+""")
+
+
+def pending_work(conn: Connection, platform: Platform, now: datetime) -> PendingWork:
+    """Counts (capped at 10,000 each) of landed events, waiting conversations and due dispatches."""
+    events, conversations, dispatches = conn.execute(_PENDING, {"platform": platform.value, "now": now}).one()
+    return PendingWork(events, conversations, dispatches)
