@@ -166,7 +166,7 @@ _PENDING = text("""
                  AND (r.circuit_open_until IS NULL OR r.circuit_open_until <= :now)
                  AND ((d.state IN ('queued', 'retry_scheduled') AND COALESCE(d.next_attempt_at, :now) <= :now)
                    OR (d.state IN ('claimed', 'sending') AND d.lease_expires_at <= :now)
-                   OR (d.state = 'unknown' AND COALESCE(d.next_attempt_at, :now) <= :now))
+                   OR (d.state = 'unknown' AND d.next_attempt_at <= :now))
                LIMIT 10000) o)
 """)
 
