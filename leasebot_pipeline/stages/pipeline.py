@@ -1,0 +1,63 @@
+"""What every stage is handed: the database, the clock, the platforms and the policy as plain values."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import uuid4
+
+from sqlalchemy import Engine
+
+from leasebot_pipeline.domain.clock import Clock
+from leasebot_pipeline.domain.decisions import DecisionProvider
+from leasebot_pipeline.domain.pacing import DEFAULT_PACES, Pace
+from leasebot_pipeline.domain.platforms import Platform, SendMode
+from leasebot_pipeline.platforms.protocol import Connectors
+
+
+@dataclass(frozen=True, slots=True)
+class PipelinePolicy:
+    """Limits and switches of the pipeline; units are in the names."""
+
+    default_send_mode: SendMode = SendMode.DRAFT_ONLY
+    ingest_batch_size: int = 1000
+    decision_batch_size: int = 500
+    threads_per_poll: int = 25
+    poll_deadline_s: float = 25.0
+    dispatch_deadline_s: float = 40.0
+    action_deadline_s: float = 20.0
+    account_lease: timedelta = timedelta(seconds=90)
+    claim_ttl: timedelta = timedelta(seconds=60)
+    history_bound: timedelta = timedelta(hours=48)
+    context_messages: int = 30
+    slot_option_limit: int = 4
+    slot_horizon: timedelta = timedelta(days=14)
+    showing_minutes: int = 30
+    allow_lead_names: tuple[str, ...] = ()
+    allow_lead_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
+    max_message_age: timedelta | None = None
+    ingest_p95_target_ms: int = 60_000
+    paces: Mapping[Platform, Pace] = field(default_factory=lambda: dict(DEFAULT_PACES))
+
+
+def _worker_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The collaborators of the stages. ``sleep`` and ``fraction`` (random in [0, 1)) are seams for tests."""
+
+    engine: Engine
+    clock: Clock
+    connectors: Connectors
+    provider: DecisionProvider
+    policy: PipelinePolicy
+    worker: str = field(default_factory=_worker_name)
+    sleep: Callable[[float], None] = time.sleep
+    fraction: Callable[[], float] = random.random

@@ -1,0 +1,246 @@
+"""Poll: read a platform's inboxes, land what is new, say whether a run is worth starting.
+
+The inbox list is the change signal, the thread page is the source of messages. A failed poll is not an
+empty inbox: it is recorded with its class and told in the skip reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from leasebot_pipeline.domain.failures import PlatformFailure
+from leasebot_pipeline.domain.identity import inbox_row_fingerprint
+from leasebot_pipeline.domain.linkage import extract_hints
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.polling import reason_not_to_visit
+from leasebot_pipeline.domain.readings import Direction, InboxReading, InboxRow, ThreadReading
+from leasebot_pipeline.stages.pipeline import Pipeline
+from leasebot_pipeline.stages.visits import Lease, Visit, account_ref, leased, visit
+from leasebot_pipeline.storage import accounts_runtime, landing
+from leasebot_pipeline.storage.accounts_runtime import AccountRow
+from leasebot_pipeline.storage.crash_points import crash_point
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPoll:
+    """What one account's poll saw. ``code`` and ``message`` are set when it failed or was left alone."""
+
+    account_name: str
+    visited: bool
+    rows: int = 0
+    changed: int = 0
+    threads_read: int = 0
+    landed: int = 0
+    rows_without_identity: int = 0
+    latency_s: float = 0.0
+    code: str | None = None
+    message: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """One line for the tick."""
+        if not self.visited:
+            return self.message or f"{self.account_name}: not visited"
+        seen = f"{self.account_name}: inbox read in {self.latency_s:.2f} s, {self.rows} threads"
+        unidentified = f", {self.rows_without_identity} rows without identity" if self.rows_without_identity else ""
+        if self.code is not None:
+            read = f" after {self.threads_read} of {self.changed} threads" if self.changed else ""
+            return f"{self.account_name}: {self.code}{read}: {self.message}"
+        if self.changed == 0:
+            return f"{seen}, none changed{unidentified}"
+        return f"{seen}, {self.changed} changed, {self.landed} new messages{unidentified}"
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """A platform's poll and what waits for a run."""
+
+    platform: Platform
+    accounts: tuple[AccountPoll, ...]
+    landed: int
+    pending: int
+    waiting: int
+    due_dispatches: int
+
+    @property
+    def has_work(self) -> bool:
+        return self.pending + self.waiting + self.due_dispatches > 0
+
+    @property
+    def skip_reason(self) -> str | None:
+        """Why no run is needed, in words; None when there is work."""
+        if self.has_work:
+            return None
+        return "; ".join(account.summary for account in self.accounts) or "no account of this platform"
+
+
+def poll(pipeline: Pipeline, platform: Platform, triggered_by: str) -> PollResult:
+    """Visit every account of the platform that may be visited now, one after the other."""
+    with pipeline.engine.connect() as conn:
+        rows = accounts_runtime.accounts(conn, platform)
+    polls = tuple(_poll_account(pipeline, row, triggered_by) for row in rows)
+    with pipeline.engine.connect() as conn:
+        pending = landing.pending_work(conn, platform, pipeline.clock())
+    return PollResult(
+        platform=platform,
+        accounts=polls,
+        landed=sum(account.landed for account in polls),
+        pending=pending.events,
+        waiting=pending.conversations,
+        due_dispatches=pending.dispatches,
+    )
+
+
+def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str) -> AccountPoll:
+    reason = reason_not_to_visit(row.state, pipeline.clock())
+    if reason is not None:
+        return AccountPoll(row.state.name, visited=False, code=row.state.stop_code, message=reason)
+    with leased(pipeline, row) as lease:
+        if lease is None:
+            return AccountPoll(
+                row.state.name, visited=False, message=f"{row.state.name}: busy, another visit is under way"
+            )
+        return _visit_inbox(lease, triggered_by)
+
+
+@dataclass(slots=True)
+class _Progress:
+    rows: int = 0
+    changed: int = 0
+    threads_read: int = 0
+    landed: int = 0
+    without_identity: int = 0
+    failed_threads: int = 0
+
+
+def _visit_inbox(lease: Lease, triggered_by: str) -> AccountPoll:
+    progress = _Progress()
+    with visit(lease, "ingest", triggered_by, None) as current:
+        try:
+            _read_and_land(lease, current, progress)
+        finally:
+            current.counts = {
+                "rows": progress.rows,
+                "changed": progress.changed,
+                "threadsRead": progress.threads_read,
+                "threadsFailed": progress.failed_threads,
+                "landed": progress.landed,
+                "rowsWithoutIdentity": progress.without_identity,
+            }
+    failure = current.failure
+    return AccountPoll(
+        lease.account.state.name,
+        visited=True,
+        rows=progress.rows,
+        changed=progress.changed,
+        threads_read=progress.threads_read,
+        landed=progress.landed,
+        rows_without_identity=progress.without_identity,
+        latency_s=current.duration.total_seconds(),
+        code=failure.code if failure else None,
+        message=failure.detail if failure else None,
+    )
+
+
+def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
+    pipeline, account = lease.pipeline, lease.account
+    policy = pipeline.policy
+    connector = pipeline.connectors.for_platform(account.platform)
+    lease.pace("ingest")
+    reading = connector.read_inbox(account_ref(account), deadline_s=policy.action_deadline_s)
+    progress.rows, progress.without_identity = len(reading.rows), reading.rows_without_identity
+    current.rows = len(reading.rows)
+    with pipeline.engine.begin() as conn:
+        unread = landing.note_inbox(
+            conn,
+            account.state.id,
+            _seen_threads(reading, pipeline.clock() - policy.history_bound),
+            pipeline.clock(),
+        )
+    progress.changed = len(unread)
+    by_thread = {row.external_thread_id: row for row in reading.rows}
+    for thread_id in unread[: policy.threads_per_poll]:
+        spent = (pipeline.clock() - current.started_at).total_seconds()
+        if progress.threads_read and spent > policy.poll_deadline_s:
+            break  # the rest stays unread and comes first next time
+        lease.keep()
+        lease.pace("thread_sync")
+        try:
+            thread = connector.read_thread(
+                account_ref(account), thread_id, deadline_s=policy.action_deadline_s
+            )
+        except PlatformFailure as failure:
+            progress.failed_threads += 1
+            with pipeline.engine.begin() as conn:
+                landing.note_thread_failure(conn, account.state.id, thread_id, str(failure))
+            if failure.stops_account or progress.failed_threads >= 3:
+                raise
+            continue
+        progress.threads_read += 1
+        progress.landed += _land(lease, current, by_thread[thread_id], thread)
+
+
+def _seen_threads(reading: InboxReading, history_before: datetime) -> list[landing.SeenThread]:
+    seen: dict[str, landing.SeenThread] = {}
+    for row in reading.rows:
+        seen.setdefault(
+            row.external_thread_id,
+            landing.SeenThread(
+                external_thread_id=row.external_thread_id,
+                fingerprint=inbox_row_fingerprint(row),
+                sort_rank=row.sort_rank,
+                history=row.sent_at is not None and row.sent_at < history_before,
+                ours_last=row.preview_direction is Direction.OUTBOUND,
+            ),
+        )
+    return list(seen.values())
+
+
+def _land(lease: Lease, current: Visit, row: InboxRow, thread: ThreadReading) -> int:
+    pipeline, account = lease.pipeline, lease.account
+    messages = [
+        landing.LandedMessage(
+            external_message_id=message.external_message_id,
+            identity_source=message.identity_source,
+            direction=message.direction.value,
+            body=message.body,
+            sent_at=message.sent_at,
+            sent_at_text=message.sent_at_text,
+            sent_at_has_time=message.sent_at_has_time,
+        )
+        for message in thread.messages
+    ]
+    with pipeline.engine.begin() as conn:
+        landed, _ = landing.land_thread(
+            conn,
+            account=account.state.id,
+            platform=account.platform,
+            external_thread_id=row.external_thread_id,
+            messages=messages,
+            payload=_payload(row, thread),
+            platform_run=current.run,
+            now=pipeline.clock(),
+        )
+    crash_point("poll.after_landing")
+    return landed
+
+
+def _payload(row: InboxRow, thread: ThreadReading) -> dict[str, object]:
+    """What is known of the thread; the thread page wins over the inbox row."""
+    known: dict[str, object | None] = {
+        "leadName": thread.lead_name or row.lead_name,
+        "leadExternalId": thread.lead_external_id or row.lead_external_id,
+        "leadContact": dict(thread.lead_contact) or None,
+        "listingExternalId": thread.listing_external_id or row.listing_external_id,
+        "threadLabel": thread.thread_label or row.thread_label,
+        "threadMessageCount": row.message_count,
+        "inboxSortRank": row.sort_rank,
+        "propertyName": thread.property_name,
+        "unitNumber": thread.unit_number,
+    }
+    payload: dict[str, object] = {key: value for key, value in known.items() if value is not None}
+    hints = extract_hints(payload)
+    if hints:
+        payload["linkageHints"] = hints
+    return payload
