@@ -1,31 +1,35 @@
-"""What a decision is asked, what a provider answers, what comes of it: plain values.
+"""A decision on a conversation that waits: what is asked, what a provider says, what comes of it.
 
-The unit is a conversation that waits, not a message: a burst is answered once, from its newest state.
+The unit is the conversation: a burst of new messages is one ``DecisionInput`` and gets one answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Literal, Protocol
 from uuid import UUID
 
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.policy import LeadGate
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.slots import Slot
 
 
 class Intent(StrEnum):
+    """What a lead wants. FOLLOW_UP is only ever an effective intent."""
+
     TOUR_REQUEST = "tour_request"
     PRICING_QUESTION = "pricing_question"
     AVAILABILITY_QUESTION = "availability_question"
     UNSUBSCRIBE = "unsubscribe"
     UNKNOWN = "unknown"
+    FOLLOW_UP = "follow_up"
 
 
 class WorkflowOutcome(StrEnum):
-    """The six outcomes a provider may give; ``no_show`` and ``completed`` are a person's."""
+    """What a conversation has come to. The last two are only ever set by people."""
 
     NOT_INTERESTED = "not_interested"
     WANTS_RESCHEDULE = "wants_reschedule"
@@ -33,26 +37,34 @@ class WorkflowOutcome(StrEnum):
     SHOWING_CONFIRMED = "showing_confirmed"
     GENERAL_QUESTION = "general_question"
     HUMAN_REQUIRED = "human_required"
+    NO_SHOW = "no_show"
+    COMPLETED = "completed"
 
 
-class Risk(StrEnum):
+class RiskLevel(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
 
 
-class Outcome(StrEnum):
-    SEND = "send"
-    DRAFT = "draft"
-    SKIP = "skip"
-    ESCALATE = "escalate"
-    BLOCKED = "blocked"
+ProviderName = Literal["heuristic", "gemini"]
+OutcomeName = Literal["send", "draft", "skip", "escalate", "blocked"]
+
+PROVIDER_INTENTS: Final[tuple[Intent, ...]] = tuple(
+    i for i in Intent if i is not Intent.FOLLOW_UP
+)
+PROVIDER_OUTCOMES: Final[tuple[WorkflowOutcome, ...]] = tuple(WorkflowOutcome)[:6]
+"""The six outcomes a provider may give."""
+ANSWERABLE_INTENTS: Final = frozenset(
+    {Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION, Intent.FOLLOW_UP}
+)
+MIN_CONFIDENCE: Final = 0.55
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionInput:
-    """A waiting conversation as a provider sees it."""
+    """All a provider and the policy may know of one waiting conversation."""
 
     conversation_id: UUID
     platform: Platform
@@ -60,87 +72,125 @@ class DecisionInput:
     unit_label: str | None
     unit_number: str | None
     new_messages: tuple[str, ...]
-    """Inbound texts nobody answered yet, oldest first."""
+    """Unanswered messages of the lead, oldest first."""
     history: tuple[tuple[Direction, str], ...]
-    """What was written before, oldest first."""
+    """Earlier messages of both sides, oldest first, without the new ones."""
     slots: tuple[Slot, ...]
+    """Candidates for an offer, best first."""
     open_offer: tuple[Slot, ...]
-    """Slots of our last offer that are still open, in the order they were offered."""
+    """Slots of the last offer that are still open, in the order they were offered."""
     has_recent_outbound: bool
-    last_intent: Intent | None = None
+    last_intent: str | None
+    workflow_state: str
+    workflow_outcome: str | None
+    showing_state: str | None
+    age_s: float | None
+    """Seconds since the newest message was sent; None when unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a verdict says so: the rule that spoke and the words it spoke about."""
+    """Why: the rule that spoke and the lead's words it spoke on."""
 
     rule: str
     words: str
 
+    def as_details(self) -> dict[str, str]:
+        return {"rule": self.rule, "words": self.words}
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A provider's answer. ``selected_slot_index`` counts from 1 in the open offer, else in the slots."""
+    """A provider's reading of one conversation."""
 
-    provider: str
+    provider: ProviderName
+    model: str | None
     rules_version: str
     intent: Intent
+    effective_intent: Intent
+    follow_up: bool
     workflow_outcome: WorkflowOutcome
     confidence: float
-    risk: Risk
+    risk_level: RiskLevel
     ambiguous: bool
-    follow_up: bool
-    guardrails: tuple[str, ...] = ()
-    selected_slot_index: int | None = None
-    evidence: tuple[Evidence, ...] = ()
-    model: str | None = None
-    provider_details: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def effective_intent(self) -> str:
-        return "follow_up" if self.follow_up else self.intent.value
+    selected_slot_index: int | None
+    """1-based into ``open_offer`` when there is one, else into ``slots``."""
+    guardrails: tuple[str, ...]
+    """Reason codes of inbound guardrails that were hit, strongest first."""
+    evidence: tuple[Evidence, ...]
+    reply_language: str | None
+    """ISO 639-1 code of the lead's language; None when it could not be told."""
+    provider_details: dict[str, object] = field(default_factory=dict)
+    intents: tuple[Intent, ...] = ()
+    """Every intent found, main one first."""
+    hold_reasons: tuple[str, ...] = ()
+    """Codes, without the ``escalate_`` prefix, of other grounds for a person to look."""
+    nothing_to_answer: bool = False
+    """True for a bare thank-you and the like: neither a reply nor a person is needed."""
+    suggested_reply: str | None = None
+    """Free text of a model: at most a draft for a person."""
 
 
 class DecisionProvider(Protocol):
-    """Judges conversations in batches, in order; one input that fails never fails the others."""
+    """Reads conversations. Never raises for a single input: see ``failed_verdict``."""
 
-    def decide(self, inputs: Sequence[DecisionInput]) -> list[Verdict]: ...
+    def decide(self, inputs: Sequence[DecisionInput]) -> list[Verdict]:
+        """One verdict per input, in the order of the inputs."""
+        ...
+
+
+def failed_verdict(
+    provider: ProviderName,
+    model: str | None,
+    rules_version: str,
+    failure: BaseException,
+) -> Verdict:
+    """The verdict on an input its provider could not read: a person must look.
+
+    Only the failure's type is kept, since its text may quote the lead.
+    """
+    return Verdict(
+        provider=provider,
+        model=model,
+        rules_version=rules_version,
+        intent=Intent.UNKNOWN,
+        effective_intent=Intent.UNKNOWN,
+        follow_up=False,
+        workflow_outcome=WorkflowOutcome.HUMAN_REQUIRED,
+        confidence=0.0,
+        risk_level=RiskLevel.HIGH,
+        ambiguous=True,
+        selected_slot_index=None,
+        guardrails=(),
+        evidence=(Evidence("provider_failed", type(failure).__name__),),
+        reply_language=None,
+        provider_details={"failure": type(failure).__name__},
+        hold_reasons=("provider_failed",),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class AutomationRule:
-    """Which template answers an intent on an account."""
+class ComposeOptions:
+    """Limits of a reply and the gates before it."""
 
-    id: UUID
-    intent: str
-    enabled: bool
-    template_name: str
+    slot_option_limit: int = 4
+    lead_gate: LeadGate = field(default_factory=LeadGate)
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
-    """A reply text with ``{{ placeholders }}``."""
+class Outcome:
+    """What is done about a conversation, and every reason for it."""
 
-    id: UUID
-    name: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What becomes of a waiting conversation. ``reasons`` holds all that apply, ``reason`` the first."""
-
-    outcome: Outcome
+    outcome: OutcomeName
+    reason: str
     reasons: tuple[str, ...]
-    body: str | None = None
-    slots: tuple[Slot, ...] = ()
-    template_id: UUID | None = None
-    guardrails_out: tuple[str, ...] = ()
-
-    @property
-    def reason(self) -> str:
-        return self.reasons[0]
-
-    @property
-    def escalation_reason_code(self) -> str | None:
-        return self.reason if self.outcome is Outcome.ESCALATE else None
+    """All reasons that apply; the first is ``reason``."""
+    escalation_reason_code: str | None
+    reply_body: str | None
+    """Only for ``send`` and ``draft``."""
+    slots_offered: tuple[Slot, ...]
+    """The slots the reply names, in its order; empty without a reply."""
+    template_id: UUID | None
+    human_action_required: bool
+    guardrails_out: tuple[str, ...]
+    """Reason codes of outbound guardrails that the prepared reply hit."""

@@ -1,60 +1,137 @@
-"""What an account may do with a reply: effective send mode = min(release stage, override, default)."""
+"""What an account allows: its send mode, its automation rules and templates, and the lead gates. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from leasebot_pipeline.domain.platforms import ReleaseStage, SendMode
+from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformPolicy:
-    """The account's policy at the moment of a decision; stored with it as the snapshot."""
+    """The switches over one account's replies."""
 
     is_active: bool
     send_mode_override: SendMode | None
     global_default: SendMode
     release_stage: ReleaseStage
     in_cohort: bool
+    """Whether the account belongs to the canary cohort; only read in the canary stage."""
+
+    @property
+    def stage_send_mode(self) -> SendMode:
+        """The most the release stage allows."""
+        if self.release_stage is ReleaseStage.FULL:
+            return SendMode.AUTO_SEND
+        if self.release_stage is ReleaseStage.CANARY and self.in_cohort:
+            return SendMode.AUTO_SEND
+        return SendMode.DRAFT_ONLY
 
     @property
     def effective_send_mode(self) -> SendMode:
-        """``auto_send`` only when the stage, the account and the default all allow it."""
-        if self.release_stage is ReleaseStage.SHADOW:
-            return SendMode.DRAFT_ONLY
-        if self.release_stage is ReleaseStage.CANARY and not self.in_cohort:
-            return SendMode.DRAFT_ONLY
-        return self.send_mode_override or self.global_default
+        """The strictest of release stage, account override (when set) and global default."""
+        modes = (
+            self.stage_send_mode,
+            self.send_mode_override or self.global_default,
+            self.global_default,
+        )
+        return (
+            SendMode.AUTO_SEND
+            if all(m is SendMode.AUTO_SEND for m in modes)
+            else SendMode.DRAFT_ONLY
+        )
 
-    @property
-    def may_send(self) -> bool:
-        return self.is_active and self.effective_send_mode is SendMode.AUTO_SEND
-
-    def as_json(self) -> dict[str, object]:
-        """The ``platformPolicy`` object of audits and message metadata."""
+    def as_details(self) -> dict[str, object]:
+        """The policy as audit details and decision rows show it."""
         return {
             "isActive": self.is_active,
             "sendMode": self.effective_send_mode.value,
-            "sendModeOverride": self.send_mode_override.value if self.send_mode_override else None,
+            "sendModeOverride": self.send_mode_override.value
+            if self.send_mode_override
+            else None,
             "globalDefaultSendMode": self.global_default.value,
             "releaseStage": self.release_stage.value,
             "inCohort": self.in_cohort,
         }
 
 
-def in_canary(account: UUID, cohort: Mapping[str, object]) -> bool:
-    """Whether an account belongs to the canary: listed explicitly, or by a stable hash percentage.
+@dataclass(frozen=True, slots=True)
+class AutomationRule:
+    """A rule of an account: which template answers which intent."""
 
-    ``cohort``: ``{"accounts": [uuid, ...]}`` and/or ``{"percentage": 0..100}``.
-    """
-    listed = cohort.get("accounts")
-    if isinstance(listed, list) and str(account) in {str(item).lower() for item in listed}:
-        return True
-    percentage = cohort.get("percentage")
-    if not isinstance(percentage, int | float):
-        return False
-    bucket = int.from_bytes(hashlib.sha256(account.bytes).digest()[:4]) % 10_000
-    return bucket < percentage * 100
+    id: UUID
+    intent: str
+    enabled: bool
+    template_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A reply text of an account or of all accounts; placeholders are written ``{{ name }}``."""
+
+    id: UUID
+    name: str
+    body: str
+    variables: tuple[str, ...]
+    is_active: bool
+
+
+ALLOW_ENV: Final = "WORKER_AUTOREPLY_ALLOW_LEAD_NAMES"
+ALLOW_BY_PLATFORM_ENV: Final = "WORKER_AUTOREPLY_ALLOW_LEAD_NAMES_BY_PLATFORM"
+
+
+@dataclass(frozen=True, slots=True)
+class LeadGate:
+    """Test gates: only listed leads are answered, and only fresh messages. Off without a list."""
+
+    allow_names: tuple[str, ...] = ()
+    allow_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(
+        default_factory=dict
+    )
+    max_message_age: timedelta | None = None
+
+    def names_for(self, platform: Platform) -> tuple[str, ...]:
+        """The list in force: the platform's own replaces the global one."""
+        return self.allow_names_by_platform.get(platform, self.allow_names)
+
+    def refusal(
+        self, platform: Platform, lead_name: str | None, age_s: float | None
+    ) -> str | None:
+        """Reason code why this lead is not answered, or None. An unknown age counts as too old."""
+        names = self.names_for(platform)
+        if not any(name.strip() for name in names):
+            return None
+        if _plain(lead_name or "") not in {
+            _plain(name) for name in names if name.strip()
+        }:
+            return "test_allowlist_blocked"
+        if self.max_message_age is None or self.max_message_age <= timedelta(0):
+            return None
+        if age_s is None or age_s > self.max_message_age.total_seconds():
+            return "test_allowlist_message_too_old"
+        return None
+
+    def as_details(
+        self, platform: Platform, lead_name: str | None
+    ) -> dict[str, object]:
+        """The gate as audit details show it."""
+        names = self.names_for(platform)
+        details: dict[str, object] = {
+            "type": "lead_name",
+            "env": ALLOW_BY_PLATFORM_ENV
+            if platform in self.allow_names_by_platform
+            else ALLOW_ENV,
+            "configured": list(names),
+            "matched": _plain(lead_name or "") in {_plain(name) for name in names},
+        }
+        if self.max_message_age is not None:
+            details["maxMessageAgeMinutes"] = self.max_message_age.total_seconds() / 60
+        return details
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split()).casefold()
