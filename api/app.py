@@ -1,0 +1,107 @@
+"""The FastAPI application: routes, the layers around them, and what lives as long as the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware import Middleware
+
+from api import errors
+from api.auth import routes as auth_routes
+from api.auth.passwords import PasswordHasher, hash_password
+from api.auth.throttle import SignInThrottle
+from api.config import ApiConfig
+from api.database import Database
+from api.edge.failures import Failures
+from api.edge.guards import BodyLimit, OriginGuard
+from api.edge.request_log import RequestLog
+from api.edge.response_headers import ResponseHeaders
+from api.openapi import describe
+from api.routes import health, me, observability
+from api.services import Services
+from leasebot_pipeline.domain.clock import Clock
+from leasebot_pipeline.storage import auth as logins
+from leasebot_pipeline.storage import migrate
+
+log = structlog.get_logger("api")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    config: ApiConfig,
+    *,
+    clock: Clock = utc_now,
+    open_database: Callable[[str], Database] = Database,
+) -> FastAPI:
+    """The application; its lifespan opens and closes the database pool.
+
+    It starts without a reachable database too: `/ready` tells, and requests answer 503 until it is there.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = Services(
+            config=config,
+            clock=clock,
+            database=open_database(config.database_url),
+            passwords=PasswordHasher(),
+            throttle=SignInThrottle(),
+            migrations_head=migrate.head(),
+        )
+        app.state.services = services
+        try:
+            await _bootstrap(services)
+            yield
+        finally:
+            await services.database.dispose()
+
+    app = FastAPI(
+        title="leasebot",
+        summary="Reads the inboxes of five rental platforms, answers exactly once, accounts for every step.",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        redirect_slashes=False,
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(ResponseHeaders, config),
+            Middleware(Failures),
+            Middleware(OriginGuard, config),
+            Middleware(BodyLimit),
+        ],
+    )
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    errors.install(app)
+    for router in (health.router, auth_routes.router, me.router, observability.router):
+        app.include_router(router)
+    return app
+
+
+async def _bootstrap(services: Services) -> None:
+    """Create the development administrator. A failure is logged: the API serves without it."""
+    admin = services.config.dev_admin
+    if admin is None:
+        return
+    try:
+        created = await services.database.run(
+            logins.ensure_dev_admin,
+            email=admin.email,
+            name=admin.name,
+            password_hash=partial(hash_password, admin.password),
+            now=services.clock(),
+        )
+    except SQLAlchemyError:
+        log.exception("dev_admin_failed")
+        return
+    log.info("dev_admin_ready", created=created)

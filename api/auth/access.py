@@ -1,0 +1,83 @@
+"""Who asks: the session behind the cookie, and the roles a route allows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Response
+
+from api.auth.cookies import CookieJar
+from api.errors import forbidden_role, unauthorized
+from api.services import Services, ServicesDep
+from leasebot_pipeline.storage import auth as logins
+
+SESSION_LIFETIME: Final = timedelta(days=7)
+RENEW_AFTER: Final = timedelta(days=1)
+UNREMEMBERED_LIFETIME: Final = timedelta(days=1)
+
+ADMIN: Final = "admin"
+AGENT: Final = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A signed-in user."""
+
+    session: logins.Session
+    user: logins.User
+
+    @property
+    def role(self) -> str:
+        """``admin``, or ``agent`` for whatever else is stored."""
+        return ADMIN if self.user.role == ADMIN else AGENT
+
+
+def cookie_jar(services: Services) -> CookieJar:
+    return CookieJar(services.config.auth_secret, secure=services.config.secure)
+
+
+async def find_identity(request: Request, response: Response, services: ServicesDep) -> Identity | None:
+    """The caller, None for a stranger. A session older than a day is renewed, its cookie with it."""
+    jar = cookie_jar(services)
+    cookies = request.headers.get("cookie", "")
+    token = jar.read(cookies, jar.session_token)
+    if token is None:
+        return None
+    found = await services.database.run(logins.find_session, token)
+    now = services.clock()
+    if found is None or found[0].expires_at <= now or found[1].is_banned(now):
+        return None
+    session, user = found
+    remembered = jar.read(cookies, jar.dont_remember) is None
+    if remembered and session.expires_at - SESSION_LIFETIME + RENEW_AFTER <= now:
+        expires_at = now + SESSION_LIFETIME
+        if await services.database.run(logins.renew_session, session, expires_at, now):
+            session = logins.renewed(session, expires_at, now)
+            max_age_s = int(SESSION_LIFETIME.total_seconds())
+            for line in jar.signed_in(token, remember=True, max_age_s=max_age_s):
+                response.headers.append("set-cookie", line)
+    return Identity(session, user)
+
+
+OptionalIdentity = Annotated[Identity | None, Depends(find_identity)]
+
+
+def require(*roles: str) -> Callable[..., Awaitable[Identity]]:
+    """A dependency: the caller, who must have one of the roles. ``admin`` does not imply ``agent``."""
+
+    async def allowed(identity: OptionalIdentity) -> Identity:
+        if identity is None:
+            raise unauthorized()
+        if identity.role not in roles:
+            raise forbidden_role(roles, identity.role)
+        return identity
+
+    return allowed
+
+
+ADMIN_ONLY = Depends(require(ADMIN))
+AdminIdentity = Annotated[Identity, Depends(require(ADMIN))]
+AnyIdentity = Annotated[Identity, Depends(require(AGENT, ADMIN))]

@@ -1,0 +1,47 @@
+"""What the API needs from the settings, as plain values derived once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+DEFAULT_ORIGIN = "http://localhost:5173"
+
+
+@dataclass(frozen=True, slots=True)
+class DevAdmin:
+    """The administrator a development start creates. The password is hashed before it is stored."""
+
+    email: str
+    password: str
+    name: str
+
+    def __repr__(self) -> str:
+        return f"DevAdmin(email={self.email!r})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ApiConfig:
+    """Plain values; ``trusted_origins`` are scheme://host[:port] without a path."""
+
+    database_url: str
+    auth_secret: str
+    base_url: str = "http://localhost:3001"
+    trusted_origins: tuple[str, ...] = (DEFAULT_ORIGIN,)
+    allow_public_signup: bool = False
+    dev_admin: DevAdmin | None = None
+    ingest_p95_target_ms: int = 60_000
+    log_level: str = "info"
+    host: str = "127.0.0.1"
+    port: int = 3001
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the API through https; decides the cookie's name and flags."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def write_origins(self) -> frozenset[str]:
+        """Origins whose pages may write: the trusted ones and the API's own."""
+        own = urlsplit(self.base_url)
+        return frozenset((*self.trusted_origins, f"{own.scheme}://{own.netloc}"))

@@ -1,0 +1,56 @@
+"""The API's connection pool. Storage functions take a plain Connection; they run here without blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from leasebot_pipeline.storage.engine import sqlalchemy_url
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+
+
+class Database:
+    """One pool. Raises sqlalchemy.exc errors; their texts carry no parameter values."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self._engine = create_async_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            hide_parameters=True,
+            connect_args={
+                "application_name": "lease-bot-api",
+                "connect_timeout": 5,
+                "options": _OPTIONS,
+            },
+        )
+        self._reader = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    async def run(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``work`` in one transaction, committed when it returns."""
+        async with self._engine.begin() as conn:
+            return await conn.run_sync(work, *args, **kwargs)
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``work`` read-only, all its statements on one consistent view of the data."""
+        async with self._reader.connect() as conn:
+            return await conn.run_sync(work, *args, **kwargs)
+
+    async def dispose(self) -> None:
+        await self._engine.dispose()

@@ -1,0 +1,31 @@
+"""What handlers work with: built once in the app's lifespan, reached through the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from api.auth.passwords import PasswordHasher
+from api.auth.throttle import SignInThrottle
+from api.config import ApiConfig
+from api.database import Database
+from leasebot_pipeline.domain.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    config: ApiConfig
+    clock: Clock
+    database: Database
+    passwords: PasswordHasher
+    throttle: SignInThrottle
+    migrations_head: str
+
+
+def services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(services)]

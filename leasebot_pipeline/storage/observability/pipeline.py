@@ -1,0 +1,187 @@
+"""How the pipeline itself stands: transitions, the human queue, slots, linkage, latency, visits, dispatch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from leasebot_pipeline.domain.platforms import REQUIRED_PLATFORMS
+from leasebot_pipeline.storage.observability.values import (
+    DispatchCounts,
+    HumanRequiredQueue,
+    IngestLatency,
+    IngestLinkage,
+    PlatformCount,
+    PlatformRunsHealth,
+    SourceCount,
+    StrategyCount,
+    TransitionCount,
+)
+
+# A recovery (trigger) always leaves an outcome for lead and writes no states into its details.
+_TRANSITIONS = text("""
+    SELECT CASE action WHEN 'workflow_no_reply_recovered' THEN 'outcome'
+                ELSE COALESCE(details #>> '{previous,workflowState}', 'unknown') END AS from_state,
+           CASE action WHEN 'workflow_no_reply_recovered' THEN 'lead'
+                ELSE COALESCE(details #>> '{next,workflowState}', 'unknown') END AS to_state,
+           count(*) AS total
+      FROM "AuditLogs"
+     WHERE action IN ('workflow_state_transitioned', 'workflow_no_reply_recovered') AND created_at >= :since
+     GROUP BY 1, 2
+     ORDER BY total DESC, 1, 2
+""")
+_HUMAN_REQUIRED = text("""
+    SELECT a.platform, count(*) AS total, min(c.workflow_updated_at) AS oldest
+      FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+     WHERE c.workflow_outcome = 'human_required' AND c.status = 'open'
+     GROUP BY a.platform
+     ORDER BY total DESC, a.platform
+""")
+_SLOT_SOURCE = text("""
+    SELECT slot_source AS source, count(*) AS total
+      FROM "Decisions"
+     WHERE decided_at >= :since AND slot_source IS NOT NULL
+     GROUP BY slot_source
+     ORDER BY total DESC, slot_source
+""")
+# A conversation is tried again when a listing appears: only its newest attempt says how it stands.
+_LINKAGE = text("""
+    SELECT resolved, strategy, count(*) AS total
+      FROM (SELECT DISTINCT ON (entity_id)
+                   action = 'ingest_conversation_linkage_resolved' AS resolved,
+                   COALESCE(details #>> '{linkage,strategy}', 'unknown') AS strategy
+              FROM "AuditLogs"
+             WHERE action IN ('ingest_conversation_linkage_resolved', 'ingest_conversation_linkage_unresolved')
+               AND created_at >= :since
+             ORDER BY entity_id, created_at DESC, id DESC) newest
+     GROUP BY resolved, strategy
+     ORDER BY total DESC, strategy
+""")
+# What was sent before an account's first visit is history, not delay.
+_LATENCY = text("""
+    SELECT platform, count(*) AS total,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY delay_ms) AS p50,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY delay_ms) AS p95
+      FROM (SELECT e.platform, GREATEST(0, EXTRACT(EPOCH FROM e.landed_at - e.sent_at)::float8 * 1000) AS delay_ms
+              FROM "InboundEvents" e
+              JOIN (SELECT a.id, COALESCE((SELECT min(r.started_at) FROM "PlatformRuns" r
+                                            WHERE r.platform_account_id = a.id AND r.action = 'ingest'),
+                                          '-infinity') AS watched_since
+                      FROM "PlatformAccounts" a) a ON a.id = e.platform_account_id
+             WHERE e.landed_at >= :since AND e.direction = 'inbound'
+               AND e.sent_at_has_time AND e.sent_at >= a.watched_since) delays
+     GROUP BY platform
+""")
+_RUNS = text("""
+    SELECT a.platform, visits.succeeded, visits.failed, reached.ingest_at, reached.send_at,
+           failure.ended_at AS failure_at, failure.action AS failure_action,
+           failure.error_class, failure.error_code
+      FROM (SELECT platform, array_agg(id) AS ids FROM "PlatformAccounts" GROUP BY platform) a
+     CROSS JOIN LATERAL (
+           SELECT max(last_success_ingest_at) AS ingest_at, max(last_success_send_at) AS send_at
+             FROM "AccountRuntime" WHERE platform_account_id = ANY(a.ids)) reached
+      LEFT JOIN (
+           SELECT platform, count(*) FILTER (WHERE outcome = 'succeeded') AS succeeded,
+                  count(*) FILTER (WHERE outcome = 'failed') AS failed,
+                  max(started_at) FILTER (WHERE outcome = 'failed') AS failed_start
+             FROM "PlatformRuns" WHERE started_at >= :since GROUP BY platform) visits ON visits.platform = a.platform
+      LEFT JOIN LATERAL (
+           SELECT ended_at, action, error_class, error_code FROM "PlatformRuns"
+            WHERE started_at = visits.failed_start AND platform = a.platform AND outcome = 'failed'
+            ORDER BY ended_at DESC NULLS LAST LIMIT 1) failure ON true
+""")
+_DISPATCH = text("""
+    SELECT (SELECT count(*) FROM "OutboundDispatches" WHERE state IN ('queued', 'retry_scheduled')) AS queued,
+           (SELECT count(*) FROM "OutboundDispatches" WHERE state IN ('claimed', 'sending')) AS in_flight,
+           (SELECT count(*) FROM "OutboundDispatches" WHERE state = 'unknown') AS unknown,
+           (SELECT count(*) FROM "OutboundDispatches" WHERE state = 'dead_letter') AS dead_letter
+""")
+
+
+def workflow_transitions(conn: Connection, since: datetime) -> tuple[TransitionCount, ...]:
+    """State changes of conversations; equal states mean a change within one (outcome or showing)."""
+    rows = conn.execute(_TRANSITIONS, {"since": since})
+    return tuple(TransitionCount(row.from_state, row.to_state, row.total) for row in rows)
+
+
+def human_required_queue(conn: Connection, now: datetime) -> HumanRequiredQueue:
+    rows = conn.execute(_HUMAN_REQUIRED).all()
+    oldest = min((row.oldest for row in rows), default=None)
+    return HumanRequiredQueue(
+        open=sum(row.total for row in rows),
+        oldest_waiting_seconds=None if oldest is None else max(0, int((now - oldest).total_seconds())),
+        by_platform=tuple(PlatformCount(row.platform, row.total) for row in rows),
+    )
+
+
+def slot_source(conn: Connection, since: datetime) -> tuple[SourceCount, ...]:
+    """Where offered slots came from, for decisions that looked for slots."""
+    return tuple(SourceCount(row.source, row.total) for row in conn.execute(_SLOT_SOURCE, {"since": since}))
+
+
+def ingest_linkage(conn: Connection, since: datetime) -> IngestLinkage:
+    by_strategy: Counter[str] = Counter()
+    resolved = unresolved = 0
+    for row in conn.execute(_LINKAGE, {"since": since}):
+        by_strategy[row.strategy] += row.total
+        if row.resolved:
+            resolved += row.total
+        else:
+            unresolved += row.total
+    tried = resolved + unresolved
+    return IngestLinkage(
+        resolved=resolved,
+        unresolved=unresolved,
+        by_strategy=tuple(StrategyCount(name, count) for name, count in by_strategy.most_common()),
+        coverage=round(resolved / tried, 4) if tried else None,
+    )
+
+
+def ingest_latency(conn: Connection, since: datetime, target_ms: int) -> tuple[IngestLatency, ...]:
+    """One entry for each of the five platforms, in their order."""
+    measured = {row.platform: row for row in conn.execute(_LATENCY, {"since": since})}
+    entries = []
+    for platform in REQUIRED_PLATFORMS:
+        row = measured.get(platform.value)
+        entries.append(
+            IngestLatency(
+                platform=platform.value,
+                p50_ms=round(row.p50) if row else None,
+                p95_ms=round(row.p95) if row else None,
+                count=row.total if row else 0,
+                target_ms=target_ms,
+                exceeded=bool(row and row.p95 > target_ms),
+            )
+        )
+    return tuple(entries)
+
+
+def platform_runs(conn: Connection, since: datetime) -> tuple[PlatformRunsHealth, ...]:
+    """One entry for each of the five platforms, in their order."""
+    found = {row.platform: row for row in conn.execute(_RUNS, {"since": since})}
+    entries = []
+    for platform in REQUIRED_PLATFORMS:
+        row = found.get(platform.value)
+        entries.append(
+            PlatformRunsHealth(
+                platform=platform.value,
+                succeeded=(row.succeeded or 0) if row else 0,
+                failed=(row.failed or 0) if row else 0,
+                last_successful_ingest_at=row.ingest_at if row else None,
+                last_successful_send_at=row.send_at if row else None,
+                last_failure_at=row.failure_at if row else None,
+                last_failure_action=row.failure_action if row else None,
+                last_failure_class=row.error_class if row else None,
+                last_failure_code=row.error_code if row else None,
+            )
+        )
+    return tuple(entries)
+
+
+def dispatch(conn: Connection) -> DispatchCounts:
+    row = conn.execute(_DISPATCH).one()
+    return DispatchCounts(
+        queued=row.queued, in_flight=row.in_flight, unknown=row.unknown, dead_letter=row.dead_letter
+    )
