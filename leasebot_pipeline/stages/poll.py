@@ -43,7 +43,9 @@ class AccountPoll:
         if not self.visited:
             return self.message or f"{self.account_name}: not visited"
         seen = f"{self.account_name}: inbox read in {self.latency_s:.2f} s, {self.rows} threads"
-        unidentified = f", {self.rows_without_identity} rows without identity" if self.rows_without_identity else ""
+        unidentified = (
+            f", {self.rows_without_identity} rows without identity" if self.rows_without_identity else ""
+        )
         if self.code is not None:
             read = f" after {self.threads_read} of {self.changed} threads" if self.changed else ""
             return f"{self.account_name}: {self.code}{read}: {self.message}"

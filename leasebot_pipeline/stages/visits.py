@@ -117,6 +117,9 @@ def visit(lease: Lease, action: str, triggered_by: str, run_id: str | None) -> I
         yield current
     except PlatformFailure as failure:
         current.failure = failure
+    except BaseException as error:
+        current.failure = PlatformFailure("INTERNAL_ERROR", f"{type(error).__name__} during the visit")
+        raise
     finally:
         ended = pipeline.clock()
         current.duration = ended - now

@@ -7,7 +7,7 @@ lease was taken over changes nothing. Claims are taken one by one, just before t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.dispatching import AfterFailure
 from leasebot_pipeline.domain.failures import PlatformFailure
-from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
+from leasebot_pipeline.domain.policy import PlatformPolicy
 from leasebot_pipeline.domain.readings import DeliveryReceipt, SendBaseline
 
 
@@ -72,17 +73,40 @@ _DEMOTE = text("""
            error_code = CASE WHEN a.is_active THEN 'policy_draft_required' ELSE 'policy_platform_inactive' END
       FROM "PlatformAccounts" a
      WHERE a.id = d.platform_account_id AND d.platform = :platform AND d.state IN ('queued', 'retry_scheduled')
-       AND (NOT a.is_active OR (d.purpose IN ('decision', 'follow_up') AND NOT a.id = ANY(:sending_accounts)))
+       AND (a.id = ANY(:silent) OR (d.purpose IN ('decision', 'follow_up') AND NOT a.id = ANY(:automatic)))
     RETURNING d.id
 """)
 
 
 def demote_disallowed(
-    conn: Connection, platform: Platform, sending_accounts: Sequence[UUID], now: datetime
+    conn: Connection, platform: Platform, policies: Mapping[UUID, PlatformPolicy], now: datetime
 ) -> int:
-    """Hold back queued replies of accounts that may not send; ``sending_accounts`` may."""
-    parameters = {"platform": platform.value, "sending_accounts": list(sending_accounts), "now": now}
+    """Hold back queued replies of accounts that may not send them now."""
+    silent = [
+        account
+        for account, policy in policies.items()
+        if not policy.is_active or policy.release_stage is ReleaseStage.SHADOW
+    ]
+    automatic = [
+        account
+        for account, policy in policies.items()
+        if policy.is_active and policy.effective_send_mode is SendMode.AUTO_SEND
+    ]
+    parameters = {"platform": platform.value, "silent": silent, "automatic": automatic, "now": now}
     return len(conn.execute(_DEMOTE, parameters).all())
+
+
+_DUE_ACCOUNTS = text("""
+    SELECT DISTINCT platform_account_id FROM "OutboundDispatches"
+     WHERE platform = :platform
+       AND ((state IN ('queued', 'retry_scheduled') AND COALESCE(next_attempt_at, :now) <= :now)
+         OR (state = 'unknown' AND next_attempt_at <= :now))
+""")
+
+
+def accounts_with_due(conn: Connection, platform: Platform, now: datetime) -> set[UUID]:
+    """Accounts that have a reply to send or to settle now."""
+    return set(conn.execute(_DUE_ACCOUNTS, {"platform": platform.value, "now": now}).scalars())
 
 
 _COLUMNS = """

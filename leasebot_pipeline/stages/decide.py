@@ -1,0 +1,306 @@
+"""Decide: one answer per waiting conversation; the decision first, its effects in the same transaction.
+
+``plan`` reads and judges without writing, so that the quality gate can look at every decision before
+anything happens; ``apply`` writes what stands. A conversation that changed in between is left alone and
+comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from leasebot_pipeline.domain.decisions import ComposeOptions, DecisionInput, Outcome, Verdict
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.policy import LeadGate, PlatformPolicy
+from leasebot_pipeline.domain.readings import Direction
+from leasebot_pipeline.domain.replies import compose
+from leasebot_pipeline.domain.slots import Slot, candidates
+from leasebot_pipeline.domain.workflow import ConversationState, workflow_effects
+from leasebot_pipeline.stages import decide_rows
+from leasebot_pipeline.stages.pipeline import Pipeline
+from leasebot_pipeline.storage import audit, decisions, policies, waiting
+from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.waiting import Calendars, ReplyBook, WaitingConversation
+
+# Beyond what is offered, so that the provider can match a lead's own proposal.
+_CANDIDATES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDecision:
+    """A decision that is made but not written."""
+
+    id: UUID
+    conversation: WaitingConversation
+    input: DecisionInput
+    inbound_message_id: UUID
+    verdict: Verdict
+    outcome: Outcome
+    policy: PlatformPolicy
+    slot_source: str
+    workflow: tuple[ConversationState, ...]
+    """The states the conversation passes through, in order; empty when it stays."""
+
+    @property
+    def dispatch_key(self) -> str:
+        """Unique purpose of its outbox row: from the conversation and the message answered, nothing else."""
+        return f"decision:{self.conversation.id}:{self.conversation.newest_seq}"
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPlan:
+    """The decisions of a batch. ``rows`` is what the quality gate looks at, keyed by ``decision_id``."""
+
+    platform: Platform
+    planned: tuple[PlannedDecision, ...]
+    decided_at: datetime
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [decide_rows.check_row(planned) for planned in self.planned]
+
+
+@dataclass(frozen=True, slots=True)
+class DecideResult:
+    """What became of a batch. ``raced`` conversations changed meanwhile and are decided next time."""
+
+    decided: int = 0
+    queued: int = 0
+    drafted: int = 0
+    held: int = 0
+    skipped: int = 0
+    blocked: int = 0
+    refused: int = 0
+    raced: int = 0
+
+
+def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> DecisionPlan:  # noqa: ARG001
+    """Judge the next waiting conversations of a platform; nothing is written."""
+    policy = pipeline.policy
+    now = pipeline.clock()
+    with pipeline.engine.connect() as conn:
+        conversations = waiting.load_waiting(
+            conn, platform, policy.decision_batch_size, policy.context_messages
+        )
+        if not conversations:
+            return DecisionPlan(platform, (), now)
+        units = [c.unit_id for c in conversations if c.unit_id is not None]
+        calendars = waiting.load_calendars(conn, units, now, policy.slot_horizon)
+        offers = waiting.load_open_offers(conn, [c.id for c in conversations], now)
+        book = waiting.load_reply_book(conn, platform)
+        by_account = policies.account_policies(conn, platform, policy.default_send_mode)
+    slots = _SlotFinder(pipeline, calendars, now)
+    inputs = [
+        _input(platform, c, slots.for_conversation(c), offers.get(c.id, ()), now) for c in conversations
+    ]
+    verdicts = pipeline.provider.decide(inputs)
+    options = ComposeOptions(
+        slot_option_limit=policy.slot_option_limit,
+        lead_gate=LeadGate(
+            policy.allow_lead_names, policy.allow_lead_names_by_platform, policy.max_message_age
+        ),
+    )
+    return DecisionPlan(
+        platform,
+        tuple(
+            _planned(
+                conversation,
+                asked,
+                verdict,
+                by_account[conversation.platform_account_id],
+                book,
+                options,
+                policy.history_bound.total_seconds(),
+            )
+            for conversation, asked, verdict in zip(conversations, inputs, verdicts, strict=True)
+        ),
+        now,
+    )
+
+
+def apply(
+    pipeline: Pipeline, plan: DecisionPlan, refused: Mapping[str, str], run_id: str | None
+) -> DecideResult:
+    """Write the plan in one transaction; ``refused`` maps decision ids to why the quality gate holds them."""
+    planned = [
+        _held_by_gate(item, refused[str(item.id)]) if str(item.id) in refused else item
+        for item in plan.planned
+    ]
+    if not planned:
+        return DecideResult()
+    now = pipeline.clock()
+    with pipeline.engine.begin() as conn:
+        unchanged = decisions.lock_unchanged(conn, [item.conversation for item in planned])
+        stands = [item for item in planned if item.conversation.id in unchanged]
+        if stands:
+            decisions.write(
+                conn,
+                decisions=[decide_rows.decision_row(item, plan.platform, run_id) for item in stands],
+                offers=[row for item in stands for row in decide_rows.offer_rows(item)],
+                drafts=[
+                    decide_rows.draft_row(item, now) for item in stands if item.outcome.outcome == "draft"
+                ],
+                dispatches=[
+                    decide_rows.dispatch_row(item, plan.platform, run_id)
+                    for item in stands
+                    if item.outcome.outcome in ("send", "draft")
+                ],
+                marks=[row for item in stands for row in decide_rows.mark_rows(item, now)],
+                workflow_steps=decide_rows.workflow_steps(stands),
+                now=now,
+            )
+            audit.record(
+                conn,
+                [
+                    entry
+                    for item in stands
+                    for entry in decide_rows.audit_entries(item, plan.platform, run_id)
+                ],
+            )
+        crash_point("decide.before_commit")
+    crash_point("decide.after_commit")
+    outcomes = [item.outcome.outcome for item in stands]
+    return DecideResult(
+        decided=len(stands),
+        queued=outcomes.count("send"),
+        drafted=outcomes.count("draft"),
+        held=outcomes.count("escalate"),
+        skipped=outcomes.count("skip"),
+        blocked=outcomes.count("blocked"),
+        refused=sum(str(item.id) in refused for item in stands),
+        raced=len(planned) - len(stands),
+    )
+
+
+class _SlotFinder:
+    """Candidates per unit and assigned agent, computed once for all conversations that share them."""
+
+    def __init__(self, pipeline: Pipeline, calendars: Calendars, now: datetime) -> None:
+        self._pipeline, self._calendars, self._now = pipeline, calendars, now
+        self._found: dict[tuple[UUID, UUID | None], tuple[Slot, ...]] = {}
+
+    def for_conversation(self, conversation: WaitingConversation) -> tuple[Slot, ...]:
+        if conversation.unit_id is None:
+            return ()
+        key = (conversation.unit_id, conversation.assigned_agent_id)
+        if key not in self._found:
+            assignments = self._calendars.assignments.get(conversation.unit_id, [])
+            agents = [assignment.agent_id for assignment in assignments]
+            self._found[key] = candidates(
+                self._calendars.unit_windows.get(conversation.unit_id, []),
+                assignments,
+                [window for agent in agents for window in self._calendars.agent_windows.get(agent, [])],
+                [taken for agent in agents for taken in self._calendars.appointments.get(agent, [])],
+                self._now,
+                limit=_CANDIDATES,
+                assigned_agent_id=conversation.assigned_agent_id,
+            )
+        return self._found[key]
+
+
+def _input(
+    platform: Platform,
+    conversation: WaitingConversation,
+    slots: tuple[Slot, ...],
+    open_offer: tuple[Slot, ...],
+    now: datetime,
+) -> DecisionInput:
+    new = [
+        message
+        for message in conversation.messages
+        if message.direction is Direction.INBOUND
+        and message.seq > conversation.handled_seq
+        and not message.processed
+    ]
+    new_ids = {message.id for message in new}
+    history = [message for message in conversation.messages if message.id not in new_ids]
+    newest = new[-1] if new else conversation.messages[-1]
+    return DecisionInput(
+        conversation_id=conversation.id,
+        platform=platform,
+        lead_name=conversation.lead_name,
+        unit_label=conversation.unit_label,
+        unit_number=conversation.unit_number,
+        new_messages=tuple(message.body for message in new),
+        history=tuple((message.direction, message.body) for message in history),
+        slots=slots,
+        open_offer=open_offer,
+        has_recent_outbound=any(message.direction is Direction.OUTBOUND for message in history),
+        last_intent=conversation.last_intent,
+        workflow_state=conversation.workflow_state,
+        workflow_outcome=conversation.workflow_outcome,
+        showing_state=conversation.showing_state,
+        age_s=(now - (newest.sent_at or newest.created_at)).total_seconds(),
+    )
+
+
+def _planned(
+    conversation: WaitingConversation,
+    asked: DecisionInput,
+    verdict: Verdict,
+    policy: PlatformPolicy,
+    book: ReplyBook,
+    options: ComposeOptions,
+    history_bound_s: float,
+) -> PlannedDecision:
+    account = conversation.platform_account_id
+    intents = [verdict.intent.value]
+    if verdict.follow_up:
+        intents = ["follow_up", conversation.last_intent or "tour_request", "tour_request"]
+    rule = next((found for intent in intents if (found := book.rule(account, intent))), None)
+    template = book.template(account, rule.template_name if rule else None)
+    outcome = compose(asked, verdict, policy, rule, template, options)
+    if outcome.outcome in ("send", "draft"):
+        if conversation.delivery_unknown:
+            outcome = _held(outcome, "escalate_delivery_unknown")
+        elif asked.age_s is not None and asked.age_s > history_bound_s:
+            outcome = _held(outcome, "escalate_message_too_old")
+    state = ConversationState(
+        workflow_state=conversation.workflow_state,
+        workflow_outcome=conversation.workflow_outcome,
+        showing_state=conversation.showing_state,
+        follow_up_stage=conversation.follow_up_stage,
+    )
+    inbound = [message for message in conversation.messages if message.direction is Direction.INBOUND]
+    return PlannedDecision(
+        id=uuid4(),
+        conversation=conversation,
+        input=asked,
+        inbound_message_id=inbound[-1].id,
+        verdict=verdict,
+        outcome=outcome,
+        policy=policy,
+        slot_source=_slot_source(asked.slots),
+        workflow=tuple(workflow_effects(state, verdict, outcome)),
+    )
+
+
+def _slot_source(slots: tuple[Slot, ...]) -> str:
+    if not slots:
+        return "none"
+    return "unit_agent_availability" if any(slot.agent_id for slot in slots) else "unit_availability"
+
+
+def _held(outcome: Outcome, reason: str) -> Outcome:
+    """The same decision, kept from going out for one more reason, which comes first."""
+    return replace(
+        outcome,
+        outcome="escalate",
+        reason=reason,
+        reasons=(reason, *outcome.reasons),
+        escalation_reason_code=reason,
+        reply_body=None,
+        slots_offered=(),
+        human_action_required=True,
+    )
+
+
+def _held_by_gate(planned: PlannedDecision, why: str) -> PlannedDecision:
+    held = _held(planned.outcome, "escalate_quality_gate")
+    return replace(
+        planned, outcome=replace(held, reasons=(*held.reasons, f"quality_gate: {why}")), workflow=()
+    )

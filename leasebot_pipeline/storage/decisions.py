@@ -1,0 +1,172 @@
+"""Write decisions with all their effects: decision, offers, draft, outbox row, marks and workflow, set by set.
+
+Everything here runs in one transaction: a decision without its effects, or an effect without its
+decision, can't exist. A conversation that changed since it was read is left alone and decided again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from leasebot_pipeline.storage.waiting import WaitingConversation
+
+Row = Mapping[str, object]
+
+_LOCK = text("""
+    SELECT c.id FROM "Conversations" c
+      JOIN jsonb_to_recordset(CAST(:seen AS jsonb)) AS s(
+             id uuid, newest_seq bigint, handled_seq bigint, workflow_state text, workflow_outcome text, showing_state text)
+        ON s.id = c.id
+     WHERE c.newest_inbound_seq = s.newest_seq AND c.handled_through_seq = s.handled_seq
+       AND c.workflow_state = s.workflow_state AND c.workflow_outcome IS NOT DISTINCT FROM s.workflow_outcome
+       AND c.showing_state IS NOT DISTINCT FROM s.showing_state
+     ORDER BY c.id
+     FOR UPDATE OF c
+""")
+
+
+def lock_unchanged(conn: Connection, seen: Sequence[WaitingConversation]) -> set[UUID]:
+    """Lock the conversations that still are as they were read; the others are not returned."""
+    rows = [
+        {
+            "id": str(c.id),
+            "newest_seq": c.newest_seq,
+            "handled_seq": c.handled_seq,
+            "workflow_state": c.workflow_state,
+            "workflow_outcome": c.workflow_outcome,
+            "showing_state": c.showing_state,
+        }
+        for c in seen
+    ]
+    return set(conn.execute(_LOCK, {"seen": json.dumps(rows)}).scalars())
+
+
+_DECISIONS = text("""
+    INSERT INTO "Decisions"
+           (id, conversation_id, platform_account_id, platform, inbound_message_id, through_seq, provider, model, rules_version,
+            intent, effective_intent, follow_up, workflow_outcome, confidence, risk_level, outcome, reason, reasons,
+            escalation_reason_code, guardrails, slots, slot_source, selected_slot_index, policy, evidence, provider_details,
+            template_id, reply_body, run_id, decided_at)
+    SELECT id, conversation_id, platform_account_id, platform, inbound_message_id, through_seq, provider, model, rules_version,
+           intent, effective_intent, follow_up, workflow_outcome, confidence, risk_level, outcome, reason,
+           ARRAY(SELECT jsonb_array_elements_text(reasons)), escalation_reason_code,
+           ARRAY(SELECT jsonb_array_elements_text(guardrails)), slots, slot_source, selected_slot_index, policy, evidence,
+           provider_details, template_id, reply_body, run_id, :now
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+             id uuid, conversation_id uuid, platform_account_id uuid, platform text, inbound_message_id uuid, through_seq bigint,
+             provider text, model text, rules_version text, intent text, effective_intent text, follow_up boolean,
+             workflow_outcome text, confidence numeric, risk_level text, outcome text, reason text, reasons jsonb,
+             escalation_reason_code text, guardrails jsonb, slots jsonb, slot_source text, selected_slot_index int, policy jsonb,
+             evidence jsonb, provider_details jsonb, template_id uuid, reply_body text, run_id text)
+""")
+
+# A newer decision replaces what an older one still had in hand: nobody gets an outdated reply.
+_SUPERSEDE_DISPATCHES = text("""
+    WITH gone AS (
+      UPDATE "OutboundDispatches"
+         SET state = 'cancelled', error_code = 'superseded', last_error = 'a newer message was decided', updated_at = :now
+       WHERE conversation_id = ANY(:conversations) AND purpose = 'decision'
+         AND state IN ('draft', 'queued', 'retry_scheduled', 'held')
+      RETURNING message_id
+    )
+    UPDATE "Messages" m SET metadata = m.metadata || '{"reviewStatus": "hold", "superseded": true}'::jsonb
+      FROM gone WHERE m.id = gone.message_id
+""")
+_SUPERSEDE_OFFERS = text("""
+    UPDATE "SlotOffers" SET state = 'superseded', resolved_at = :now
+     WHERE conversation_id = ANY(:conversations) AND state = 'offered'
+""")
+_OFFERS = text("""
+    INSERT INTO "SlotOffers"
+           (conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, offered_at, expires_at)
+    SELECT conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, :now, starts_at
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+             conversation_id uuid, decision_id uuid, unit_id uuid, agent_id uuid, starts_at timestamptz, ends_at timestamptz,
+             timezone text, label text, position int)
+""")
+_DRAFTS = text("""
+    INSERT INTO "Messages"
+           (id, conversation_id, sender_type, sender_agent_id, external_message_id, direction, channel, body, metadata, sent_at, created_at)
+    SELECT id, conversation_id, 'agent', sender_agent_id, external_message_id, 'outbound', 'in_app', body, metadata, NULL, :now
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+             id uuid, conversation_id uuid, sender_agent_id uuid, external_message_id text, body text, metadata jsonb)
+""")
+_DISPATCHES = text("""
+    INSERT INTO "OutboundDispatches"
+           (id, purpose, purpose_key, decision_id, conversation_id, platform_account_id, platform, external_thread_id, message_id,
+            body, state, run_id, created_at, updated_at)
+    SELECT id, 'decision', purpose_key, decision_id, conversation_id, platform_account_id, platform, external_thread_id, message_id,
+           body, state, run_id, :now, :now
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+             id uuid, purpose_key text, decision_id uuid, conversation_id uuid, platform_account_id uuid, platform text,
+             external_thread_id text, message_id uuid, body text, state text, run_id text)
+    ON CONFLICT (purpose_key) DO NOTHING
+""")
+_MARKS = text("""
+    UPDATE "Messages" m SET metadata = (m.metadata - 'workerClaim') || r.patch
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, patch jsonb)
+     WHERE m.id = r.id
+""")
+_HANDLED = text("""
+    UPDATE "Conversations" c SET handled_through_seq = r.through_seq, updated_at = :now
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, through_seq bigint)
+     WHERE c.id = r.id
+""")
+_WORKFLOW = text("""
+    UPDATE "Conversations" c
+       SET workflow_state = r.workflow_state, workflow_outcome = r.workflow_outcome, showing_state = r.showing_state,
+           follow_up_stage = r.follow_up_stage,
+           follow_up_due_at = CASE WHEN r.follow_up_stage IS NULL THEN NULL ELSE c.follow_up_due_at END,
+           follow_up_owner_agent_id = CASE WHEN r.follow_up_stage IS NULL THEN NULL ELSE c.follow_up_owner_agent_id END,
+           follow_up_status = CASE WHEN r.follow_up_stage IS NULL THEN 'pending' ELSE c.follow_up_status END
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+             id uuid, workflow_state text, workflow_outcome text, showing_state text, follow_up_stage text)
+     WHERE c.id = r.id
+""")
+
+
+def write(
+    conn: Connection,
+    *,
+    decisions: Sequence[Row],
+    offers: Sequence[Row],
+    drafts: Sequence[Row],
+    dispatches: Sequence[Row],
+    marks: Sequence[Row],
+    workflow_steps: Sequence[Sequence[Row]],
+    now: datetime,
+) -> None:
+    """Write a batch of decisions and their effects, in the caller's transaction.
+
+    ``workflow_steps`` are applied one after the other, since a conversation may pass through a state
+    (outcome, lead, outcome) on its way.
+    """
+    conversations = [str(row["conversation_id"]) for row in decisions]
+    handled = [{"id": row["conversation_id"], "through_seq": row["through_seq"]} for row in decisions]
+    conn.execute(_SUPERSEDE_DISPATCHES, {"conversations": conversations, "now": now})
+    conn.execute(_SUPERSEDE_OFFERS, {"conversations": conversations, "now": now})
+    for statement, rows in (
+        (_DECISIONS, decisions),
+        (_OFFERS, offers),
+        (_DRAFTS, drafts),
+        (_DISPATCHES, dispatches),
+        (_MARKS, marks),
+        *((_WORKFLOW, step) for step in workflow_steps),
+        (_HANDLED, handled),
+    ):
+        if rows:
+            conn.execute(statement, {"rows": _json(rows), "now": now})
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return json.dumps([dict(row) for row in rows], default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

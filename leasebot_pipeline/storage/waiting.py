@@ -1,0 +1,228 @@
+"""What a decision needs to know, loaded for a whole batch of waiting conversations in a fixed number of statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.policy import AutomationRule, Template
+from leasebot_pipeline.domain.readings import Direction
+from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message of a conversation, newest state."""
+
+    id: UUID
+    seq: int
+    direction: Direction
+    body: str
+    sent_at: datetime | None
+    created_at: datetime
+    processed: bool
+    """True for what was decided or is history."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingConversation:
+    """A conversation whose lead waits. ``newest_seq`` is what a decision will cover."""
+
+    id: UUID
+    platform_account_id: UUID
+    external_thread_id: str
+    lead_name: str | None
+    listing_id: UUID | None
+    unit_id: UUID | None
+    unit_label: str | None
+    unit_number: str | None
+    assigned_agent_id: UUID | None
+    newest_seq: int
+    handled_seq: int
+    workflow_state: str
+    workflow_outcome: str | None
+    showing_state: str | None
+    follow_up_stage: str | None
+    last_intent: str | None
+    delivery_unknown: bool
+    messages: tuple[StoredMessage, ...] = ()
+
+
+# Fixed order, so that two runs never wait for each other crosswise.
+_WAITING = text("""
+    SELECT c.id, c.platform_account_id, c.external_thread_id, c.lead_name, c.listing_id, l.unit_id,
+           CASE WHEN u.id IS NULL THEN c.external_thread_label ELSE concat_ws(' ', u.property_name, u.unit_number) END AS unit_label,
+           u.unit_number, c.assigned_agent_id, c.newest_inbound_seq AS newest_seq, c.handled_through_seq AS handled_seq,
+           c.workflow_state, c.workflow_outcome, c.showing_state, c.follow_up_stage,
+           (SELECT d.intent FROM "Decisions" d WHERE d.conversation_id = c.id AND d.intent <> 'unknown'
+             ORDER BY d.through_seq DESC LIMIT 1) AS last_intent,
+           EXISTS (SELECT 1 FROM "OutboundDispatches" o
+                    WHERE o.conversation_id = c.id AND o.state IN ('claimed', 'sending', 'unknown')) AS delivery_unknown
+      FROM "Conversations" c
+      JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      LEFT JOIN "Listings" l ON l.id = c.listing_id
+      LEFT JOIN "Units" u ON u.id = l.unit_id
+     WHERE a.platform = :platform AND a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq
+     ORDER BY c.newest_inbound_seq
+     LIMIT :limit
+""")
+
+_MESSAGES = text("""
+    SELECT c.id AS conversation_id, m.id, m.seq, m.direction, m.body, m.sent_at, m.created_at,
+           m.metadata ? 'aiProcessedAt' AS processed
+      FROM unnest(CAST(:conversations AS uuid[])) AS c(id)
+     CROSS JOIN LATERAL (
+           SELECT * FROM "Messages" x WHERE x.conversation_id = c.id
+              AND COALESCE(x.metadata ->> 'reviewStatus', 'sent') = 'sent'
+            ORDER BY x.seq DESC LIMIT :per_conversation) m
+     ORDER BY m.seq
+""")
+
+
+def load_waiting(
+    conn: Connection, platform: Platform, limit: int, messages_each: int
+) -> list[WaitingConversation]:
+    """Waiting conversations of active accounts, longest waiting first, with their newest messages."""
+    rows = list(conn.execute(_WAITING, {"platform": platform.value, "limit": limit}).mappings())
+    messages: dict[UUID, list[StoredMessage]] = defaultdict(list)
+    if rows:
+        parameters = {"conversations": [row["id"] for row in rows], "per_conversation": messages_each}
+        for m in conn.execute(_MESSAGES, parameters):
+            messages[m.conversation_id].append(
+                StoredMessage(
+                    m.id, m.seq, Direction(m.direction), m.body, m.sent_at, m.created_at, m.processed
+                )
+            )
+    return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Calendars:
+    """Everything that decides which visits of some units can be offered."""
+
+    unit_windows: dict[UUID, list[UnitWindow]] = field(default_factory=dict)
+    assignments: dict[UUID, list[Assignment]] = field(default_factory=dict)
+    agent_windows: dict[UUID, list[AgentWindow]] = field(default_factory=dict)
+    appointments: dict[UUID, list[Appointment]] = field(default_factory=dict)
+
+
+_UNIT_WINDOWS = text("""
+    SELECT unit_id, starts_at, ends_at, timezone FROM "AvailabilitySlots"
+     WHERE unit_id = ANY(:units) AND status = 'open' AND ends_at > :now AND starts_at < :until
+     ORDER BY starts_at
+""")
+_ASSIGNMENTS = text("""
+    SELECT ua.unit_id, ua.agent_id, g.full_name, ua.priority
+      FROM "UnitAgentAssignments" ua JOIN "Agents" g ON g.id = ua.agent_id
+     WHERE ua.unit_id = ANY(:units) AND ua.assignment_mode = 'active'
+     ORDER BY ua.priority, ua.created_at
+""")
+_AGENT_WINDOWS = text("""
+    SELECT agent_id, starts_at, ends_at, timezone, status FROM "AgentAvailabilitySlots"
+     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
+     ORDER BY starts_at
+""")
+_APPOINTMENTS = text("""
+    SELECT agent_id, unit_id, starts_at, ends_at FROM "ShowingAppointments"
+     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
+       AND status IN ('pending', 'confirmed', 'reschedule_requested')
+""")
+
+
+def load_calendars(conn: Connection, units: Iterable[UUID], now: datetime, horizon: timedelta) -> Calendars:
+    """Calendars of the units and their active agents from now to the horizon: four statements."""
+    unit_ids = list(set(units))
+    if not unit_ids:
+        return Calendars()
+    calendars = Calendars()
+    window = {"units": unit_ids, "now": now, "until": now + horizon}
+    for row in conn.execute(_UNIT_WINDOWS, window):
+        calendars.unit_windows.setdefault(row.unit_id, []).append(UnitWindow(*row))
+    agents: set[UUID] = set()
+    for row in conn.execute(_ASSIGNMENTS, {"units": unit_ids}):
+        calendars.assignments.setdefault(row.unit_id, []).append(Assignment(*row))
+        agents.add(row.agent_id)
+    window = {"agents": list(agents), "now": now, "until": now + horizon}
+    for row in conn.execute(_AGENT_WINDOWS, window):
+        calendars.agent_windows.setdefault(row.agent_id, []).append(AgentWindow(*row))
+    for row in conn.execute(_APPOINTMENTS, window):
+        calendars.appointments.setdefault(row.agent_id, []).append(Appointment(*row))
+    return calendars
+
+
+_OPEN_OFFERS = text("""
+    SELECT conversation_id, starts_at, ends_at, o.timezone, agent_id, g.full_name, unit_id
+      FROM "SlotOffers" o LEFT JOIN "Agents" g ON g.id = o.agent_id
+     WHERE conversation_id = ANY(:conversations) AND state IN ('offered', 'held') AND starts_at > :now
+       AND (expires_at IS NULL OR expires_at > :now)
+     ORDER BY conversation_id, offered_at, position
+""")
+
+
+def load_open_offers(
+    conn: Connection, conversations: Sequence[UUID], now: datetime
+) -> dict[UUID, tuple[Slot, ...]]:
+    """The open offer of each conversation that has one, in the order it was made."""
+    offers: dict[UUID, list[Slot]] = defaultdict(list)
+    for row in conn.execute(_OPEN_OFFERS, {"conversations": list(conversations), "now": now}):
+        offers[row.conversation_id].append(Slot(*row[1:]))
+    return {conversation: tuple(slots) for conversation, slots in offers.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyBook:
+    """Rules and templates of a platform's accounts; an account's own come before global ones."""
+
+    rules: dict[tuple[UUID | None, str], AutomationRule]
+    templates: dict[tuple[UUID | None, str], Template]
+
+    def rule(self, account: UUID, intent: str) -> AutomationRule | None:
+        return self.rules.get((account, intent)) or self.rules.get((None, intent))
+
+    def template(self, account: UUID, name: str | None) -> Template | None:
+        if name is None:
+            return None
+        return self.templates.get((account, name)) or self.templates.get((None, name))
+
+
+_RULES = text("""
+    SELECT DISTINCT ON (r.platform_account_id, r.conditions ->> 'intent')
+           r.platform_account_id, r.id, r.conditions ->> 'intent' AS intent, r.is_enabled, r.action_config ->> 'template' AS template
+      FROM "AutomationRules" r
+      LEFT JOIN "PlatformAccounts" a ON a.id = r.platform_account_id
+     WHERE (r.platform_account_id IS NULL OR a.platform = :platform)
+       AND r.trigger_type = 'message_received' AND r.action_type = 'send_template' AND r.conditions ->> 'intent' IS NOT NULL
+     ORDER BY r.platform_account_id, r.conditions ->> 'intent', r.priority, r.created_at
+""")
+_TEMPLATES = text("""
+    SELECT DISTINCT ON (t.platform_account_id, t.name)
+           t.platform_account_id, t.id, t.name, t.body, t.variables, t.is_active
+      FROM "Templates" t
+      LEFT JOIN "PlatformAccounts" a ON a.id = t.platform_account_id
+     WHERE (t.platform_account_id IS NULL OR a.platform = :platform) AND t.is_active
+     ORDER BY t.platform_account_id, t.name, t.updated_at DESC
+""")
+
+
+def load_reply_book(conn: Connection, platform: Platform) -> ReplyBook:
+    """Rules (disabled ones included) and active templates: two statements."""
+    parameters = {"platform": platform.value}
+    rules = {
+        (row.platform_account_id, row.intent): AutomationRule(
+            row.id, row.intent, row.is_enabled, row.template
+        )
+        for row in conn.execute(_RULES, parameters)
+    }
+    templates = {
+        (row.platform_account_id, row.name): Template(
+            row.id, row.name, row.body, tuple(str(name) for name in row.variables), row.is_active
+        )
+        for row in conn.execute(_TEMPLATES, parameters)
+    }
+    return ReplyBook(rules, templates)
