@@ -13,13 +13,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from leasebot_pipeline.domain.decisions import ComposeOptions, DecisionInput, Outcome, Verdict
+from leasebot_pipeline.domain.decisions import (
+    ComposeOptions,
+    DecisionInput,
+    Outcome,
+    Verdict,
+    WorkflowOutcome,
+)
+from leasebot_pipeline.domain.eligibility import compose, rule_intents
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import LeadGate, PlatformPolicy
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.replies import compose
+from leasebot_pipeline.domain.showings import ShowingState
 from leasebot_pipeline.domain.slots import Slot, candidates
-from leasebot_pipeline.domain.workflow import ConversationState, workflow_effects
+from leasebot_pipeline.domain.workflow import (
+    ConversationState,
+    WorkflowChange,
+    WorkflowState,
+    workflow_effects,
+)
 from leasebot_pipeline.stages import decide_rows
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, decisions, policies, waiting
@@ -42,8 +54,7 @@ class PlannedDecision:
     outcome: Outcome
     policy: PlatformPolicy
     slot_source: str
-    workflow: tuple[ConversationState, ...]
-    """The states the conversation passes through, in order; empty when it stays."""
+    workflow: WorkflowChange | None
 
     @property
     def dispatch_key(self) -> str:
@@ -248,10 +259,10 @@ def _planned(
     history_bound_s: float,
 ) -> PlannedDecision:
     account = conversation.platform_account_id
-    intents = [verdict.intent.value]
-    if verdict.follow_up:
-        intents = ["follow_up", conversation.last_intent or "tour_request", "tour_request"]
-    rule = next((found for intent in intents if (found := book.rule(account, intent))), None)
+    rule = next(
+        (found for intent in rule_intents(asked, verdict) if (found := book.rule(account, intent.value))),
+        None,
+    )
     template = book.template(account, rule.template_name if rule else None)
     outcome = compose(asked, verdict, policy, rule, template, options)
     if outcome.outcome in ("send", "draft"):
@@ -259,12 +270,6 @@ def _planned(
             outcome = _held(outcome, "escalate_delivery_unknown")
         elif asked.age_s is not None and asked.age_s > history_bound_s:
             outcome = _held(outcome, "escalate_message_too_old")
-    state = ConversationState(
-        workflow_state=conversation.workflow_state,
-        workflow_outcome=conversation.workflow_outcome,
-        showing_state=conversation.showing_state,
-        follow_up_stage=conversation.follow_up_stage,
-    )
     inbound = [message for message in conversation.messages if message.direction is Direction.INBOUND]
     return PlannedDecision(
         id=uuid4(),
@@ -275,7 +280,16 @@ def _planned(
         outcome=outcome,
         policy=policy,
         slot_source=_slot_source(asked.slots),
-        workflow=tuple(workflow_effects(state, verdict, outcome)),
+        workflow=workflow_effects(conversation_state(conversation), verdict, outcome),
+    )
+
+
+def conversation_state(conversation: WaitingConversation) -> ConversationState:
+    """The workflow columns of a conversation as the rules take them."""
+    return ConversationState(
+        WorkflowState(conversation.workflow_state),
+        WorkflowOutcome(conversation.workflow_outcome) if conversation.workflow_outcome else None,
+        ShowingState(conversation.showing_state) if conversation.showing_state else None,
     )
 
 

@@ -9,7 +9,6 @@ from uuid import uuid5
 
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.domain.workflow import ConversationState
 from leasebot_pipeline.storage.audit import AuditEntry
 
 if TYPE_CHECKING:
@@ -200,16 +199,29 @@ def mark_rows(item: PlannedDecision, now: datetime) -> list[Row]:
 
 
 def workflow_steps(items: Sequence[PlannedDecision]) -> list[list[Row]]:
-    """The states conversations pass through, grouped by step: each step is one statement."""
-    depth = max((len(item.workflow) for item in items), default=0)
-    return [
-        [
-            {"id": str(item.conversation.id), **_state_columns(item.workflow[step])}
-            for item in items
-            if len(item.workflow) > step
-        ]
-        for step in range(depth)
-    ]
+    """The workflow columns to write, step by step: a conversation that reopens passes through ``lead``."""
+    reopened, final = [], []
+    for item in items:
+        if item.workflow is None:
+            continue
+        kept_stage = None if item.workflow.clear_follow_up else item.conversation.follow_up_stage
+        identity = {"id": str(item.conversation.id), "follow_up_stage": kept_stage}
+        if item.workflow.reopen_first:
+            lead = {
+                "workflow_state": "lead",
+                "workflow_outcome": None,
+                "showing_state": item.conversation.showing_state,
+            }
+            reopened.append({**identity, **lead})
+        final.append(
+            {
+                **identity,
+                "workflow_state": item.workflow.workflow_state,
+                "workflow_outcome": item.workflow.workflow_outcome,
+                "showing_state": item.workflow.showing_state,
+            }
+        )
+    return [reopened, final]
 
 
 def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None) -> list[AuditEntry]:
@@ -283,44 +295,27 @@ def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None)
         entries += [entry("ai_reply_draft_created", draft), entry("ai_reply_created", details)]
     elif outcome.outcome in ("escalate", "skip"):
         entries.append(entry("ai_reply_skipped", details))
-    if item.workflow:
+    if item.workflow is not None:
+        conversation, change = item.conversation, item.workflow
         transition = {
             "source": "ai_outcome_decision",
             "trigger": "ai_outcome_persistence",
             "messageId": str(item.inbound_message_id),
-            "previous": _state_json(_current_state(item)),
-            "next": _state_json(item.workflow[-1]),
+            "previous": {
+                "workflowState": conversation.workflow_state,
+                "workflowOutcome": conversation.workflow_outcome,
+                "showingState": conversation.showing_state,
+                "followUpStage": conversation.follow_up_stage,
+            },
+            "next": {
+                "workflowState": change.workflow_state,
+                "workflowOutcome": change.workflow_outcome,
+                "showingState": change.showing_state,
+                "followUpStage": None if change.clear_follow_up else conversation.follow_up_stage,
+            },
         }
         entries.append(entry("workflow_state_transitioned", transition, entity="conversation"))
     return entries
-
-
-def _current_state(item: PlannedDecision) -> ConversationState:
-    conversation = item.conversation
-    return ConversationState(
-        workflow_state=conversation.workflow_state,
-        workflow_outcome=conversation.workflow_outcome,
-        showing_state=conversation.showing_state,
-        follow_up_stage=conversation.follow_up_stage,
-    )
-
-
-def _state_columns(state: ConversationState) -> Row:
-    return {
-        "workflow_state": state.workflow_state,
-        "workflow_outcome": state.workflow_outcome,
-        "showing_state": state.showing_state,
-        "follow_up_stage": state.follow_up_stage,
-    }
-
-
-def _state_json(state: ConversationState) -> Row:
-    return {
-        "workflowState": state.workflow_state,
-        "workflowOutcome": state.workflow_outcome,
-        "showingState": state.showing_state,
-        "followUpStage": state.follow_up_stage,
-    }
 
 
 def _draft_id(item: PlannedDecision) -> Any:
