@@ -1,0 +1,91 @@
+"""Dagster's code server with runs that start in 0.4 s instead of 1.5-4.5 s.
+
+Stock, ``dagster api grpc`` starts each run by multiprocessing's ``spawn``: a fresh interpreter that imports
+everything again. Here runs fork from a forkserver that has imported it once. Run launching, crash detection
+and termination stay Dagster's own. ``LEASE_BOT_DAGSTER_RUN_LAUNCH=stock`` goes back to ``spawn``.
+
+Run as ``python -m leasebot_pipeline.processes.code_server``. On SIGTERM the server takes no new runs, lets
+running ones finish (a reply being sent is sent, and its receipt stored) and ends.
+
+This leans on one private detail, that the server asks for its context by ``get_context("spawn")``; a test
+starts a real run through it and looks whose child the run is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
+from typing import Final, Literal
+
+DEFINITIONS: Final = "leasebot_pipeline.definitions"
+LOCATION: Final = "leasebot"
+LAUNCH_VARIABLE: Final = "LEASE_BOT_DAGSTER_RUN_LAUNCH"
+
+RunLaunch = Literal["forkserver", "stock"]
+
+_PRELOAD: Final = (
+    "dagster",
+    "dagster_postgres",
+    "dagster._grpc.server",
+    "dagster._cli.api",
+    "dagster._core.execution.api",
+    "pandas",
+    "great_expectations",
+)
+"""Imported once in the forkserver. They start no threads, open no sockets and hold no pool at import."""
+
+
+def use_forkserver(definitions: str) -> None:
+    """Make every later ``get_context("spawn")`` a forkserver that has ``definitions`` imported.
+
+    Starts the forkserver at once, so that the first run doesn't wait for the imports.
+    """
+    real = multiprocessing.get_context
+
+    def get_context(method: str | None = None) -> BaseContext:
+        return real("forkserver") if method == "spawn" else real(method)
+
+    multiprocessing.get_context = get_context  # type: ignore[assignment]
+    multiprocessing.set_forkserver_preload([*_PRELOAD, definitions])
+    forkserver.ensure_running()
+
+
+def serve(host: str, port: int, launch: RunLaunch, definitions: str = DEFINITIONS) -> None:
+    """Serve ``definitions`` on ``host``:``port`` until a signal; does not return normally (SystemExit)."""
+    if launch == "forkserver":
+        use_forkserver(definitions)
+    from dagster._cli import main  # after the fork server started: its imports run beside ours
+
+    sys.argv = ["dagster", "api", "grpc", "--host", host, "--port", str(port)]
+    sys.argv += ["--module-name", definitions, "--location-name", LOCATION]
+    main()
+
+
+def command(host: str, port: int, launch: str, definitions: str = DEFINITIONS) -> tuple[str, ...]:
+    """The command line that runs this module: a process of its own whose main module is small to import."""
+    module = "leasebot_pipeline.processes.code_server"
+    options = ("--host", host, "--port", str(port), "--launch", launch, "--definitions", definitions)
+    return (sys.executable, "-m", module, *options)
+
+
+def _main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="leasebot code-server")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument(
+        "--launch",
+        choices=("forkserver", "stock"),
+        default=os.environ.get(LAUNCH_VARIABLE) or "forkserver",
+    )
+    parser.add_argument("--definitions", default=DEFINITIONS)
+    options = parser.parse_args(arguments)
+    serve(options.host, options.port, options.launch, options.definitions)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,140 @@
+"""Runs whose worker is gone, found and closed when the daemon starts.
+
+Dagster notices a worker's death only while the code server that started it lives. Runs orphaned by a dead
+code server would stay "started" for ever and hold their platform's place in the queue.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, DagsterRun
+
+_log = logging.getLogger(__name__)
+_WATCH_S: Final = 10.0
+_START_SLACK_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The process that said it executes a run: its pid, and when it said so (seconds since the epoch)."""
+
+    pid: int
+    reported_at: float
+
+    def lives(self) -> bool:
+        """True when that very process still runs on this machine.
+
+        A pid that was given to another process since is told by its later start; so is a pid of another
+        machine or container.
+        """
+        started = _started_at(self.pid)
+        return started is not None and -_START_SLACK_S <= started - self.reported_at <= 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """``failed`` runs had no worker; ``alive`` ones still have one, of a code server that is gone."""
+
+    failed: tuple[str, ...]
+    alive: tuple[str, ...]
+
+
+def reconcile(instance: DagsterInstance) -> Reconciled:
+    """Fail every run that started but has neither a code server that knows it nor a living worker.
+
+    Queued runs are left alone: the queue starts them. Call it when the daemon does not run.
+    """
+    from dagster import DagsterRunStatus, RunsFilter
+
+    statuses = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    failed: list[str] = []
+    alive: list[str] = []
+    for run in instance.get_runs(filters=RunsFilter(statuses=statuses)):
+        if _served(run):
+            continue
+        worker = _worker(instance, run.run_id)
+        if worker is not None and worker.lives():
+            alive.append(run.run_id)
+            continue
+        instance.report_run_failed(run, "The process that executed this run is gone; closed when the stack started.")
+        failed.append(run.run_id)
+    return Reconciled(tuple(failed), tuple(alive))
+
+
+def reconcile_and_watch(instance: DagsterInstance) -> Reconciled:
+    """Reconcile now; while orphans still work, look again in the background until they are done."""
+    found = reconcile(instance)
+    if found.alive:
+        threading.Thread(target=_watch, args=(instance,), name="orphans", daemon=True).start()
+    return found
+
+
+def _watch(instance: DagsterInstance) -> None:
+    # Runs the new daemon starts meanwhile are known to the new code server and so left alone.
+    while True:
+        time.sleep(_WATCH_S)
+        found = reconcile(instance)
+        for run_id in found.failed:
+            _log.warning("run %s: its orphaned worker is gone, run closed", run_id)
+        if not found.alive:
+            return
+
+
+def _served(run: DagsterRun) -> bool:
+    """True when the code server that started the run still executes it."""
+    from dagster._core.errors import DagsterUserCodeUnreachableError
+    from dagster._core.storage.tags import GRPC_INFO_TAG
+    from dagster._grpc.client import DagsterGrpcClient
+    from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+    from dagster._serdes import deserialize_value
+
+    stored = run.tags.get(GRPC_INFO_TAG)
+    if stored is None:
+        return False
+    address = json.loads(stored)
+    client = DagsterGrpcClient(
+        host=address.get("host"), port=address.get("port"), socket=address.get("socket"), use_ssl=False
+    )
+    try:
+        answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id), timeout=5)
+    except DagsterUserCodeUnreachableError:
+        return False
+    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+
+
+def _worker(instance: DagsterInstance, run_id: str) -> Worker | None:
+    from dagster import DagsterEventType
+
+    for entry in instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        if event is None:
+            continue
+        stored = event.engine_event_data.metadata.get("pid")
+        value = getattr(stored, "value", None)
+        if value is not None and str(value).isdigit():
+            return Worker(int(str(value)), entry.timestamp)
+    return None
+
+
+def _started_at(pid: int) -> float | None:
+    """When a process started, in seconds since the epoch; None when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        boot = next(
+            line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime")
+        )
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] == "Z":
+        return None
+    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
