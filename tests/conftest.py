@@ -1,4 +1,7 @@
-"""Fixtures every suite shares: one PostgreSQL server a session, a fresh migrated database a test."""
+"""Fixtures every suite shares: one PostgreSQL server a session, a fresh migrated database a test.
+
+``TEST_DATABASE_URL`` (a superuser's URL) runs the suite on that server instead of one of our own.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from leasebot_pipeline.storage import migrate
 from leasebot_pipeline.storage.engine import create_engine
 from leasebot_pipeline.storage.server import EmbeddedServer
 
 _numbers = count(1)
+# Several sessions (xdist workers, two checkouts) may share a given server.
+_PREFIX = f"leasebot_test_{os.getpid()}"
+
+
+class DatabaseServer(Protocol):
+    def url(self, database: str) -> str:
+        """URL of a database of the server, with its superuser."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenServer:
+    """A server that is not ours."""
+
+    address: str
+
+    def url(self, database: str) -> str:
+        return make_url(self.address).set(database=database).render_as_string(hide_password=False)
 
 
 @dataclass(frozen=True)
@@ -30,44 +52,45 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def database_server() -> Iterator[EmbeddedServer]:
-    with (
-        tempfile.TemporaryDirectory(prefix="leasebot-pg-", ignore_cleanup_errors=True) as folder,
-    ):
-        os.chmod(folder, 0o755)
+def database_server() -> Iterator[DatabaseServer]:
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield GivenServer(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="leasebot-pg-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
         with EmbeddedServer(Path(folder), durable=False) as server:
             yield server
 
 
-def _execute(server: EmbeddedServer, statement: sql.Composed) -> None:
+def _execute(server: DatabaseServer, statement: sql.Composed) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
         conn.execute(statement)
 
 
 @pytest.fixture(scope="session")
-def template_database(database_server: EmbeddedServer) -> str:
-    name = "leasebot_template"
+def template_database(database_server: DatabaseServer) -> Iterator[str]:
+    name = f"{_PREFIX}_template"
     _execute(database_server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    engine = create_engine(database_server.url(name), application_name="tests")
-    migrate.upgrade(engine)
-    engine.dispose()
-    return name
+    migrate.upgrade(database_server.url(name))
+    yield name
+    _execute(database_server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
-def empty_database(database_server: EmbeddedServer) -> Iterator[Database]:
+def empty_database(database_server: DatabaseServer) -> Iterator[Database]:
     """A database without any table."""
     yield from _fresh(database_server, "template0")
 
 
 @pytest.fixture
-def database(database_server: EmbeddedServer, template_database: str) -> Iterator[Database]:
+def database(database_server: DatabaseServer, template_database: str) -> Iterator[Database]:
     """A migrated database."""
     yield from _fresh(database_server, template_database)
 
 
-def _fresh(server: EmbeddedServer, template: str) -> Iterator[Database]:
-    name = f"test_{next(_numbers)}"
+def _fresh(server: DatabaseServer, template: str) -> Iterator[Database]:
+    name = f"{_PREFIX}_{next(_numbers)}"
     _execute(
         server,
         sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alembic import op
+from leasebot_pipeline.storage.migrate import run_script
 
 revision = "0002"
 down_revision = "0001"
@@ -11,6 +11,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Straight to the driver: a script of many statements, with % in it, takes no parameters.
-    connection = op.get_bind().connection.driver_connection
-    connection.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    run_script(Path(__file__).with_suffix(".sql"))

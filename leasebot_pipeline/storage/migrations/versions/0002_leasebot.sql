@@ -45,6 +45,31 @@ UPDATE "Conversations" c
           FROM "Messages" GROUP BY conversation_id) w
  WHERE w.conversation_id = c.id;
 
+-- Audit rows taken over get their dimensions as far as they can still be told.
+UPDATE "AuditLogs" l
+   SET platform = a.platform, platform_account_id = a.id, conversation_id = c.id
+  FROM "Messages" m
+  JOIN "Conversations" c ON c.id = m.conversation_id
+  JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+ WHERE l.entity_type = 'message' AND l.entity_id = m.id::text AND l.platform IS NULL;
+
+UPDATE "AuditLogs" l
+   SET platform = a.platform, platform_account_id = a.id, conversation_id = c.id
+  FROM "Conversations" c
+  JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+ WHERE l.platform IS NULL
+   AND c.id::text = CASE WHEN l.entity_type = 'conversation' THEN l.entity_id ELSE l.details ->> 'conversationId' END;
+
+UPDATE "AuditLogs" l
+   SET platform = a.platform, platform_account_id = a.id
+  FROM "PlatformAccounts" a
+ WHERE l.platform IS NULL
+   AND a.id::text = CASE WHEN l.entity_type = 'platform_account' THEN l.entity_id ELSE l.details ->> 'platformAccountId' END;
+
+UPDATE "AuditLogs" SET platform = details ->> 'platform' WHERE platform IS NULL AND details ? 'platform';
+
+UPDATE "AuditLogs" SET agent_id = actor_id WHERE actor_type = 'worker' AND agent_id IS NULL;
+
 -- A state follow_up_N needs its stage; before, a NULL stage slipped through. Rows that already break the
 -- rule are kept: the constraint is then enforced for new writes only.
 ALTER TABLE "Conversations" DROP CONSTRAINT IF EXISTS conversations_follow_up_stage_consistency_chk;
@@ -374,6 +399,7 @@ CREATE INDEX IF NOT EXISTS idx_messages_conversation_seq ON "Messages" (conversa
 CREATE INDEX IF NOT EXISTS idx_showing_appointments_created_at ON "ShowingAppointments" (created_at);
 
 -- Guards: the last line behind the application's own transition rules, with explicit NULL handling.
+-- A follow-up stage ends only when the conversation comes to an outcome or starts over from one.
 CREATE OR REPLACE FUNCTION workflow_validate_conversation_transition() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF NEW.workflow_state <> OLD.workflow_state AND NOT (
@@ -398,7 +424,10 @@ BEGIN
   IF NEW.follow_up_stage IS DISTINCT FROM OLD.follow_up_stage AND NOT (
        (OLD.follow_up_stage IS NULL AND NEW.follow_up_stage = 'follow_up_1')
     OR (OLD.follow_up_stage IS NOT DISTINCT FROM 'follow_up_1' AND NEW.follow_up_stage IS NOT DISTINCT FROM 'follow_up_2')
-    OR (OLD.follow_up_stage IS NOT NULL AND NEW.follow_up_stage IS NULL AND NEW.workflow_state IN ('outcome', 'lead'))) THEN
+    OR (OLD.follow_up_stage IS NOT NULL AND NEW.follow_up_stage IS NULL AND (
+             NEW.workflow_state = 'outcome'
+          OR NEW.workflow_outcome IS NOT DISTINCT FROM 'showing_confirmed'
+          OR (OLD.workflow_state = 'outcome' AND NEW.workflow_state = 'lead')))) THEN
     RAISE EXCEPTION 'invalid follow_up_stage transition from % to %',
       COALESCE(OLD.follow_up_stage, 'NULL'), COALESCE(NEW.follow_up_stage, 'NULL') USING ERRCODE = '22023';
   END IF;
@@ -420,13 +449,21 @@ CREATE TRIGGER conversations_workflow_transition_guard
   FOR EACH ROW EXECUTE FUNCTION workflow_validate_conversation_transition();
 
 -- A lead who had gone silent writes again. Messages older than the outcome are history, not an answer.
+-- Platforms round to minutes or show a bare date: such a time counts as newer when it may be.
 CREATE OR REPLACE FUNCTION workflow_recover_no_reply_on_inbound() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   conversation "Conversations"%ROWTYPE;
+  oldest_answer TIMESTAMP WITH TIME ZONE;
 BEGIN
   SELECT * INTO conversation FROM "Conversations"
    WHERE id = NEW.conversation_id AND workflow_outcome = 'no_reply' FOR UPDATE;
-  IF FOUND AND (NEW.sent_at IS NULL OR NEW.sent_at > conversation.workflow_updated_at) THEN
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  oldest_answer := CASE WHEN NEW.metadata ->> 'sentAtHasTime' = 'false'
+                        THEN conversation.workflow_updated_at - interval '1 day'
+                        ELSE date_trunc('minute', conversation.workflow_updated_at) END;
+  IF NEW.sent_at IS NULL OR NEW.sent_at >= oldest_answer THEN
     UPDATE "Conversations" SET workflow_state = 'lead', workflow_outcome = NULL, updated_at = now()
      WHERE id = conversation.id;
     INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, details, platform, platform_account_id, conversation_id)
@@ -444,13 +481,32 @@ DROP TRIGGER IF EXISTS messages_workflow_no_reply_recovery ON "Messages";
 CREATE TRIGGER messages_workflow_no_reply_recovery AFTER INSERT ON "Messages"
   FOR EACH ROW WHEN (NEW.direction = 'inbound') EXECUTE FUNCTION workflow_recover_no_reply_on_inbound();
 
--- An agent who owns follow-ups may be deleted: those conversations go to a person instead.
+-- An agent who owns follow-ups may be deleted: those conversations go to a person, nothing more is sent
+-- on the agent's behalf. One that had come to an outcome keeps it.
 CREATE OR REPLACE FUNCTION follow_up_owner_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE "Conversations"
-     SET workflow_state = 'outcome', workflow_outcome = 'human_required', follow_up_stage = NULL,
-         follow_up_due_at = NULL, follow_up_owner_agent_id = NULL, follow_up_status = 'cancelled', updated_at = now()
-   WHERE follow_up_owner_agent_id = OLD.id AND follow_up_stage IS NOT NULL;
+  UPDATE "FollowUps" SET status = 'cancelled', updated_at = now() WHERE owner_agent_id = OLD.id AND status = 'pending';
+  WITH moved AS (
+    UPDATE "Conversations" c
+       SET workflow_state = 'outcome',
+           workflow_outcome = CASE WHEN o.workflow_state = 'outcome' THEN o.workflow_outcome ELSE 'human_required' END,
+           follow_up_stage = NULL, follow_up_due_at = NULL, follow_up_owner_agent_id = NULL,
+           follow_up_status = 'cancelled', updated_at = now()
+      FROM "Conversations" o
+     WHERE o.id = c.id AND c.follow_up_owner_agent_id = OLD.id AND c.follow_up_stage IS NOT NULL
+    RETURNING c.id, c.platform_account_id, c.showing_state, c.workflow_outcome AS outcome,
+              o.workflow_state AS was_state, o.workflow_outcome AS was_outcome, o.follow_up_stage AS was_stage
+  )
+  INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, details, platform, platform_account_id, conversation_id)
+  SELECT 'system', 'conversation', m.id::text, 'workflow_state_transitioned',
+         jsonb_build_object('source', 'database', 'trigger', 'follow_up_owner_deleted', 'conversationId', m.id,
+           'platform', a.platform, 'platformAccountId', a.id, 'agentId', OLD.id,
+           'previous', jsonb_build_object('workflowState', m.was_state, 'workflowOutcome', m.was_outcome,
+                                          'showingState', m.showing_state, 'followUpStage', m.was_stage),
+           'next', jsonb_build_object('workflowState', 'outcome', 'workflowOutcome', m.outcome,
+                                      'showingState', m.showing_state, 'followUpStage', NULL)),
+         a.platform, a.id, m.id
+    FROM moved m JOIN "PlatformAccounts" a ON a.id = m.platform_account_id;
   RETURN OLD;
 END $$;
 
