@@ -14,9 +14,9 @@ from leasebot_pipeline.domain.readings import ListingRow
 
 _NOT_WORD: Final = re.compile(r"[^a-z0-9]+")
 _DOLLARS: Final = re.compile(r"\$\s?(\d[\d,]*)(?:\.(\d{2}))?")
-_WEEKLY: Final = re.compile(r"\b(?:per week|a week|/ ?w(?:ee)?k|weekly|pw)\b", re.IGNORECASE)
-_NIGHTLY: Final = re.compile(
-    r"\b(?:per (?:night|day)|a (?:night|day)|/ ?(?:night|day)|nightly|daily)\b", re.IGNORECASE
+_OTHER_PERIOD: Final = re.compile(
+    r"(?:\b(?:per|a) (?:week|night|day)|/ ?(?:week|wk|w|night|day)|\b(?:weekly|nightly|daily|pw|pn))\b",
+    re.IGNORECASE,
 )
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -37,7 +37,7 @@ def generated_number(key: str | None, listing_external_id: str) -> str:
 
 def monthly_rent_cents(price_text: str | None) -> int | None:
     """Monthly rent in cents; None when the text has no dollars or states another period."""
-    if not price_text or _WEEKLY.search(price_text) or _NIGHTLY.search(price_text):
+    if not price_text or _OTHER_PERIOD.search(price_text):
         return None
     match = _DOLLARS.search(price_text)
     if match is None:
