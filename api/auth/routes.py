@@ -49,7 +49,7 @@ _REFUSED: Final[dict[int | str, dict[str, object]]] = {
     "/sign-in/email",
     operation_id="signInEmail",
     summary="Sign in with e-mail and password",
-    response_model_exclude_none=False,
+    response_model_exclude_unset=True,  # the library leaves `url` out unless there is one
     responses=_REFUSED,
 )
 async def sign_in(
@@ -80,14 +80,11 @@ async def sign_in(
             "Please contact support if you believe this is an error.",
         )
     session = await _open_session(credential.user, request, response, services, remember=body.remember_me)
-    if body.callback_url:
-        response.headers["location"] = body.callback_url
-    return SignInAnswer(
-        redirect=bool(body.callback_url),
-        token=session.token,
-        url=body.callback_url,
-        user=UserAnswer.model_validate(credential.user),
-    )
+    user = UserAnswer.model_validate(credential.user)
+    if not body.callback_url:
+        return SignInAnswer(redirect=False, token=session.token, user=user)
+    response.headers["location"] = body.callback_url
+    return SignInAnswer(redirect=True, token=session.token, url=body.callback_url, user=user)
 
 
 @router.post("/sign-out", operation_id="signOut", summary="End the session of the cookie")

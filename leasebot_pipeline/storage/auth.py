@@ -78,17 +78,17 @@ _FIND_CREDENTIAL = text(f"""
       FROM "user" u LEFT JOIN account a ON a."userId" = u.id AND a."providerId" = 'credential'
      WHERE u.email = :email
      LIMIT 1
-""")  # noqa: S608 - constant column lists
+""")
 _FIND_SESSION = text(f"""
     SELECT {_SESSION_COLUMNS}, {_USER_COLUMNS}
       FROM session s JOIN "user" u ON u.id = s."userId"
      WHERE s.token = :token
-""")  # noqa: S608 - constant column lists
+""")
 _CREATE_SESSION = text(f"""
     INSERT INTO session AS s (id, token, "userId", "expiresAt", "createdAt", "updatedAt", "ipAddress", "userAgent")
     VALUES (:id, :token, :user_id, :expires_at, :now, :now, :ip_address, :user_agent)
     RETURNING {_SESSION_COLUMNS}
-""")  # noqa: S608 - constant column lists
+""")
 # The old expiry is part of the condition: of two requests at once only one renews.
 _RENEW_SESSION = text("""
     UPDATE session SET "expiresAt" = :expires_at, "updatedAt" = :now
@@ -100,7 +100,7 @@ _CREATE_USER = text(f"""
     VALUES (:id, :name, :email, :role, false, :now, :now)
     ON CONFLICT (email) DO NOTHING
     RETURNING {_USER_COLUMNS}
-""")  # noqa: S608 - constant column lists
+""")
 _CREATE_ACCOUNT = text("""
     INSERT INTO account (id, "accountId", "providerId", "userId", password, "createdAt", "updatedAt")
     VALUES (:id, :user_id, 'credential', :user_id, :password, :now, :now)
