@@ -38,6 +38,8 @@ class InboxRow:
     message_count: int | None = None
     sent_at: datetime | None = None
     sent_at_text: str | None = None
+    last_message_id: str | None = None
+    """Id of the thread's newest message, where the row tells it."""
 
 
 @dataclass(frozen=True, slots=True)
