@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -28,10 +28,39 @@ class AccountChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class BootstrapResult:
-    """Ids of the accounts that were created now."""
+class AccountResult:
+    """One required account as it stands now. ``auth_env_var`` is the variable its credentials point to."""
 
-    created: tuple[UUID, ...] = field(default=())
+    platform: Platform
+    inserted: bool
+    is_active: bool
+    auth_mode: str
+    auth_env_var: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapResult:
+    """Ids of the accounts that were created now, and all five as they stand."""
+
+    created: tuple[UUID, ...]
+    results: tuple[AccountResult, ...]
+
+    def as_details(self) -> dict[str, object]:
+        """The result in the earlier system's shape, for logs."""
+        return {
+            "created": len(self.created),
+            "results": [
+                {
+                    "platform": result.platform.value,
+                    "inserted": result.inserted,
+                    "updated": False,
+                    "isActive": result.is_active,
+                    "authMode": result.auth_mode,
+                    "authEnvVar": result.auth_env_var,
+                }
+                for result in self.results
+            ],
+        }
 
 
 _ACCOUNTS = text("""
@@ -49,8 +78,16 @@ _RUNTIME = text("""
 """)
 
 
+_ACTIVE = text("""
+    SELECT platform, account_external_id, id, is_active FROM "PlatformAccounts"
+""")
+
+
 def ensure_required_accounts(conn: Connection, choices: Mapping[Platform, AccountChoice]) -> BootstrapResult:
-    """Create the missing ones of the five required accounts, and a runtime row for every account."""
+    """Create the missing ones of the five required accounts, and a runtime row for every account.
+
+    ``choices`` has one for each platform. An account that exists, under whatever id, is left as it is.
+    """
     rows = [
         {
             "id": str(account.id),
@@ -59,13 +96,30 @@ def ensure_required_accounts(conn: Connection, choices: Mapping[Platform, Accoun
             "account_external_id": account.account_external_id,
             "credentials": dict(choices[account.platform].credentials),
             "is_active": choices[account.platform].is_active,
-            "send_mode": choice.value if (choice := choices[account.platform].send_mode) else None,
+            "send_mode": mode.value if (mode := choices[account.platform].send_mode) else None,
         }
         for account in REQUIRED_ACCOUNTS
     ]
     created = tuple(conn.execute(_ACCOUNTS, {"rows": json.dumps(rows)}).scalars())
     conn.execute(_RUNTIME)
-    return BootstrapResult(created)
+    stored = {(row.platform, row.account_external_id): row for row in conn.execute(_ACTIVE)}
+    results = []
+    for account in REQUIRED_ACCOUNTS:
+        row = stored[account.platform.value, account.account_external_id]
+        choice = choices[account.platform]
+        results.append(
+            AccountResult(
+                account.platform, row.id in created, row.is_active, choice.auth_mode, _env_variable(choice)
+            )
+        )
+    return BootstrapResult(created, tuple(results))
+
+
+def _env_variable(choice: AccountChoice) -> str | None:
+    """The environment variable that the first reference names."""
+    reference = next(iter(choice.credentials.values()), "")
+    scheme, _, name = reference.partition(":")
+    return name if scheme in ("env", "secret") and name else None
 
 
 _STAGE = text("""

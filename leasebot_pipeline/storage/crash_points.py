@@ -14,7 +14,6 @@ from typing import Final
 CRASH_POINTS: Final[dict[str, str]] = {
     "poll.after_landing": "a thread's messages are landed and marked read; no run was asked for yet",
     "ingest.before_commit": "conversations and messages are written but not committed",
-    "ingest.after_commit": "messages are stored; nothing is linked or decided",
     "decide.before_commit": "the decision and its effects are written but not committed",
     "decide.after_commit": "the decision and its outbox row are stored; nothing is claimed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",
@@ -26,6 +25,7 @@ CRASH_POINTS: Final[dict[str, str]] = {
 
 VARIABLE: Final = "LEASE_BOT_CRASH_POINT"
 
+_HOW: Final = ("kill", "raise")
 _passed: Counter[str] = Counter()
 
 
@@ -34,18 +34,28 @@ class CrashPointReached(RuntimeError):
 
 
 def crash_point(name: str) -> None:
-    """Die here when a chaos test armed this point. Raises KeyError for an undeclared name."""
+    """Die here when a chaos test armed this point. Raises KeyError for an undeclared name.
+
+    Raises ValueError when the variable names no crash point, no way to crash or no number: a chaos test
+    whose crash never happens would pass for the wrong reason.
+    """
     CRASH_POINTS[name]
     armed = os.environ.get(VARIABLE)
-    if not armed:
+    if not armed or _in_production():
         return
-    target, _, how = armed.partition(":")
+    target, _, rest = armed.partition(":")
+    how, _, nth = rest.partition(":")
+    if target not in CRASH_POINTS or how not in _HOW or not (nth or "1").isdigit():
+        raise ValueError(f"{VARIABLE} must be <crash point>:kill|raise[:<nth time>], not {armed!r}")
     if target != name:
         return
-    how, _, nth = how.partition(":")
     _passed[name] += 1
     if _passed[name] != int(nth or 1):
         return
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     raise CrashPointReached(name)
+
+
+def _in_production() -> bool:
+    return (os.environ.get("LEASE_BOT_ENV") or os.environ.get("NODE_ENV")) == "production"

@@ -411,13 +411,12 @@ BEGIN
     RAISE EXCEPTION 'invalid workflow_state transition from % to %', OLD.workflow_state, NEW.workflow_state
       USING ERRCODE = '22023';
   END IF;
-  IF NEW.showing_state IS DISTINCT FROM OLD.showing_state AND OLD.showing_state IS NOT NULL AND NOT (
-       (OLD.showing_state = 'pending'
-          AND (NEW.showing_state IS NULL OR NEW.showing_state IN ('confirmed', 'reschedule_requested', 'cancelled', 'no_show')))
-    OR (OLD.showing_state = 'confirmed'
-          AND (NEW.showing_state IS NULL OR NEW.showing_state IN ('reschedule_requested', 'cancelled', 'completed', 'no_show')))
-    OR (OLD.showing_state = 'reschedule_requested'
-          AND (NEW.showing_state IS NULL OR NEW.showing_state IN ('pending', 'confirmed', 'cancelled', 'no_show')))) THEN
+  -- Cleared is no state to go to: a terminal one could be left through it.
+  IF OLD.showing_state IS NOT NULL AND NEW.showing_state IS DISTINCT FROM OLD.showing_state AND NOT COALESCE(
+       (OLD.showing_state = 'pending' AND NEW.showing_state IN ('confirmed', 'reschedule_requested', 'cancelled', 'no_show'))
+    OR (OLD.showing_state = 'confirmed' AND NEW.showing_state IN ('reschedule_requested', 'cancelled', 'completed', 'no_show'))
+    OR (OLD.showing_state = 'reschedule_requested' AND NEW.showing_state IN ('pending', 'confirmed', 'cancelled', 'no_show')),
+    false) THEN
     RAISE EXCEPTION 'invalid showing_state transition from % to %', OLD.showing_state, COALESCE(NEW.showing_state, 'NULL')
       USING ERRCODE = '22023';
   END IF;
