@@ -10,6 +10,7 @@ from typing import Final
 
 from leasebot_pipeline.domain.intents_phrases import PhraseRule
 
+_SUBSIDY: Final = "section_8|section_eight|voucher|vouchers|housing_assistance|cityfheps|hud|welfare|public_assistance|ssi|ssdi|snap"
 _PROTECTED: Final = (
     "kid|kids|child|children|baby|babies|toddler|toddlers|newborn|family|families|pregnant|pregnancy|single_mom|single_mother"
     "|muslim|muslims|christian|christians|jewish|jew|jews|hindu|hindus|catholic|religion|religious|church|mosque|synagogue"
@@ -17,7 +18,7 @@ _PROTECTED: Final = (
     "|immigrant|immigrants|foreigner|foreigners|foreign|undocumented|refugee|refugees|citizen|citizens|nationality"
     "|gay|gays|lesbian|lgbt|lgbtq|queer|trans|transgender|same_sex|unmarried|married"
     "|disabled|disability|disabilities|wheelchair|wheelchairs|blind|deaf|autistic|veteran|veterans|elderly|seniors|old_people"
-    "|section_8|section_eight|voucher|vouchers|housing_assistance|cityfheps|hud|welfare|public_assistance|ssi|ssdi|snap"
+    f"|{_SUBSIDY}"
     "|women|men|woman|man|female|females|male|males|girls|boys|gender"
 )
 
@@ -115,9 +116,9 @@ GUARDRAIL_RULES: Final[tuple[PhraseRule, ...]] = (
             "service|support|assistance|guide|emotional_support|therapy animal|animals|dog|dogs|cat",
             "esa",
             "reasonable accommodation|accommodations|modification|modifications",
-            "section 8|eight",
-            "housing voucher|vouchers|assistance|subsidy|choice",
-            "take|accept|accepts|use|do|with|have ~ voucher|vouchers ?",
+            f"take|takes|taking|use|using|work_with|pay_with ~ {_SUBSIDY}",
+            f"{_SUBSIDY} ?",
+            f"^ {_SUBSIDY} .",
             "what kind|type|sort|kinds of people|person|tenants|neighbors|folks|families|crowd",
             "demographic|demographics|discriminate|discriminating|discrimination|discriminatory|racist|racism|segregated",
             "safe|dangerous|bad|good|rough|nice|family neighborhood|neighbourhood|area|part_of_town",
@@ -151,6 +152,7 @@ GUARDRAIL_RULES: Final[tuple[PhraseRule, ...]] = (
         ),
         near_misses=(
             "I am a Muslim student, can I tour on Friday?",
+            "I have a Section 8 voucher and would like a tour.",
             "We are a family of four and would like to see it.",
             "I'm deaf and would like to schedule a viewing.",
             "Is it still available for a couple?",

@@ -166,6 +166,7 @@ ACT_RULES: Final[tuple[PhraseRule, ...]] = (
             "can|could|would|please you? please? confirm the|if|whether|that|your|address|price|what|which|it_is",
             "not confirm|confirmed|sure|yes",
             "not|never been|be? confirmed",
+            "confirm|confirmed ~ nothing|no|not",
             "to make sure",
             "for sure if",
             "i|we can not",

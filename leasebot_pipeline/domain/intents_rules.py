@@ -187,6 +187,10 @@ INTENT_RULES: Final[tuple[PhraseRule, ...]] = (
         "unsubscribe",
         phrases=(
             "^ please? stop please? .",
+            "^ stop please? ,",
+            ", stop please? .",
+            "please|just stop",
+            "stop it|this|that|now|already|immediately",
             "stop messaging|texting|contacting|emailing|writing|sending|spamming|bothering|calling|harassing",
             "stop with the|these messages|texts|emails",
             "unsubscribe|unsubscribed",
@@ -199,6 +203,8 @@ INTENT_RULES: Final[tuple[PhraseRule, ...]] = (
             "lose my number",
         ),
         unless=(
+            "please|just stop by|in|over|at|there|for|here|off|down",
+            "stop it|this|that|now from|by|off|in",
             "do not ~ text|call|message|contact|email me while|during|before|until",
             "did|does not ~ message|contact|call|text|email",
             "why do|did|have you? not ~ contact|message|text|email|call",
@@ -212,6 +218,7 @@ INTENT_RULES: Final[tuple[PhraseRule, ...]] = (
             "take me off your list",
             "please don't message me anymore",
             "Remove me from this list.",
+            "Please stop, I found a place",
         ),
         near_misses=(
             "Is there a bus stop nearby?",

@@ -24,10 +24,103 @@ _PARTS: Final = {"morning": range(12), "afternoon": range(12, 17), "evening": ra
 
 # With one of these in the sentence a day or time is a condition, not a choice.
 _CONDITIONS: Final = frozenset(
-    ["but", "except", "besides", "rather", "instead", "before", "after", "between", "until", "till", "by", "around", "earlier", "later", "if", "unless", "or", "either", "bad", "busy", "unavailable", "worst", "problem", "not", "no", "never", "neither", "none", "than", "past", "about", "today", "tomorrow", "tonight", "weekend", "next", "was", "were", "last_week", "since"]
+    [
+        "but",
+        "except",
+        "besides",
+        "rather",
+        "instead",
+        "before",
+        "after",
+        "between",
+        "until",
+        "till",
+        "by",
+        "around",
+        "earlier",
+        "later",
+        "if",
+        "unless",
+        "or",
+        "either",
+        "bad",
+        "busy",
+        "unavailable",
+        "worst",
+        "problem",
+        "not",
+        "no",
+        "never",
+        "neither",
+        "none",
+        "than",
+        "past",
+        "about",
+        "today",
+        "tomorrow",
+        "tonight",
+        "weekend",
+        "next",
+        "was",
+        "were",
+        "last_week",
+        "since",
+    ]
 )
 _FILLERS: Final = frozenset(
-    ["the", "a", "please", "one", "option", "slot", "time", "at", "on", "for", "i", "we", "would", "like", "let", "us", "do", "go", "with", "thanks", "thank", "you", "hi", "hello", "hey", "can", "my", "choice", "is", "it", "and", "that", "ok", "yes", "great", "good", "perfect", "works", "work", "me", "number", "of", "in", "will", "take", "am", "pm", ",", "?", "#", "this"]
+    [
+        "the",
+        "a",
+        "please",
+        "one",
+        "option",
+        "slot",
+        "time",
+        "at",
+        "on",
+        "for",
+        "i",
+        "we",
+        "would",
+        "like",
+        "let",
+        "us",
+        "do",
+        "go",
+        "with",
+        "thanks",
+        "thank",
+        "you",
+        "hi",
+        "hello",
+        "hey",
+        "can",
+        "my",
+        "choice",
+        "is",
+        "it",
+        "and",
+        "that",
+        "ok",
+        "yes",
+        "great",
+        "good",
+        "perfect",
+        "works",
+        "work",
+        "me",
+        "number",
+        "of",
+        "in",
+        "will",
+        "take",
+        "am",
+        "pm",
+        ",",
+        "?",
+        "#",
+        "this",
+    ]
 )
 
 
@@ -96,6 +189,13 @@ def pick(sentences: Sequence[tuple[Sentence, bool]], offer: Sequence[Slot]) -> P
         if said.fits(number, len(offer), slot.starts_at.astimezone(zone(slot.timezone)))
     ]
     return Pick(fitting[0] if len(fitting) == 1 else None, " / ".join(words), True)
+
+
+def names_a_slot(sentence: Sentence) -> bool:
+    """Whether a position, day, date or time is named."""
+    said = _Said()
+    _collect(sentence.words, said, bare=_is_bare(sentence.words))
+    return said.anything
 
 
 def _is_bare(words: Sequence[str]) -> bool:

@@ -1,0 +1,150 @@
+"""How a reading becomes a verdict; the same last steps for every provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from leasebot_pipeline.domain.decisions import (
+    MIN_CONFIDENCE,
+    DecisionInput,
+    Evidence,
+    Intent,
+    RiskLevel,
+    Verdict,
+    WorkflowOutcome,
+)
+from leasebot_pipeline.domain.guardrails import GuardrailHit, check_inbound, risk_of
+from leasebot_pipeline.domain.intents import RULES_VERSION, Understanding, understand
+from leasebot_pipeline.domain.intents_text import read
+from leasebot_pipeline.domain.readings import Direction
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
+
+PERSON_MUST_LOOK: Final = frozenset({"unsupported_language", "text_not_readable", "provider_failed"})
+"""Hold reasons that put a conversation into the human_required queue."""
+_RISK_ORDER: Final = list(RiskLevel)
+_LONG_MESSAGE_WORDS: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a conversation comes to, before the guardrails speak."""
+
+    intent: Intent
+    workflow_outcome: WorkflowOutcome
+    confidence: float
+    ambiguous: bool = False
+    selected_slot_index: int | None = None
+    nothing_to_answer: bool = False
+    hold_reasons: tuple[str, ...] = ()
+
+
+def heuristic_verdict(question: DecisionInput) -> Verdict:
+    """The verdict of the rules alone."""
+    reading = read(question.new_messages)
+    offer = question.open_offer
+    understood = understand(reading, offer)
+    earlier = [text for direction, text in question.history if direction is Direction.INBOUND]
+    guardrails = check_inbound(question.new_messages, question.lead_name, earlier, reading)
+    if not reading.has_letters or reading.cut:
+        judgement = Judgement(
+            Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
+        )
+    else:
+        judgement = _judge(question, understood)
+        if len(reading.words) > _LONG_MESSAGE_WORDS:
+            judgement = replace(judgement, confidence=judgement.confidence * 0.7)
+    follow_up = question.has_recent_outbound and "follow_up" in understood.acts
+    return finish(judgement, understood, guardrails, follow_up=follow_up)
+
+
+def finish(
+    judgement: Judgement,
+    understood: Understanding,
+    guardrails: tuple[GuardrailHit, ...],
+    *,
+    follow_up: bool,
+) -> Verdict:
+    """Apply what always holds: guardrails, risk, doubt and language put a conversation before a person."""
+    holds = list(judgement.hold_reasons)
+    if understood.language not in ("en", None):
+        holds.append("unsupported_language")
+    reasons = tuple(dict.fromkeys(hit.reason for hit in guardrails))
+    risk = RiskLevel.LOW if judgement.intent is not Intent.UNKNOWN else RiskLevel.MEDIUM
+    risk = max(risk, risk_of(reasons) or risk, key=_RISK_ORDER.index)
+    held = bool(
+        judgement.ambiguous
+        or reasons
+        or risk in (RiskLevel.HIGH, RiskLevel.CRITICAL)
+        or judgement.confidence < MIN_CONFIDENCE
+        or PERSON_MUST_LOOK & set(holds)
+    )
+    carries_on = follow_up and judgement.intent not in (Intent.UNSUBSCRIBE, Intent.PRICING_QUESTION)
+    return Verdict(
+        provider="heuristic",
+        model=None,
+        rules_version=RULES_VERSION,
+        intent=judgement.intent,
+        effective_intent=Intent.FOLLOW_UP if carries_on else judgement.intent,
+        follow_up=follow_up,
+        workflow_outcome=WorkflowOutcome.HUMAN_REQUIRED if held else judgement.workflow_outcome,
+        confidence=round(judgement.confidence, 3),
+        risk_level=risk,
+        ambiguous=judgement.ambiguous,
+        selected_slot_index=judgement.selected_slot_index,
+        guardrails=reasons,
+        evidence=(*(Evidence(hit.rule, hit.words) for hit in guardrails), *understood.evidence),
+        reply_language=understood.language,
+        intents=understood.intents,
+        hold_reasons=tuple(dict.fromkeys(holds)),
+        nothing_to_answer=judgement.nothing_to_answer and not held,
+    )
+
+
+def _judge(question: DecisionInput, said: Understanding) -> Judgement:
+    main = said.intents[0] if said.intents else Intent.UNKNOWN
+    general = WorkflowOutcome.GENERAL_QUESTION
+    if main is Intent.UNSUBSCRIBE:
+        return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95)
+    asks_tour_or_availability = bool(said.intents) and not said.weak
+    confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
+    holds = _unanswered(said)
+    in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
+    if "ambiguous" in said.acts or (declines and (confirms or other_time or asks_tour_or_availability)):
+        return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
+    if question.open_offer and not other_time and not declines:
+        if said.pick.index is not None:
+            return Judgement(
+                Intent.TOUR_REQUEST,
+                WorkflowOutcome.SHOWING_CONFIRMED,
+                0.92,
+                selected_slot_index=said.pick.index,
+                hold_reasons=holds,
+            )
+        if confirms and not asks_tour_or_availability:
+            only_one = len(question.open_offer) == 1 and not said.pick.named_something and not holds
+            if only_one:
+                return Judgement(
+                    Intent.TOUR_REQUEST, WorkflowOutcome.SHOWING_CONFIRMED, 0.9, selected_slot_index=1
+                )
+            return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
+    if declines:
+        return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
+    if other_time and (in_handshake or question.has_recent_outbound):
+        return Judgement(Intent.TOUR_REQUEST, WorkflowOutcome.WANTS_RESCHEDULE, 0.82, hold_reasons=holds)
+    if main is not Intent.UNKNOWN:
+        certainty = (0.75 if said.weak else 0.93) - 0.04 * min(said.remarks, 5)
+        return Judgement(main, general, certainty, hold_reasons=holds)
+    if "follow_up" in said.acts and question.has_recent_outbound:
+        return Judgement(main, general, 0.85, hold_reasons=holds)
+    if question.has_recent_outbound and not question.open_offer and not holds:
+        agreed = confirms and question.showing_state in LIVE_SHOWING_STATES and not said.remarks
+        if said.only_courtesy or agreed:
+            return Judgement(main, general, 0.9, nothing_to_answer=True)
+    return Judgement(main, general, 0.6, hold_reasons=holds)
+
+
+def _unanswered(said: Understanding) -> tuple[str, ...]:
+    """A question beside the answerable ones would be left open by a template: a person answers it."""
+    mixed_price = Intent.PRICING_QUESTION in said.intents[1:]
+    return ("unanswered_question",) if said.topics or said.open_questions or mixed_price else ()
