@@ -15,7 +15,7 @@ from leasebot_pipeline.processes.orphans import reconcile_and_watch
 def main() -> None:
     """Reconcile, then run the daemon until a signal."""
     from dagster import DagsterInstance, DefaultRunLauncher
-    from dagster._daemon.cli import create_dagster_daemon_cli
+    from dagster._daemon.cli import main as run_dagster_daemon
 
     with DagsterInstance.get() as instance:
         # Other launchers (one pod per run) have health checks of their own; their runs outlive a code server.
@@ -24,7 +24,7 @@ def main() -> None:
             if found.failed or found.alive:
                 print(f"orphaned runs: closed {len(found.failed)}, still working {len(found.alive)}", flush=True)  # noqa: T201
         sys.argv = ["dagster-daemon", "run", "--workspace", str(configuration_file(WORKSPACE_FILE))]
-        create_dagster_daemon_cli()(standalone_mode=False)
+        run_dagster_daemon()
 
 
 if __name__ == "__main__":

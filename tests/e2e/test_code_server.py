@@ -1,0 +1,157 @@
+"""Real runs through the code server, the daemon and PostgreSQL, with a tiny code location.
+
+Nothing less would notice when Dagster changes the private detail the forkserver leans on, or when its
+storage stops working with the database driver.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from leasebot_pipeline.processes import code_server, dagster_home, probes
+from leasebot_pipeline.processes.ports import choose_port
+from leasebot_pipeline.processes.service import ChildProcess
+from tests.conftest import Database
+
+_DEADLINE_S = 60.0
+
+
+def _until(what: str, reached: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    while not reached():
+        assert time.monotonic() - began < _DEADLINE_S, f"not reached in time: {what}"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+class Location:
+    """A code server and a daemon over one test database."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.folder = folder
+        self.port = choose_port("127.0.0.1", 24300 + os.getpid() % 500, variable="-", explicit=False).port
+        home = dagster_home.prepare_home(folder)
+        self.environment = {
+            **os.environ,
+            **dagster_home.instance_environment(
+                home=home,
+                database_url=database.url,
+                dagster_database_url=None,
+                host="127.0.0.1",
+                port=self.port,
+            ),
+            "TINY_FOLDER": str(folder),
+        }
+        self.dagster_url = dagster_home.libpq_url(self.environment["DAGSTER_PG_URL"])
+        self.children: list[ChildProcess] = []
+        storage = self.child("storage", (sys.executable, "-m", "leasebot_pipeline.processes.dagster_home"))
+        _until("storage prepared", lambda: storage.poll() is not None)
+        assert storage.poll() == 0, storage.log.read_text()
+
+    def child(
+        self, name: str, command: tuple[str, ...], probe: Callable[[], bool] = probes.always
+    ) -> ChildProcess:
+        process = ChildProcess(
+            command, environment=self.environment, log=self.folder / f"{name}.log", probe=probe
+        )
+        process.start()
+        self.children.append(process)
+        return process
+
+    def server(self, launch: str = "forkserver") -> ChildProcess:
+        command = code_server.command("127.0.0.1", self.port, launch, "tests.e2e.tiny_definitions")
+        server = self.child("code-server", command, probes.port_open("127.0.0.1", self.port))
+        self._ready(server)
+        return server
+
+    def daemon(self) -> ChildProcess:
+        beat = probes.daemon_heartbeat(self.dagster_url, lambda: datetime.now(UTC))
+        daemon = self.child("daemon", (sys.executable, "-m", "leasebot_pipeline.processes.daemon"), beat)
+        self._ready(daemon)
+        return daemon
+
+    def _ready(self, child: ChildProcess) -> None:
+        _until(f"{child.log.stem} ready", lambda: child.poll() is not None or child.ready())
+        assert child.poll() is None, child.log.read_text()
+
+    def ask(self, job: str, number: int = 1) -> None:
+        (self.folder / f"ask-{job}-{number}").touch()
+
+    def runs(self) -> dict[str, str]:
+        with psycopg.connect(self.dagster_url) as conn:
+            return dict(conn.execute("SELECT pipeline_name, status FROM runs").fetchall())
+
+    def parent_of_the_run(self) -> str:
+        return next(self.folder.glob("parent-*")).read_text()
+
+
+@pytest.fixture
+def location(database: Database, tmp_path: Path) -> Iterator[Location]:
+    place = Location(database, tmp_path)
+    try:
+        yield place
+    finally:
+        for child in reversed(place.children):
+            child.kill()
+        waiting = place.folder / "waiting"
+        if waiting.exists():
+            (place.folder / "go").touch()
+
+
+@pytest.mark.parametrize(("launch", "parent"), [("forkserver", "forkserver"), ("stock", "code_server")])
+def test_a_run_requested_by_a_sensor_succeeds(location: Location, launch: str, parent: str) -> None:
+    location.ask("quick")
+    location.server(launch)
+    location.daemon()
+    _until("run finished", lambda: location.runs().get("quick") == "SUCCESS")
+    assert parent in location.parent_of_the_run()
+
+
+def test_a_run_orphaned_by_a_killed_code_server_is_closed_when_the_daemon_starts(location: Location) -> None:
+    location.ask("patient")
+    server, daemon = location.server(), location.daemon()
+    _until("run works", (location.folder / "waiting").exists)
+    server.kill()  # its workers with it: they are of its process group
+    daemon.kill()
+    assert location.runs() == {"patient": "STARTED"}
+    location.server()
+    location.daemon()
+    assert location.runs() == {"patient": "FAILURE"}
+
+
+def test_an_orphan_that_still_works_is_left_to_finish(location: Location) -> None:
+    location.ask("patient")
+    server, daemon = location.server(), location.daemon()
+    _until("run works", (location.folder / "waiting").exists)
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    _until("server gone", lambda: server.poll() is not None)
+    daemon.kill()
+    location.server()
+    location.daemon()
+    assert location.runs() == {"patient": "STARTED"}
+    (location.folder / "go").touch()
+    _until("run finished", lambda: location.runs() == {"patient": "SUCCESS"})
+
+
+def test_a_stopped_code_server_lets_its_run_finish(location: Location) -> None:
+    location.ask("patient")
+    server, daemon = location.server(), location.daemon()
+    _until("run works", (location.folder / "waiting").exists)
+    daemon.request_stop()
+    _until("daemon gone", lambda: daemon.poll() is not None)
+    server.request_stop()
+    (location.folder / "go").touch()
+    took = _until("server gone", lambda: server.poll() is not None)
+    assert (location.folder / "went").exists()
+    assert location.runs() == {"patient": "SUCCESS"}
+    assert took < 15
