@@ -13,16 +13,6 @@ from structlog.typing import WrappedLogger
 from leasebot_pipeline.domain.redaction import redact, redact_details
 
 _SECRET_KEYS: Final = ("password", "token", "secret", "cookie", "authorization")
-_LEVELS: Final = {
-    "trace": logging.DEBUG,
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "fatal": logging.CRITICAL,
-    "critical": logging.CRITICAL,
-}
 
 
 def without_secrets(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -38,7 +28,10 @@ def without_secrets(_: WrappedLogger, __: str, event: MutableMapping[str, Any]) 
 
 
 def configure_logs(level: str) -> None:
-    """Send everything, also the server's own lines, through one JSON formatter."""
+    """Send everything from ``level`` up, also the server's own lines, through one JSON formatter.
+
+    ``level`` is a name of the standard library in any case; another raises ValueError.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -64,4 +57,4 @@ def configure_logs(level: str) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(_LEVELS.get(level.lower(), logging.INFO))
+    root.setLevel(level.upper())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 
+import structlog
 import uvicorn
-from leasebot_pipeline.settings import Settings, SettingsError, load_settings
 
 from api.app import create_app
 from api.config import ApiConfig, DevAdmin
 from api.logs import configure_logs
+from leasebot_pipeline.settings import Settings, SettingsError, load_settings
 
 EXIT_CONFIGURATION = 2
+log = structlog.get_logger("api")
 
 
 class ConfigError(ValueError):
@@ -25,8 +27,8 @@ def api_config(settings: Settings) -> ApiConfig:
     return ApiConfig(
         database_url=settings.database.url.get_secret_value(),
         auth_secret=settings.auth.secret.get_secret_value(),
-        base_url=str(settings.api.base_url or settings.auth.url).rstrip("/"),
-        trusted_origins=tuple(str(origin).rstrip("/") for origin in settings.auth.trusted_origins),
+        base_url=settings.api.base_url.rstrip("/"),
+        trusted_origins=settings.auth.trusted_origins,
         allow_public_signup=settings.auth.allow_public_signup,
         dev_admin=_dev_admin(settings),
         ingest_p95_target_ms=settings.rpa.ingest_p95_target_ms,
@@ -41,20 +43,24 @@ def _dev_admin(settings: Settings) -> DevAdmin | None:
     wanted = settings.bootstrap
     if settings.is_production or not wanted.dev_admin or wanted.dev_admin_password is None:
         return None
-    password = wanted.dev_admin_password.get_secret_value()
-    if not password or password.startswith("replace-with-"):
-        return None
-    return DevAdmin(email=wanted.dev_admin_email, password=password, name=wanted.dev_admin_name)
+    return DevAdmin(
+        email=wanted.dev_admin_email,
+        password=wanted.dev_admin_password.get_secret_value(),
+        name=wanted.dev_admin_name,
+    )
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT; open requests are finished first. Exits with 2 on faulty settings."""
     try:
-        config = api_config(load_settings())
+        settings = load_settings()
+        config = api_config(settings)
     except (SettingsError, ConfigError) as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(EXIT_CONFIGURATION) from None
     configure_logs(config.log_level)
+    for warning in settings.warnings:
+        log.warning("settings", detail=warning)
     uvicorn.run(
         create_app(config),
         host=config.host,
