@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 AUTH_PATH = "/api/auth/"
+log = structlog.get_logger("api")
 
 
 class ApiError(Exception):
@@ -88,6 +90,8 @@ async def _http_error(_: Request, error: HTTPException) -> JSONResponse:
     return JSONResponse({"error": "http_error", "message": str(error.detail)}, error.status_code)
 
 
-async def _database_unavailable(_: Request, __: Exception) -> JSONResponse:
+async def _database_unavailable(request: Request, error: Exception) -> JSONResponse:
+    cause = error.orig if isinstance(error, OperationalError) and error.orig is not None else error
+    log.error("database_unavailable", path=request.url.path, error=f"{type(cause).__name__}: {cause}"[:300])
     body = {"error": "database_unavailable", "message": "The database does not answer; try again shortly."}
     return JSONResponse(body, 503, headers={"retry-after": "5"})

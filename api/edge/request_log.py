@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _USABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PROBES: Final = frozenset({"/health", "/ready"})
 log = structlog.get_logger("api.request")
 
 
@@ -42,7 +43,8 @@ class RequestLog:
             try:
                 await self._app(scope, receive, sending)
             finally:
-                log.info(
+                tell = log.debug if scope["path"] in _PROBES else log.info
+                tell(
                     "request",
                     method=scope["method"],
                     path=scope["path"],

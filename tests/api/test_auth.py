@@ -275,6 +275,20 @@ def test_a_callback_must_stay_on_a_trusted_site(
     assert answer.headers["location"] == "/inbox?tab=new"
 
 
+def test_an_https_site_gets_a_secure_cookie(
+    config: ApiConfig, database: Database, clock: MovableClock
+) -> None:
+    add_user(database, "ann@example.com", "agent", clock())
+    secure = replace(config, base_url="https://api.example.com")
+    with TestClient(create_app(secure, clock=clock), base_url="https://api.example.com") as client:
+        body = {"email": "ann@example.com", "password": PASSWORD}
+        answer = client.post("/api/auth/sign-in/email", json=body)
+        assert answer.headers["set-cookie"].startswith("__Secure-better-auth.session_token=")
+        assert "; Secure;" in answer.headers["set-cookie"]
+        assert client.get("/api/me").status_code == 200
+        assert "strict-transport-security" in answer.headers
+
+
 def test_no_development_admin_unless_asked(client: TestClient, database: Database) -> None:
     """Behaviour 3."""
     assert client.get("/health").status_code == 200
