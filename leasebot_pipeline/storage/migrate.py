@@ -73,37 +73,44 @@ def run_script(path: Path) -> None:
     connection.execute(path.read_text(encoding="utf-8"))
 
 
+_EMPTY = text("""
+    SELECT NOT EXISTS (SELECT 1 FROM information_schema.tables
+                        WHERE table_schema = :schema AND table_name <> 'alembic_version')
+""")
 _MISSING = text("""
+    WITH existing AS (SELECT table_name FROM information_schema.tables WHERE table_schema = :schema)
     SELECT format('%I.%I %s', table_name, column_name, udt_name) FROM (
-      SELECT table_name, column_name, udt_name FROM information_schema.columns WHERE table_schema = 'leasebot_expected'
+      SELECT table_name, column_name, udt_name FROM information_schema.columns
+       WHERE table_schema = 'leasebot_expected' AND table_name IN (SELECT table_name FROM existing)
       EXCEPT
       SELECT table_name, column_name, udt_name FROM information_schema.columns WHERE table_schema = :schema) c
     UNION ALL
-    SELECT format('%s: %s', e.conname, e.definition) FROM (
-      SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint
-       WHERE contype = 'x' AND connamespace = 'leasebot_expected'::regnamespace
+    SELECT format('%s %s', e.conname, e.definition) FROM (
+      SELECT t.relname, c.conname, pg_get_constraintdef(c.oid) AS definition
+        FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+       WHERE c.contype = 'x' AND c.connamespace = 'leasebot_expected'::regnamespace
+         AND t.relname IN (SELECT table_name FROM existing)
       EXCEPT
-      SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
-       WHERE contype = 'x' AND connamespace = CAST(:schema AS regnamespace)) e
+      SELECT t.relname, c.conname, pg_get_constraintdef(c.oid)
+        FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid
+       WHERE c.connamespace = CAST(:schema AS regnamespace)) e
     ORDER BY 1
 """)
 
 
-def run_script_over_existing(path: Path, marker_table: str) -> None:
-    """Run a script of CREATE ... IF NOT EXISTS, then see that tables which existed are what it would make.
+def run_script_over_existing(path: Path) -> None:
+    """Run a script of CREATE ... IF NOT EXISTS, after seeing that tables which exist are what it would make.
 
-    ``marker_table``: a table whose presence tells that there is something to take over. Columns beyond
-    the script's are welcome. Raises MigrationError that names what is missing.
+    A table that is missing altogether is created; columns beyond the script's are welcome. Raises
+    MigrationError that names what an existing table lacks.
     """
     conn = op.get_bind()
-    existed = conn.scalar(
-        text("SELECT to_regclass(quote_ident(:table)) IS NOT NULL"), {"table": marker_table}
-    )
-    run_script(path)
-    if not existed:
-        return
     schema = conn.scalar(text("SELECT current_schema()"))
+    if conn.scalar(_EMPTY, {"schema": schema}):
+        run_script(path)
+        return
     search_path = conn.scalar(text("SHOW search_path"))
+    conn.execute(text("CREATE EXTENSION IF NOT EXISTS btree_gist"))
     conn.execute(text("CREATE SCHEMA leasebot_expected"))
     conn.execute(text(f"SET LOCAL search_path = leasebot_expected, {search_path}"))
     run_script(path)
@@ -115,3 +122,4 @@ def run_script_over_existing(path: Path, marker_table: str) -> None:
             "the existing database is not at the earlier system's last migration; finish its own migrations "
             f"first. Missing: {'; '.join(missing)}"
         )
+    run_script(path)

@@ -11,4 +11,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_script_over_existing(Path(__file__).with_suffix(".sql"), "Conversations")
+    run_script_over_existing(Path(__file__).with_suffix(".sql"))
