@@ -28,7 +28,7 @@ from leasebot_pipeline.domain.readings import (
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages.dispatch_audit import failure_entries, sent_entries
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.stages.visits import Lease, account_ref, leased, visit
+from leasebot_pipeline.stages.visits import Lease, account_ref, expire_dead_workers, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, audit, outbox, policies
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 from leasebot_pipeline.storage.crash_points import crash_point
@@ -72,6 +72,7 @@ class DispatchResult:
 def dispatch(pipeline: Pipeline, platform: Platform, run_id: str | None) -> DispatchResult:
     """Settle what is in doubt, then send what is due, until nothing is left or the time budget is spent."""
     counts: Counter[str] = Counter()
+    expire_dead_workers(pipeline, platform)
     now = pipeline.clock()
     with pipeline.engine.begin() as conn:
         counts["requeued"], counts["unknown"] = outbox.expire_claims(conn, platform, now)

@@ -17,6 +17,7 @@ from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.decisions import DecisionProvider
 from leasebot_pipeline.domain.pacing import DEFAULT_PACES, Pace
 from leasebot_pipeline.domain.platforms import Platform, SendMode
+from leasebot_pipeline.domain.workers import WorkerName
 from leasebot_pipeline.platforms.protocol import Connectors
 
 
@@ -46,7 +47,7 @@ class PipelinePolicy:
 
 
 def _worker_name() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+    return str(WorkerName(socket.gethostname(), os.getpid(), uuid4().hex[:8]))
 
 
 @dataclass(frozen=True, slots=True)

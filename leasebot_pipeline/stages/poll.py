@@ -16,7 +16,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.polling import reason_not_to_visit
 from leasebot_pipeline.domain.readings import Direction, InboxReading, InboxRow, ThreadReading
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.stages.visits import Lease, Visit, account_ref, leased, visit
+from leasebot_pipeline.stages.visits import Lease, Visit, account_ref, expire_dead_workers, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, landing
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 from leasebot_pipeline.storage.crash_points import crash_point
@@ -79,6 +79,7 @@ class PollResult:
 
 def poll(pipeline: Pipeline, platform: Platform, triggered_by: str) -> PollResult:
     """Visit every account of the platform that may be visited now, one after the other."""
+    expire_dead_workers(pipeline, platform)
     with pipeline.engine.connect() as conn:
         rows = accounts_runtime.accounts(conn, platform)
     polls = tuple(_poll_account(pipeline, row, triggered_by) for row in rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +12,8 @@ from uuid import UUID
 
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.pacing import wait_seconds
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.workers import is_dead
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import accounts_runtime, audit, platform_runs
@@ -19,6 +23,26 @@ from leasebot_pipeline.storage.accounts_runtime import AccountRow
 def account_ref(row: AccountRow) -> AccountRef:
     """The account as connectors take it."""
     return AccountRef(row.state.id, row.platform, row.account_external_id, row.credentials)
+
+
+def expire_dead_workers(pipeline: Pipeline, platform: Platform) -> None:
+    """Take back what workers of this host held when they died; those of other hosts run out by themselves."""
+    with pipeline.engine.begin() as conn:
+        now = pipeline.clock()
+        held = accounts_runtime.owners(conn, platform, now)
+        dead = [owner for owner in held if is_dead(owner, socket.gethostname(), _process_lives)]
+        if dead:
+            accounts_runtime.expire_owners(conn, dead, now)
+
+
+def _process_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @dataclass(slots=True)

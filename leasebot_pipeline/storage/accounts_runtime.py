@@ -204,3 +204,32 @@ _RESUME = text("""
 def resume_accounts(conn: Connection, account_ids: Sequence[UUID], now: datetime) -> list[UUID]:
     """Let stopped accounts be visited again; returns those that were stopped."""
     return list(conn.execute(_RESUME, {"accounts": list(account_ids), "now": now}).scalars())
+
+
+_OWNERS = text("""
+    SELECT r.lease_owner AS owner
+      FROM "AccountRuntime" r JOIN "PlatformAccounts" a ON a.id = r.platform_account_id
+     WHERE a.platform = :platform AND r.lease_owner IS NOT NULL AND r.lease_expires_at > :now
+    UNION
+    SELECT claimed_by FROM "OutboundDispatches"
+     WHERE platform = :platform AND state IN ('claimed', 'sending') AND claimed_by IS NOT NULL AND lease_expires_at > :now
+""")
+_EXPIRE_LEASES = text("""
+    UPDATE "AccountRuntime" SET lease_expires_at = :now WHERE lease_owner = ANY(:owners) AND lease_expires_at > :now
+""")
+_EXPIRE_CLAIMS = text("""
+    UPDATE "OutboundDispatches" SET lease_expires_at = :now
+     WHERE claimed_by = ANY(:owners) AND state IN ('claimed', 'sending') AND lease_expires_at > :now
+""")
+
+
+def owners(conn: Connection, platform: Platform, now: datetime) -> set[str]:
+    """Workers that hold a running lease or claim on the platform."""
+    return set(conn.execute(_OWNERS, {"platform": platform.value, "now": now}).scalars())
+
+
+def expire_owners(conn: Connection, dead: Sequence[str], now: datetime) -> None:
+    """Let the leases and claims of dead workers run out now instead of at their end."""
+    parameters = {"owners": list(dead), "now": now}
+    conn.execute(_EXPIRE_LEASES, parameters)
+    conn.execute(_EXPIRE_CLAIMS, parameters)
