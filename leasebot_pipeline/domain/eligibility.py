@@ -214,6 +214,8 @@ def _reasons_to_hold(
         reasons.append("escalate_reschedule_requires_booking")
     if verdict.workflow_outcome is WorkflowOutcome.NOT_INTERESTED and has_showing:
         reasons.append("escalate_cancellation_requires_booking")
+    if has_showing and verdict.workflow_outcome is WorkflowOutcome.GENERAL_QUESTION:
+        reasons.append("escalate_showing_already_arranged")
     if not slots:
         reasons.append("escalate_no_slot_candidates")
     if rule is None:
