@@ -1,0 +1,50 @@
+"""SpareRoom. The inbox is ordered by the newest inbound message, also where our answer is newer."""
+
+from leasebot_pipeline.domain.pacing import DEFAULT_PACES
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.platforms.adapter import Adapter, ListingPages, SelectorSet
+
+SPAREROOM = Adapter(
+    platform=Platform.SPAREROOM,
+    base_url="https://www.spareroom.com",
+    inbox_path="/roommate/mythreads_beta.pl",
+    thread_path="/roommate/mythreads_beta.pl?thread_id={id}",
+    login_path="/roommate/logon.pl",
+    auth_url_parts=("/roommate/logon.pl",),
+    auth_text_markers=("to view this content you will need to either",),
+    challenge_selectors=("iframe[src*='challenge']", "#challenge-form", "[data-cy='bot-check']"),
+    captcha_selectors=("iframe[title*='captcha']", "[data-sitekey]", "#g-recaptcha-response"),
+    selectors=SelectorSet(
+        inbox_landmark=("#thread_list", ".thread_list"),
+        inbox_empty=(".thread_list_empty",),
+        message_items=("a.thread_item[data-thread-id][data-message-id]",),
+        message_body=("span.snippet",),
+        message_sent_at=("i.threadDate",),
+        lead_name=("span.name",),
+        thread_label=("span.ad-title",),
+        outbound_preview=(".thread_out",),
+        inbound_preview=(".thread_in",),
+        thread_landmark=("#thread_messages", "ul.message_list"),
+        thread_message_items=("li.message[id^='msg_']",),
+        thread_message_body=("dd.message_body",),
+        thread_message_sent_at=("dd.message_date",),
+        outbound_message=(".message_out",),
+        inbound_message=(".message_in",),
+        thread_lead_name=(".thread_header .name",),
+        thread_listing_label=(".thread_header .ad-title",),
+        composer=("textarea[name='message']",),
+        submit=("button[type='submit'][name='btnSubmit']",),
+        listings_landmark=("#my_listings", "ul.listing-results"),
+        listings_empty=(".no_listings",),
+        listing_items=("li.listing-result[id^='advert-']",),
+        listing_title=(".listing-card__title",),
+        listing_location=(".listing-card__location",),
+        listing_price=(".listing-card__price",),
+        listing_status=(),
+        listing_link=("a[href]",),
+        closing=("#site_footer", "footer"),
+        login_remember=("#remember_me_checkbox",),
+    ),
+    listings=ListingPages(paths=("/roommate/mylistings.pl",), style="offset", page_size=10, max_pages=50),
+    pace=DEFAULT_PACES[Platform.SPAREROOM],
+)
