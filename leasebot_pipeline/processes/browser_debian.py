@@ -57,7 +57,9 @@ def install_unpacked(target: Path, dpkg_status: Path = _DPKG_STATUS) -> Path:
         _run(["apt-get", *options, *install], _DOWNLOAD_TIMEOUT_S)
         packages = sorted((work / "cache/archives").glob("*.deb"))
         if not packages:
-            raise BrowserError(f"apt downloaded nothing for {PACKAGE}: it says the package is installed already")
+            raise BrowserError(
+                f"apt downloaded nothing for {PACKAGE}: it says the package is installed already"
+            )
         fresh = target / "debian.new"
         shutil.rmtree(fresh, ignore_errors=True)
         for package in packages:

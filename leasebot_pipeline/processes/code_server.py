@@ -63,7 +63,7 @@ def serve(host: str, port: int, launch: RunLaunch, definitions: str = DEFINITION
 
     sys.argv = ["dagster", "api", "grpc", "--host", host, "--port", str(port)]
     sys.argv += ["--module-name", definitions, "--location-name", LOCATION]
-    main()
+    main()  # type: ignore[no-untyped-call]
 
 
 def command(host: str, port: int, launch: str, definitions: str = DEFINITIONS) -> tuple[str, ...]:

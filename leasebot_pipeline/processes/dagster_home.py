@@ -14,6 +14,8 @@ from leasebot_pipeline.storage.engine import dagster_url, ensure_database, sqlal
 
 INSTANCE_FILE: Final = "dagster.yaml"
 WORKSPACE_FILE: Final = "workspace.yaml"
+CODE_SERVER_HOST: Final = "DAGSTER_CODE_SERVER_HOST"
+CODE_SERVER_PORT: Final = "LEASE_BOT_DAGSTER_CODE_SERVER_PORT"
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -32,13 +34,15 @@ def configuration_file(name: str, cwd: Path | None = None) -> Path:
     raise DagsterHomeError(f"{name} is neither in the working directory nor in {_CHECKOUT}")
 
 
-def prepare_home(data_dir: Path) -> Path:
-    """DAGSTER_HOME below ``data_dir`` with the current instance file; returns its absolute path."""
-    home = (data_dir / "dagster_home").resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    source = configuration_file(INSTANCE_FILE)
-    shutil.copyfile(source, home / INSTANCE_FILE)
-    return home
+def prepare_home(home: Path) -> Path:
+    """Make ``home`` a DAGSTER_HOME with the current instance file; returns its absolute path.
+
+    Raises DagsterHomeError.
+    """
+    target = home.resolve()
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(configuration_file(INSTANCE_FILE), target / INSTANCE_FILE)
+    return target
 
 
 def instance_environment(
@@ -52,8 +56,8 @@ def instance_environment(
     return {
         "DAGSTER_HOME": str(home),
         "DAGSTER_PG_URL": url,
-        "LEASE_BOT_CODE_SERVER_HOST": host,
-        "LEASE_BOT_DAGSTER_CODE_SERVER_PORT": str(port),
+        CODE_SERVER_HOST: host,
+        CODE_SERVER_PORT: str(port),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
     }
 

@@ -65,7 +65,9 @@ def reconcile(instance: DagsterInstance) -> Reconciled:
         if worker is not None and worker.lives():
             alive.append(run.run_id)
             continue
-        instance.report_run_failed(run, "The process that executed this run is gone; closed when the stack started.")
+        instance.report_run_failed(
+            run, "The process that executed this run is gone; closed when the stack started."
+        )
         failed.append(run.run_id)
     return Reconciled(tuple(failed), tuple(alive))
 
@@ -130,7 +132,9 @@ def _started_at(pid: int) -> float | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
         boot = next(
-            line for line in Path("/proc/stat").read_text(encoding="ascii").splitlines() if line.startswith("btime")
+            line
+            for line in Path("/proc/stat").read_text(encoding="ascii").splitlines()
+            if line.startswith("btime")
         )
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None

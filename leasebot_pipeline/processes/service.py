@@ -121,7 +121,7 @@ class ChildProcess:
                     cwd=self._cwd,
                     # Ctrl-C in the terminal reaches only us: we stop the children in order.
                     start_new_session=True,
-                    preexec_fn=lambda: _end_with_parent(parent),  # noqa: PLW1509 - we have one thread
+                    preexec_fn=lambda: _end_with_parent(parent),
                 )
         except OSError as error:
             raise StartFailed(f"{self._command[0]}: {error.strerror}") from None

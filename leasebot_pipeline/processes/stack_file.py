@@ -33,6 +33,7 @@ class PartReport(_Model):
     pid: int | None = None
     started_ticks: int | None = None
     address: str | None = None
+    hint: str | None = None
     restarts: int = 0
     log: Path | None = None
 

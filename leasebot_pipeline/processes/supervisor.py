@@ -191,7 +191,9 @@ class Supervisor:
         entry.deaths = count_deaths(entry.deaths, served_s)
         self._start_later(entry, delay_before_restart(entry.deaths))
         where = f"; see {part.service.log}" if part.service.log else ""
-        self._say(f"{part.name} {what}; starting it again in {delay_before_restart(entry.deaths):.0f} s{where}")
+        self._say(
+            f"{part.name} {what}; starting it again in {delay_before_restart(entry.deaths):.0f} s{where}"
+        )
         for other in self.progress:
             if part.name in other.part.restart_with and other.state is PartState.READY:
                 other.part.service.request_stop()

@@ -39,7 +39,7 @@ class Location:
     def __init__(self, database: Database, folder: Path) -> None:
         self.folder = folder
         self.port = choose_port("127.0.0.1", 24300 + os.getpid() % 500, variable="-", explicit=False).port
-        home = dagster_home.prepare_home(folder)
+        home = dagster_home.prepare_home(folder / "dagster_home")
         self.environment = {
             **os.environ,
             **dagster_home.instance_environment(
