@@ -1,0 +1,94 @@
+"""The pipeline's side of a demo: what each platform's messages came to, and how long answers took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from leasebot_pipeline.domain.platforms import Platform
+
+_COUNTS = text("""
+    SELECT p.platform,
+           (SELECT count(*) FROM "InboundEvents" e WHERE e.platform = p.platform) AS landed,
+           (SELECT count(*) FROM "InboundEvents" e WHERE e.platform = p.platform AND e.ingested_at IS NOT NULL) AS ingested,
+           (SELECT count(*) FROM "InboundEvents" e WHERE e.platform = p.platform AND e.quarantined_at IS NOT NULL) AS quarantined,
+           (SELECT count(*) FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+             WHERE a.platform = p.platform AND c.listing_id IS NOT NULL) AS linked,
+           (SELECT count(*) FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+             WHERE a.platform = p.platform AND c.listing_id IS NULL) AS unlinked,
+           (SELECT count(*) FROM "Decisions" d WHERE d.platform = p.platform) AS decided,
+           (SELECT count(*) FROM "Decisions" d WHERE d.platform = p.platform AND d.outcome = 'draft') AS drafted,
+           (SELECT count(*) FROM "OutboundDispatches" o WHERE o.platform = p.platform AND o.state = 'sent') AS sent,
+           (SELECT count(*) FROM "Decisions" d WHERE d.platform = p.platform AND d.outcome = 'escalate') AS held
+      FROM unnest(CAST(:platforms AS text[])) AS p(platform)
+""")
+
+
+def platform_counts(conn: Connection) -> dict[str, dict[str, int]]:
+    """Counts by platform, in the platforms' order."""
+    rows = conn.execute(_COUNTS, {"platforms": [platform.value for platform in Platform]}).mappings()
+    return {row["platform"]: {key: int(row[key]) for key in row if key != "platform"} for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInbound:
+    """A lead's message as we stored it, and when it was answered (sent or drafted), if it was."""
+
+    platform: str
+    external_thread_id: str
+    body: str
+    answered_at: datetime | None
+    decided: bool
+
+
+# Answered by the first decision that covers the message and whose reply was not superseded meanwhile.
+_INBOUND = text("""
+    SELECT a.platform, c.external_thread_id, m.body, x.answered_at, x.decided
+      FROM "Messages" m
+      JOIN "Conversations" c ON c.id = m.conversation_id
+      JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      LEFT JOIN LATERAL (
+           SELECT CASE d.outcome WHEN 'send' THEN o.sent_at WHEN 'draft' THEN d.decided_at END AS answered_at, true AS decided
+             FROM "Decisions" d LEFT JOIN "OutboundDispatches" o ON o.decision_id = d.id
+            WHERE d.conversation_id = c.id AND d.through_seq >= m.seq AND o.state IS DISTINCT FROM 'cancelled'
+            ORDER BY d.through_seq LIMIT 1) x ON true
+     WHERE m.direction = 'inbound'
+     ORDER BY m.seq
+""")
+
+
+def stored_inbound(conn: Connection) -> list[StoredInbound]:
+    """Every inbound message, in the order we learned of it."""
+    return [
+        StoredInbound(row.platform, row.external_thread_id, row.body, row.answered_at, bool(row.decided))
+        for row in conn.execute(_INBOUND)
+    ]
+
+
+_SENT = text("""
+    SELECT platform, external_thread_id, body, state FROM "OutboundDispatches"
+     WHERE state IN ('sent', 'unknown', 'sending')
+""")
+
+
+def clicked_replies(conn: Connection) -> list[dict[str, Any]]:
+    """Every reply that was, or may have been, clicked."""
+    return [dict(row) for row in conn.execute(_SENT).mappings()]
+
+
+_OPEN_WORK = text("""
+    SELECT (SELECT count(*) FROM "InboundEvents" WHERE ingested_at IS NULL AND quarantined_at IS NULL)
+         + (SELECT count(*) FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+             WHERE a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq)
+         + (SELECT count(*) FROM "OutboundDispatches"
+             WHERE state IN ('queued', 'claimed', 'sending', 'retry_scheduled')
+                OR (state = 'unknown' AND next_attempt_at IS NOT NULL))
+""")
+
+
+def open_work(conn: Connection) -> int:
+    """How many events, conversations and replies still wait for the pipeline."""
+    return int(conn.execute(_OPEN_WORK).scalar_one())
