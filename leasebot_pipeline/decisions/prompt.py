@@ -51,7 +51,7 @@ def question_prompt(question: DecisionInput, context_messages: int) -> str:
     """The data of one conversation as JSON; ``context_messages`` is how many earlier ones go along."""
 
     def clean(text: str, limit: int) -> str:
-        return shorten(redact(_without_name(text, question.lead_name)), limit)
+        return shorten(_without_name(redact(text), question.lead_name), limit)
 
     earlier = question.history[-context_messages:] if context_messages > 0 else ()
     options = question.open_offer or question.slots

@@ -56,6 +56,7 @@ _SIGN_OFF: Final = re.compile(
     r"^\s*(?:best|best regards|kind regards|warm regards|regards|cheers|sincerely|yours|yours truly)\s*[,.!]?\s*$",
     re.I,
 )
+_SIGNATURE_LINES: Final = 6
 _MERIDIEM: Final = re.compile(r"\b([ap])\.?\s?m\b\.?", re.I)
 _SPLIT: Final = re.compile(r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;)")
 _WORD: Final = re.compile(
@@ -96,16 +97,18 @@ def normalise_characters(text: str) -> str:
 
 def strip_quotes_and_signature(text: str) -> str:
     """What the lead wrote now: without quoted mail, its header and the signature below."""
-    kept: list[str] = []
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
+    own: list[str] = []
+    for line in text.splitlines():
         if _QUOTE_HEADER.match(line) or _SIGNATURE_LINE.match(line):
             break
-        if _SIGN_OFF.match(line) and kept and len(lines) - number <= 5:
-            break
         if not line.lstrip().startswith(">"):
-            kept.append(line)
-    return "\n".join(kept).strip()
+            own.append(line)
+    while own and not own[-1].strip():
+        own.pop()
+    for number, line in enumerate(own):
+        if number and _SIGN_OFF.match(line) and len(own) - number <= _SIGNATURE_LINES:
+            return "\n".join(own[:number]).strip()
+    return "\n".join(own).strip()
 
 
 def read(messages: Iterable[str]) -> Reading:

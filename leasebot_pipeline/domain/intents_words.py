@@ -9,6 +9,7 @@ available = avail avaliable availible avalable avaiable availble avilable
 interested = intrested interrested intersted interseted
 schedule = shedule schedual scheduel schdule scedule
 tomorrow = tmrw tmr tomorow tommorow tommorrow 2moro
+view = veiw
 viewing = veiwing viewng vewing
 please = pls plz plese
 thanks = thx tks thnx thanx tysm ty
