@@ -15,7 +15,7 @@ from tests.conftest import Database
 
 EARLIER = (Path(__file__).parent / "earlier_system.sql").read_text(encoding="utf-8")
 _COLUMNS = text("""
-    SELECT table_name, array_agg(quote_ident(column_name) ORDER BY column_name) FROM information_schema.columns
+    SELECT table_name, array_agg(quote_ident(column_name) ORDER BY column_name) AS names FROM information_schema.columns
      WHERE table_schema = 'public' GROUP BY table_name
 """)
 
@@ -29,7 +29,7 @@ def earlier(empty_database: Database) -> Database:
 
 
 def columns(conn: Connection) -> dict[str, list[str]]:
-    return {table: names for table, names in conn.execute(_COLUMNS)}
+    return {row.table_name: row.names for row in conn.execute(_COLUMNS)}
 
 
 def rows(conn: Connection, of: dict[str, list[str]]) -> dict[str, list[Any]]:

@@ -129,6 +129,11 @@ outbound_dispatches = Table(
     CheckConstraint("state <> 'sent' OR receipt IS NOT NULL", name="outbound_dispatches_receipt_chk"),
     UniqueConstraint("purpose_key", name="outbound_dispatches_purpose_key_key"),
     Index("idx_outbound_dispatches_conversation_id", "conversation_id", "state"),
+    Index(
+        "idx_outbound_dispatches_in_doubt",
+        "conversation_id",
+        postgresql_where=text("state IN ('claimed', 'sending', 'unknown')"),
+    ),
     Index("idx_outbound_dispatches_message_id", "message_id"),
     Index(
         "idx_outbound_dispatches_due",

@@ -323,6 +323,8 @@ CREATE INDEX IF NOT EXISTS idx_outbound_dispatches_conversation_id ON "OutboundD
 
 CREATE INDEX IF NOT EXISTS idx_outbound_dispatches_due ON "OutboundDispatches" (platform, next_attempt_at) WHERE state IN ('queued', 'retry_scheduled', 'unknown');
 
+CREATE INDEX IF NOT EXISTS idx_outbound_dispatches_in_doubt ON "OutboundDispatches" (conversation_id) WHERE state IN ('claimed', 'sending', 'unknown');
+
 CREATE INDEX IF NOT EXISTS idx_outbound_dispatches_leased ON "OutboundDispatches" (lease_expires_at) WHERE state IN ('claimed', 'sending');
 
 CREATE INDEX IF NOT EXISTS idx_outbound_dispatches_message_id ON "OutboundDispatches" (message_id);
