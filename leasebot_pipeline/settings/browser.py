@@ -94,7 +94,7 @@ class RpaSettings(Group):
     ] = 0
     thread_ready_timeout_ms: Annotated[
         int,
-        rules.clamped(1_000),
+        rules.clamped(1_000, rules.MONTH_MS),
         env(
             "LEASE_BOT_RPA_THREAD_READY_TIMEOUT_MS",
             about="How long a thread page may take to show its messages.",
@@ -128,7 +128,8 @@ class RpaSettings(Group):
         rules.OVERRIDES_FILE,
         env(
             "LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_PATH",
-            about="The same as a file, used when the JSON is not given. A faulty one ends the start.",
+            about="File with the same, used when LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_JSON is not set. A faulty one ends "
+            "the start.",
             hidden=True,
         ),
     ] = Field(default_factory=dict)
@@ -176,7 +177,7 @@ class ListingSyncSettings(Group):
     ] = (Platform.SPAREROOM,)
     interval_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env("LEASE_BOT_SYNC_LISTINGS_INTERVAL_MS", about="Time between two readings; 0 = off."),
     ] = 180_000
 
@@ -333,7 +334,7 @@ class AlertSettings(Group):
     ] = ("rpa_session_refresh_requested", "rpa_circuit_opened")
     cooldown_ms: Annotated[
         int,
-        rules.whole(1),
+        rules.MILLISECONDS,
         env("LEASE_BOT_RPA_ALERT_COOLDOWN_MS", about="Least time between two equal alerts."),
     ] = 300_000
     telegram_bot_token: Annotated[

@@ -27,23 +27,26 @@ _SIMILAR: Final = 0.75
 G = TypeVar("G", bound=Group)
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, overrides: Mapping[str, str] | None = None
+) -> Settings:
     """The settings of ``environ``; None means the process environment over ``.env`` of the working directory.
 
-    A variable that is set but blank counts as not set; in the process environment it hides the one in ``.env``.
+    ``overrides`` win over both: what a process is about to hand its children. A variable that is set but blank
+    counts as not set, and hides the same name in what it wins over.
     Raises SettingsError naming every faulty variable and the rule it broke, never a value. Nothing is written.
     """
-    outcome = _load(environ)
+    outcome = _load(environ, overrides or {})
     if isinstance(outcome, Settings):
         return outcome
     # Raised here, after everything that held a value is gone: neither the chain nor the frames of this error do.
     raise SettingsError(outcome)
 
 
-def _load(environ: Mapping[str, str] | None) -> Settings | tuple[Fault, ...]:
+def _load(environ: Mapping[str, str] | None, overrides: Mapping[str, str]) -> Settings | tuple[Fault, ...]:
     faults: list[Fault] = []
     given = dict(environ) if environ is not None else {**_env_file(ENV_FILE, faults), **os.environ}
-    given = {name: text for name, text in given.items() if text.strip()}
+    given = {name: text for name, text in {**given, **overrides}.items() if text.strip()}
     cautions: list[str] = []
     groups = {
         key: _fill(group, given, None, faults, cautions)

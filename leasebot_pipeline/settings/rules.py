@@ -70,12 +70,14 @@ EXACTLY_ONE: Final = Rule(lambda text: text.strip() == "1", "only `1` turns it o
 UNLESS_ZERO: Final = Rule(lambda text: text.strip() != "0", "only `0` turns it off")
 
 
-def _range(minimum: float | None, maximum: float | None) -> str:
+MONTH_MS: Final = 30 * 24 * 3_600_000
+"""Longest span anything here is given; more is a slip, and would overflow where it is added to an instant."""
+
+
+def _range(minimum: int | None, maximum: int | None) -> str:
     if minimum is not None and maximum is not None:
-        return f" from {minimum:g} to {maximum:g}" if maximum < 1e6 else f" from {minimum} to {maximum}"
-    if minimum is not None:
-        return f" of at least {minimum:g}"
-    return f" of at most {maximum:g}" if maximum is not None else ""
+        return f" from {minimum} to {maximum}"
+    return f" of at least {minimum}" if minimum is not None else ""
 
 
 def whole(minimum: int | None = None, maximum: int | None = None) -> Rule:
@@ -98,31 +100,25 @@ def _decimal(text: str) -> float | None:
     return float(plain) if _NUMBER.fullmatch(plain) else None
 
 
-def clamped(minimum: int, maximum: int | None = None) -> Rule:
+def clamped(minimum: int, maximum: int) -> Rule:
     """A number, floored and then moved into the bounds rather than refused."""
 
     def parse(text: str) -> int:
         value = _decimal(text)
         if value is None:
             raise ValueError("must be a number")
-        raised = max(minimum, math.floor(value))
-        return raised if maximum is None else min(maximum, raised)
+        return min(maximum, max(minimum, math.floor(value)))
 
-    edge = f"{minimum} to {maximum}" if maximum is not None else f"at least {minimum}"
-    return Rule(parse, f"number; moved into the bounds ({edge})")
+    return Rule(parse, f"number; moved into the bounds {minimum} to {maximum}")
 
 
-def decimal(*, above: float | None = None, minimum: float | None = None) -> Rule:
-    """A number, possibly with a fraction."""
-    wanted = f"number above {above:g}" if above is not None else f"number{_range(minimum, None)}"
+def decimal(maximum: int, *, zero: bool = False) -> Rule:
+    """A number above 0 (or 0 itself, with ``zero``), possibly with a fraction."""
+    wanted = f"number{_range(0, maximum)}" if zero else f"number above 0, at most {maximum}"
 
     def parse(text: str) -> float:
         value = _decimal(text)
-        if (
-            value is None
-            or (above is not None and value <= above)
-            or (minimum is not None and value < minimum)
-        ):
+        if value is None or not 0 <= value <= maximum or (value == 0 and not zero):
             raise ValueError(f"must be a {wanted}")
         return value
 
@@ -131,13 +127,15 @@ def decimal(*, above: float | None = None, minimum: float | None = None) -> Rule
 
 def _rounded_positive(text: str) -> int:
     value = _decimal(text)
-    if value is None or value <= 0:
-        raise ValueError("must be a number above 0")
+    if value is None or not 0 < value <= MONTH_MS:
+        raise ValueError(f"must be a number above 0, at most {MONTH_MS}")
     return max(1, math.floor(value + 0.5))
 
 
-ROUNDED_POSITIVE: Final = Rule(_rounded_positive, "number above 0; rounded")
+ROUNDED_POSITIVE: Final = Rule(_rounded_positive, f"number above 0, at most {MONTH_MS}; rounded")
 PORT: Final = whole(1, 65535)
+MILLISECONDS: Final = whole(1, MONTH_MS)
+MILLISECONDS_OR_0: Final = whole(0, MONTH_MS)
 
 
 def choice(**meanings: str) -> Rule:
@@ -200,23 +198,27 @@ PATH: Final = Rule(_path, "path")
 PROFILE_PATH: Final = Rule(_path, "directory", credential=True)
 
 
-def _readable_file(text: str) -> Path:
+def _file_text(text: str) -> tuple[Path, str]:
     path = _path(text)
     try:
         if not path.is_file():
             raise ValueError("must name a file that exists")
-        with path.open("rb"):
-            return path
+        return path, path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"must name a file that can be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError("must name a file of UTF-8 text") from None
 
 
-READABLE_FILE: Final = Rule(_readable_file, "file that can be read")
+TEXT_FILE: Final = Rule(lambda text: _file_text(text)[0], "file of UTF-8 text")
 
 
 def _items(text: str) -> tuple[str, ...]:
-    parts = (part.strip() for part in text.split(","))
-    return tuple(dict.fromkeys(part for part in parts if part))
+    """The items without blanks and repeats; at least one, for a list of commas only would mean "nobody"."""
+    found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not found:
+        raise ValueError("must name at least one item")
+    return found
 
 
 COMMA_LIST: Final = Rule(_items, "comma list")
@@ -250,9 +252,11 @@ def _names_by_platform(text: str) -> Mapping[Platform, tuple[str, ...]]:
         if platform in found:
             raise ValueError(f"must name each platform once ({platform} comes twice)")
         # An empty list would switch the gate off for that platform, which nobody means to do this way.
-        found[platform] = _items(names)
-        if not found[platform]:
+        if not names.replace(",", "").strip():
             raise ValueError(f"must give {platform} at least one name")
+        found[platform] = _items(names)
+    if not found:
+        raise ValueError("must name at least one platform")
     return found
 
 
@@ -412,13 +416,7 @@ def _json_overrides(text: str) -> dict[Platform, dict[str, object]]:
 
 
 def _overrides_file(text: str) -> dict[Platform, dict[str, object]]:
-    path = _readable_file(text)
-    try:
-        content = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"must name a file that can be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ValueError("must name a file of UTF-8 text") from None
+    _, content = _file_text(text)
     try:
         return _json_overrides(content)
     except ValueError as error:

@@ -175,7 +175,7 @@ class WebSettings(Group):
     ] = "http://localhost:3001"
     vite_inbox_poll_interval_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env(
             "VITE_INBOX_POLL_INTERVAL_MS",
             about="How often the console asks for the inbox; 0 = never.",
@@ -184,12 +184,12 @@ class WebSettings(Group):
     ] = 15_000
     vite_inbox_cache_ttl_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env("VITE_INBOX_CACHE_TTL_MS", about="How long the console keeps the inbox.", elsewhere=True),
     ] = 10_000
     vite_conversation_cache_ttl_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env(
             "VITE_CONVERSATION_CACHE_TTL_MS",
             about="How long the console keeps a conversation.",
@@ -198,7 +198,7 @@ class WebSettings(Group):
     ] = 12_000
     vite_conversation_thread_sync_retry_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env(
             "VITE_CONVERSATION_THREAD_SYNC_RETRY_MS",
             about="Pause of the console after a failed thread sync.",
@@ -207,7 +207,7 @@ class WebSettings(Group):
     ] = 60_000
     vite_conversation_thread_sync_success_cooldown_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env(
             "VITE_CONVERSATION_THREAD_SYNC_SUCCESS_COOLDOWN_MS",
             about="Pause of the console after a successful thread sync.",
@@ -223,17 +223,17 @@ class WebSettings(Group):
     ] = 6
     vite_conversation_prefetch_ttl_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env("VITE_CONVERSATION_PREFETCH_TTL_MS", about="How long those stay loaded.", elsewhere=True),
     ] = 45_000
     vite_listings_cache_ttl_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env("VITE_LISTINGS_CACHE_TTL_MS", about="How long the console keeps listings.", elsewhere=True),
     ] = 180_000
     vite_listings_poll_interval_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env(
             "VITE_LISTINGS_POLL_INTERVAL_MS", about="How often the console asks for listings.", elsewhere=True
         ),

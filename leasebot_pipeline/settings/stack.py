@@ -32,7 +32,7 @@ class StackSettings(Group):
     ] = _below("logs")
     force_kill_ms: Annotated[
         int,
-        rules.whole(0),
+        rules.MILLISECONDS_OR_0,
         env(
             "LEASE_BOT_STACK_FORCE_KILL_MS", about="Time a process gets to end by itself before it is killed."
         ),
@@ -111,8 +111,11 @@ class SandboxSettings(Group):
     ] = 4100
     time_scale: Annotated[
         float,
-        rules.decimal(above=0),
-        env("LEASE_BOT_SANDBOX_TIME_SCALE", about="Time scale of the scripted leads; 1 = real time."),
+        rules.decimal(1_000),
+        env(
+            "LEASE_BOT_SANDBOX_TIME_SCALE",
+            about="Multiplies every pause of the scripted leads; 0.1 = ten times faster.",
+        ),
     ] = 1.0
 
 

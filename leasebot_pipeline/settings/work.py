@@ -33,7 +33,7 @@ class WorkerSettings(Group):
 
     poll_interval_ms: Annotated[
         int,
-        rules.whole(1),
+        rules.MILLISECONDS,
         env(
             "WORKER_POLL_INTERVAL_MS",
             about="Time between two looks at a platform's inbox. The sensors tick every 5 s at best.",
@@ -57,7 +57,7 @@ class WorkerSettings(Group):
     ] = _ALL
     claim_ttl_ms: Annotated[
         int,
-        rules.clamped(1_000),
+        rules.clamped(1_000, rules.MONTH_MS),
         env(
             "WORKER_CLAIM_TTL_MS",
             about="How long a worker owns a reply it claimed before another may take it.",
@@ -120,7 +120,7 @@ class WorkerSettings(Group):
     ] = None
     ai_playbook_path: Annotated[
         Path | None,
-        rules.READABLE_FILE,
+        rules.TEXT_FILE,
         env(
             "WORKER_AI_PLAYBOOK_PATH", about="File with house rules for Gemini. It must be readable at start."
         ),
@@ -145,7 +145,7 @@ class WorkerSettings(Group):
     ] = Field(default_factory=dict)
     autoreply_max_message_age_minutes: Annotated[
         float,
-        rules.decimal(minimum=0),
+        rules.decimal(525_600, zero=True),
         env(
             "WORKER_AUTOREPLY_MAX_MESSAGE_AGE_MINUTES",
             about="With the gate on, older messages are not answered either; 0 = any age.",
@@ -158,7 +158,7 @@ class WorkerSettings(Group):
     ] = 4
     history_bound_hours: Annotated[
         float,
-        rules.decimal(above=0),
+        rules.decimal(8_760),
         env(
             "LEASE_BOT_HISTORY_BOUND_HOURS",
             about="Messages older than this are stored as history and never answered.",

@@ -103,8 +103,6 @@ def test_a_copied_example_file_loads_and_changes_nothing(
 ) -> None:
     """Also with every commented line made live, apart from examples that are no defaults."""
     monkeypatch.chdir(tmp_path)
-    for variable in catalogue():
-        monkeypatch.delenv(variable.name, raising=False)
     examples = {variable.name for variable in catalogue() if variable.example is not None}
     text = LINE.sub(
         lambda match: match.group(0) if match.group(1) in examples else match.group(0).lstrip("#"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_secrets_show_neither_in_the_settings_nor_in_their_public_view() -> None
         "WORKER_AUTOREPLY_ALLOW_LEAD_NAMES": "s3cret-name",
     }
     settings = load_settings(environ)
-    view = settings.public_view()
+    view = json.loads(json.dumps(settings.public_view()))
     for shown in (repr(settings), str(settings), repr(view)):
         assert "s3cret" not in shown
         assert "pw-of-the-database" not in shown
@@ -302,8 +303,6 @@ def test_the_process_environment_wins_over_the_env_file_even_with_a_blank(
         'SPAREROOM_PASSWORD="p${HOME}w"\nROOMIES_PASSWORD=real\n',
         encoding="utf-8",
     )
-    for name in ("API_HOST", "WORKER_TASK", "SPAREROOM_PASSWORD"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("API_PORT", "3200")
     monkeypatch.setenv("ROOMIES_PASSWORD", "")
     settings = load_settings()
@@ -313,6 +312,28 @@ def test_the_process_environment_wins_over_the_env_file_even_with_a_blank(
     assert settings.credential("ROOMIES_PASSWORD") is None
     assert "port" in settings.api.model_fields_set
     assert "log_level" not in settings.api.model_fields_set
+
+
+def test_overrides_win_over_the_process_environment_and_the_env_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("API_PORT", "3200")
+    (tmp_path / ".env").write_text("API_HOST=127.0.0.1\nWORKER_TASK=file\n", encoding="utf-8")
+    settings = load_settings(overrides={"API_PORT": "3300", "WORKER_TASK": ""})
+    assert (settings.api.port, settings.api.host) == (3300, "127.0.0.1")
+    assert settings.worker.task == "ai-triage-reply"
+    assert load_settings({"API_PORT": "3200"}, overrides={"API_PORT": "3300"}).api.port == 3300
+
+
+def test_an_unreadable_playbook_ends_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "playbook.md"
+    playbook = {"WORKER_AI_PLAYBOOK_PATH": str(path)}
+    assert faults(playbook) == {"WORKER_AI_PLAYBOOK_PATH": "must name a file that exists"}
+    path.write_bytes(b"\xff")
+    assert faults(playbook) == {"WORKER_AI_PLAYBOOK_PATH": "must name a file of UTF-8 text"}
+    path.write_text("Be kind.", encoding="utf-8")
+    assert load_settings(playbook).worker.ai_playbook_path == path
 
 
 def test_a_broken_env_file_is_a_fault_with_its_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -372,11 +393,11 @@ def test_adapter_overrides_come_from_the_json_else_from_the_file(tmp_path: Path)
     path = tmp_path / "overrides.json"
     path.write_text('{"Roomies": {"selectors": {"composer": ["textarea"]}}}', encoding="utf-8")
     file = {"LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_PATH": str(path)}
-    json = {"LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_JSON": '{"renthop": {"inboxPath": "/inbox"}}'}
+    text = {"LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_JSON": '{"renthop": {"inboxPath": "/inbox"}}'}
     assert load_settings(file).rpa.adapter_overrides == {
         Platform.ROOMIES: {"selectors": {"composer": ["textarea"]}}
     }
-    assert load_settings({**file, **json}).rpa.adapter_overrides == {
+    assert load_settings({**file, **text}).rpa.adapter_overrides == {
         Platform.RENTHOP: {"inboxPath": "/inbox"}
     }
     path.write_text("{", encoding="utf-8")

@@ -90,8 +90,19 @@ def test_clamped_numbers_are_floored_and_moved_into_their_bounds(value: object) 
 
 @pytest.mark.parametrize("text", ["", "nan", "inf", "-inf", "1e9", "1,5", "--1"])
 def test_numbers_refuse_what_is_none(text: str) -> None:
-    for rule in (rules.clamped(1, 240), rules.decimal(above=0), rules.ROUNDED_POSITIVE):
+    for rule in (rules.clamped(1, 240), rules.decimal(10), rules.ROUNDED_POSITIVE):
         refuses(rule, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"), [("0.5", True), ("10", True), ("0", False), ("10.1", False), ("-1", False)]
+)
+def test_numbers_with_a_fraction_keep_their_bounds(text: str, allowed: bool) -> None:
+    if allowed:
+        assert rules.decimal(10).parse(text) == float(text)
+    else:
+        assert refuses(rules.decimal(10), text) == "must be a number above 0, at most 10"
+    assert rules.decimal(10, zero=True).parse("0") == 0
 
 
 @pytest.mark.parametrize(("text", "value"), [("0.2", 1), ("1.4", 1), ("1.5", 2), ("60000", 60000)])
@@ -99,12 +110,17 @@ def test_the_latency_target_is_rounded(text: str, value: int) -> None:
     assert rules.ROUNDED_POSITIVE.parse(text) == value
 
 
-@given(st.lists(NAMES))
+@given(st.lists(NAMES, min_size=1))
 def test_comma_lists_keep_order_and_drop_blanks_and_repeats(names: list[str]) -> None:
     assert rules.COMMA_LIST.parse(" , ".join([*names, "", *names])) == tuple(dict.fromkeys(names))
 
 
-@given(st.lists(st.sampled_from(list(Platform))))
+@pytest.mark.parametrize("rule", [rules.COMMA_LIST, rules.PLATFORMS, rules.ORIGINS])
+def test_a_list_of_commas_is_no_way_to_say_nobody(rule: Rule) -> None:
+    assert "at least one item" in refuses(rule, " , ,")
+
+
+@given(st.lists(st.sampled_from(list(Platform)), min_size=1))
 def test_platform_lists_read_names_in_any_case(platforms: list[Platform]) -> None:
     text = ",".join(platform.upper() for platform in platforms)
     assert rules.PLATFORMS.parse(text) == tuple(dict.fromkeys(platforms))
@@ -116,7 +132,7 @@ def test_platform_lists_know_all_and_refuse_strangers() -> None:
 
 
 @given(
-    st.dictionaries(st.sampled_from(list(Platform)), st.lists(NAMES, min_size=1, unique=True)),
+    st.dictionaries(st.sampled_from(list(Platform)), st.lists(NAMES, min_size=1, unique=True), min_size=1),
     st.sampled_from([";", "\n", " ; \n"]),
 )
 def test_names_by_platform_read_back_what_was_written(
@@ -129,7 +145,7 @@ def test_names_by_platform_read_back_what_was_written(
 
 
 @pytest.mark.parametrize(
-    "text", ["Ann Lee", "craigslist:Ann", "roomies:", "roomies: , ", "roomies:Ann;roomies:Bob", ":Ann"]
+    "text", ["Ann Lee", "craigslist:Ann", "roomies:", "roomies: , ", "roomies:Ann;roomies:Bob", ":Ann", ";"]
 )
 def test_names_by_platform_refuse_what_would_open_or_blur_the_gate(text: str) -> None:
     refuses(rules.NAMES_BY_PLATFORM, text)
