@@ -12,6 +12,7 @@ from psycopg import sql
 from sqlalchemy.exc import SQLAlchemyError
 
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage
+from leasebot_pipeline.processes import practice
 from leasebot_pipeline.processes.dagster_home import libpq_url
 from leasebot_pipeline.storage import migrate
 from leasebot_pipeline.storage.bootstrap import (
@@ -55,6 +56,7 @@ def prepare_database(
                 accounts = ensure_required_accounts(conn, choices) if choices is not None else None
                 if sandbox:
                     ensure_release_stage(conn, ReleaseStage.FULL, "sandbox: replies go to local sites", now)
+                    practice.prepare(conn, now)
                 else:
                     ensure_release_stage(conn, ReleaseStage.SHADOW, "first start", now)
         finally:

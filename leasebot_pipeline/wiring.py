@@ -1,0 +1,87 @@
+"""Settings in, collaborators out: the one place where the environment meets the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from leasebot_pipeline.decisions.heuristic import HeuristicProvider
+from leasebot_pipeline.domain.decisions import DecisionProvider
+from leasebot_pipeline.platforms.protocol import Connectors
+from leasebot_pipeline.settings import Settings
+from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
+from leasebot_pipeline.storage.engine import create_engine
+
+
+def utc_now() -> datetime:
+    """The clock of every process."""
+    return datetime.now(UTC)
+
+
+def database_engine(settings: Settings, application_name: str, pool_size: int = 5) -> Engine:
+    """An engine on the pipeline's database. Raises RuntimeError when the environment names none."""
+    if settings.database.url is None:
+        raise RuntimeError("DATABASE_URL is not set and no embedded server was started by `leasebot up`")
+    return create_engine(
+        settings.database.url.get_secret_value(), application_name=application_name, pool_size=pool_size
+    )
+
+
+def pipeline_policy(settings: Settings) -> PipelinePolicy:
+    """The pipeline's limits as the environment sets them."""
+    worker = settings.worker
+    claim_ttl = timedelta(milliseconds=worker.claim_ttl_ms)
+    defaults = PipelinePolicy()
+    return replace(
+        defaults,
+        default_send_mode=settings.default_send_mode,
+        ingest_batch_size=worker.ingest_batch_size,
+        decision_batch_size=worker.queue_batch_size,
+        threads_per_poll=worker.thread_sync_max_per_cycle,
+        claim_ttl=claim_ttl,
+        account_lease=claim_ttl * 1.5,
+        history_bound=timedelta(hours=worker.history_bound_hours),
+        slot_option_limit=worker.autoreply_slot_option_limit,
+        allow_lead_names=worker.autoreply_allow_lead_names,
+        allow_lead_names_by_platform=dict(worker.autoreply_allow_lead_names_by_platform),
+        max_message_age=worker.max_message_age,
+        ingest_p95_target_ms=settings.rpa.ingest_p95_target_ms,
+    )
+
+
+def decision_provider(settings: Settings) -> DecisionProvider:
+    """The configured provider. Gemini is imported, and its client built, only when it is chosen."""
+    if settings.ai.provider == "heuristic":
+        return HeuristicProvider()
+    from leasebot_pipeline.decisions.gemini import GeminiOptions, GeminiProvider
+    from leasebot_pipeline.decisions.gemini_client import GeminiClient
+
+    assert settings.ai.api_key is not None  # the settings require it with this provider
+    worker = settings.worker
+    playbook = worker.ai_playbook or ""
+    if not playbook and worker.ai_playbook_path is not None:
+        playbook = worker.ai_playbook_path.read_text(encoding="utf-8")
+    return GeminiProvider(
+        GeminiClient(settings.ai.gemini_model, settings.ai.api_key, base_url=settings.ai.base_url),
+        GeminiOptions(playbook=playbook, context_messages=worker.ai_context_message_limit),
+    )
+
+
+def connectors(settings: Settings) -> Connectors:
+    """The platforms' connectors over the configured runtime. Raises PlatformFailure MOCK_RUNTIME_FORBIDDEN."""
+    from leasebot_pipeline.platforms.registry import RuntimeOptions, build_connectors
+
+    return build_connectors(RuntimeOptions())
+
+
+def build_pipeline(settings: Settings, application_name: str = "leasebot") -> Pipeline:
+    """The pipeline of one process. Opens no connection and no browser before it is used."""
+    return Pipeline(
+        engine=database_engine(settings, application_name),
+        clock=utc_now,
+        connectors=connectors(settings),
+        provider=decision_provider(settings),
+        policy=pipeline_policy(settings),
+    )
