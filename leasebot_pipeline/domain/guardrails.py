@@ -39,7 +39,7 @@ INJECTION_RULE: Final = TextRule(
         r"|\b(?:system|developer|hidden|initial) (?:prompt|message|instructions?|mode)\b|\bjailbr(?:ea|o)k|\bdan mode\b"
         r"|\byou are (?:now|no longer)\b|\b(?:pretend|act|behave|roleplay) (?:to be|as|like)\b.{0,30}\b(?:bot|ai|assistant|admin|landlord|owner|agent|manager)"
         r"|\bas an ai\b|\b(?:language model|chatgpt|gpt-?\d|gemini|llm)\b"
-        r"|\b(?:reply|respond|answer|output|print|say) (?:only|exactly|with only|just|verbatim|in json)\b"
+        r"|\b(?:reply|respond|answer) (?:with|using)\b[^.!?\n]{0,3}[\"'\u201c]|\b(?:reply|respond|answer|output|print|say) (?:only|exactly|with only|just|verbatim|in json)\b"
         r"|\b(?:reveal|repeat|print|show|leak|output)\b.{0,30}\b(?:prompt|instructions|configuration|password|api key|database|conversations?)"
         r"|\bnew (?:instructions?|rules|policy|task)\b\s*:|^\s*(?:system|assistant|developer|user|admin)\s*:"
         r"|<\s*/?\s*(?:script|system|inst|prompt|im_start|instructions?)\b|\[/?inst\]|<\|[a-z_]+\|>|\{\{.*?\}\}|```"

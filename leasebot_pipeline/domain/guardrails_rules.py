@@ -14,7 +14,7 @@ _SUBSIDY: Final = "section_8|section_eight|voucher|vouchers|housing_assistance|c
 _PROTECTED: Final = (
     "kid|kids|child|children|baby|babies|toddler|toddlers|newborn|family|families|pregnant|pregnancy|single_mom|single_mother"
     "|muslim|muslims|christian|christians|jewish|jew|jews|hindu|hindus|catholic|religion|religious|church|mosque|synagogue"
-    "|black|white|asian|asians|hispanic|hispanics|latino|latinos|latina|african|arab|indian|chinese|mexican|race|ethnicity"
+    "|black|white|asian|asians|hispanic|hispanics|latino|latinos|latina|african|africans|arab|arabs|indian|indians|chinese|mexican|mexicans|race|ethnicity"
     "|immigrant|immigrants|foreigner|foreigners|foreign|undocumented|refugee|refugees|citizen|citizens|nationality"
     "|gay|gays|lesbian|lgbt|lgbtq|queer|trans|transgender|same_sex|unmarried|married"
     "|disabled|disability|disabilities|wheelchair|wheelchairs|blind|deaf|autistic|veteran|veterans|elderly|seniors|old_people"
@@ -39,6 +39,11 @@ GUARDRAIL_RULES: Final[tuple[PhraseRule, ...]] = (
             "water ~ ceiling|everywhere|pouring",
             "no heat|hot_water|electricity|power|running_water",
             "do|have|has|is not ~ heat|hot_water|electricity|power|running_water",
+            "heat|heating|hot_water|power|electricity|boiler|furnace ~ off|out|broken|broke|died|down|stopped",
+            "hits|beats|beating|abuses|abusing|threatens|threatening|stalking|hurts me|us|my",
+            "domestic violence|abuse",
+            "abusive husband|wife|partner|boyfriend|girlfriend|relationship|home|ex|roommate",
+            "not safe at home",
             "locked out|myself_out",
             "lock out|lockout",
             "break in",
@@ -63,6 +68,8 @@ GUARDRAIL_RULES: Final[tuple[PhraseRule, ...]] = (
             "The kitchen is on fire",
             "A pipe burst and water is pouring in",
             "the heater died, we do not have heat",
+            "The heat has been off for two days",
+            "My husband hits me, I have to get out",
         ),
         near_misses=(
             "Is heat included?",
@@ -109,6 +116,7 @@ GUARDRAIL_RULES: Final[tuple[PhraseRule, ...]] = (
             f"|renting_to|against|problem|issue|discriminate|refuse|tolerate|comfortable ~ for|with|to|if|that|about|a|any? ~ {_PROTECTED}",
             f"{_PROTECTED} ~ ok|fine|allowed|welcome|accepted|friendly|permitted|problem|issue|welcomed|accessible|tenants|tenant|neighbors|only",
             f"any|many|are_there|lot_of|lots_of|prefer|mostly {_PROTECTED}",
+            f"without|away_from any|the? {_PROTECTED}",
             f"no {_PROTECTED} please|allowed|around|next|in|on|there",
             "wheelchair|handicap|handicapped|step_free accessible|access|accessibility|ramp",
             "ada accessible|compliant|unit",
@@ -149,6 +157,7 @@ GUARDRAIL_RULES: Final[tuple[PhraseRule, ...]] = (
             "No children please, I need quiet",
             "I need a reasonable accommodation",
             "do you take vouchers?",
+            "I want a building without immigrants",
         ),
         near_misses=(
             "I am a Muslim student, can I tour on Friday?",

@@ -12,7 +12,7 @@ ACT_RULES: Final[tuple[PhraseRule, ...]] = (
         "decline",
         phrases=(
             "not|no longer? ~ interested",
-            "no longer ~ need|looking|available|interested|want|moving|searching",
+            "no longer ~ need|looking|available|interested|want|moving|searching|able|coming",
             "not looking|searching anymore|any_longer",
             "found ~ another|other|a|different|new place|apartment|room|home|one|unit|somewhere|house",
             "found something|somewhere|one else|already",

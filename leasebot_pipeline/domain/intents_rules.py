@@ -97,6 +97,7 @@ INTENT_RULES: Final[tuple[PhraseRule, ...]] = (
         ),
         unless=(
             "how much time|notice|space|room|light|noise|longer|interest|closet|storage|sun",
+            "for|to|my rent ?",
             "at any|all cost|costs",
             "coffee",
         ),

@@ -136,19 +136,34 @@ def _sentences(body: str) -> Iterable[Sentence]:
         yield Sentence(text + "? " if asked else text, asked)
 
 
+_CLEARLY_FOREIGN: Final = 2
+
+
 def language(reading: Reading) -> str | None:
-    """ISO 639-1 code of the language most function words belong to; ``und`` for a script we cannot
-    read; None when the words are too few to tell."""
+    """ISO 639-1 code of the language most frequent words belong to; None when they are too few to tell.
+
+    A sentence clearly in another language counts for the whole text: nobody would answer it. ``und``
+    stands for a script the rules cannot read.
+    """
     words = reading.words
     letters = "".join(word for word in words if word[0].isalpha())
     if letters and sum(char.isascii() for char in letters) < 0.7 * len(letters):
         return "und"
+    for sentence in reading.sentences:
+        code, score, english = _best_language(sentence.words)
+        if score >= _CLEARLY_FOREIGN and english == 0:
+            return code
+    code, score, _ = _best_language(words)
+    return code if score else None
+
+
+def _best_language(words: Iterable[str]) -> tuple[str, int, int]:
+    """The language with most frequent words in the text, how many, and how many English ones; English
+    wins a tie."""
     plain = {_without_accents(word) for word in words}
     scores = {code: len(plain & known) for code, known in LANGUAGE_WORDS.items()}
     best = max(scores, key=lambda code: (scores[code], code == "en"))
-    if scores[best] == 0:
-        return None
-    return best
+    return best, scores[best], scores["en"]
 
 
 def _without_accents(word: str) -> str:

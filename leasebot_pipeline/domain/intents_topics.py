@@ -51,6 +51,7 @@ TOPIC_RULES: Final[tuple[PhraseRule, ...]] = (
         phrases=(
             "lease|leases|sublet|sublease|month_to_month|short_term|long_term|minimum|contract|renew|renewal|term|terms",
             "how long is|would|can|does|do",
+            "for # days|nights|night|weeks|week",
             "smoke|smoking|smoker|smokers|guest|guests|overnight|visitors|party|parties",
             "co signer|signers",
             "cosigner|guarantor|guarantors|insurance|rule|rules|policy|policies",
@@ -72,6 +73,7 @@ TOPIC_RULES: Final[tuple[PhraseRule, ...]] = (
         phrases=(
             "apply|application|applications|applying|applicant|applicants",
             "credit score|check|report|history",
+            "bad|poor|low|no|fair|excellent|good credit",
             "background check|checks",
             "income|salary|paystub|paystubs|pay_stubs|requirements|requirement|qualify|qualifications|documents|paperwork|references",
             "hold|reserve|save ~ apartment|room|unit|place|it ~ for|me|us|until",
@@ -139,6 +141,7 @@ TOPIC_RULES: Final[tuple[PhraseRule, ...]] = (
             "speak|talk to|with a|an|the|you|someone|somebody|real? ~ person|human|agent|manager|phone|someone",
             "are you ~ real|bot|robot|human|ai|automated|person|machine",
             "is this ~ real|bot|robot|automated|scam|legit|legitimate",
+            "from|by|with|to|a|actual|real human|humans",
             "who is this|am|are",
             "who are you",
         ),
@@ -178,6 +181,7 @@ TOPIC_RULES: Final[tuple[PhraseRule, ...]] = (
         "business",
         phrases=(
             "for sale",
+            "daycare|salon|restaurant|studio_business|shop|clinic",
             "business|office|commercial|airbnb|investment|investor|investors",
             "buy|purchase|sell the|this|your|a|my? ~ apartment|building|property|house|place|unit|couch|furniture",
             "job|jobs|hiring|cleaning|services|marketing|seo|advertise|advertising|partnership",
