@@ -128,7 +128,7 @@ class RpaSettings(Group):
         rules.OVERRIDES_FILE,
         env(
             "LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_PATH",
-            about="File with the same, used when LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_JSON is not set. A faulty one ends "
+            about="File with replacements of platform definitions, used when LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_JSON is not set. A faulty one ends "
             "the start.",
             hidden=True,
         ),
@@ -138,7 +138,7 @@ class RpaSettings(Group):
         rules.JSON_OVERRIDES,
         env(
             "LEASE_BOT_PLATFORM_ADAPTER_OVERRIDES_JSON",
-            about="Replaces parts of a platform's definition, such as a selector its site has changed. A faulty one "
+            about="Replaces parts of platform definitions, such as a selector a site has changed. A faulty one "
             "ends the start.",
             hidden=True,
         ),

@@ -190,7 +190,7 @@ class AiSettings(Group):
         rules.SECRET,
         env(
             "GOOGLE_GENERATIVE_AI_API_KEY",
-            about="Key of the Gemini API. Required with AI_DECISION_PROVIDER=gemini.",
+            about="Key of the Gemini API. Required when AI_DECISION_PROVIDER is gemini.",
             example="replace-with-api-key",
         ),
     ] = None
@@ -214,7 +214,7 @@ class BootstrapSettings(Group):
     title: ClassVar[str] = "Bootstrap"
     intro: ClassVar[str] = (
         "Rows a start creates when they are missing. What a person changed later is never overwritten. The "
-        "LEASE_BOT_DEV_* variables have no effect in production."
+        "switches for development stay off in production."
     )
 
     environment: EnvironmentField = "development"
