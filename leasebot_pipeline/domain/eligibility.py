@@ -128,11 +128,13 @@ def _without_reply(outcome: OutcomeName, reasons: tuple[str, ...], broken: tuple
 
 
 def _offerable(question: DecisionInput, verdict: Verdict, limit: int) -> tuple[Slot, ...]:
+    """The best few candidates, in the order of time; after a refused offer only other ones."""
     slots = question.slots
     if verdict.workflow_outcome is WorkflowOutcome.WANTS_RESCHEDULE:
         refused = {(slot.starts_at, slot.ends_at) for slot in question.open_offer}
         slots = tuple(slot for slot in slots if (slot.starts_at, slot.ends_at) not in refused)
-    return distinct_by_label(slots, max(limit, 1))
+    best = distinct_by_label(slots, max(limit, 1))
+    return tuple(sorted(best, key=lambda slot: slot.starts_at))
 
 
 def _reply(

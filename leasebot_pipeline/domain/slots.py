@@ -138,10 +138,7 @@ def intersect(first: Iterable[Span], second: Iterable[Span]) -> list[Span]:
     """All non-empty overlaps of two sets of spans, by start."""
     others = list(second)
     return sorted(
-        (max(a[0], b[0]), min(a[1], b[1]))
-        for a in first
-        for b in others
-        if max(a[0], b[0]) < min(a[1], b[1])
+        (max(a[0], b[0]), min(a[1], b[1])) for a in first for b in others if max(a[0], b[0]) < min(a[1], b[1])
     )
 
 
@@ -172,12 +169,8 @@ def visits(span: Span, duration: timedelta, tz: ZoneInfo) -> list[Span]:
 
 def _next_half_hour(instant: datetime, tz: ZoneInfo) -> datetime:
     local = instant.astimezone(tz)
-    past = timedelta(
-        minutes=local.minute % 30, seconds=local.second, microseconds=local.microsecond
-    )
-    return (instant if not past else instant + timedelta(minutes=30) - past).astimezone(
-        UTC
-    )
+    past = timedelta(minutes=local.minute % 30, seconds=local.second, microseconds=local.microsecond)
+    return (instant if not past else instant + timedelta(minutes=30) - past).astimezone(UTC)
 
 
 def candidates(
@@ -195,8 +188,9 @@ def candidates(
 
     A visit lies inside the unit's windows and an active agent's available windows, outside that agent's
     unavailable windows and showings of other units (a second visitor of the same unit may join one), and
-    starts at or after ``now``. The conversation's own agent comes first, then time, then priority; each
-    instant appears once, and days are taken in turn so that a lead can choose between days.
+    starts at or after ``now``. Visits with the conversation's own agent come first; each instant appears
+    once, with the agent of the best priority. Days are taken in turn, earliest first, so that any first n
+    of the result let a lead choose between days.
 
     Only when no active agent has stated any available time are the unit's own windows offered without an
     agent, minus what all assigned agents have blocked; agents who are merely booked out mean no slots.
@@ -220,9 +214,7 @@ def candidates(
             for agent_window in free.get(agent.agent_id, ()):
                 name = _zone_name(unit_window.timezone, agent_window.timezone)
                 shared = intersect([_span(unit_window)], [_span(agent_window)])
-                open_spans = _from(
-                    now, subtract(shared, blocked.get(agent.agent_id, ()))
-                )
+                open_spans = _from(now, subtract(shared, blocked.get(agent.agent_id, ())))
                 for start, end in _cut(open_spans, duration, name):
                     rank = (
                         agent.agent_id != assigned_agent_id,
@@ -299,39 +291,26 @@ def _blocked_for_all(blocks: Sequence[list[Span]]) -> list[Span]:
     return common
 
 
-def _spread(
-    ranked: list[tuple[tuple[bool, datetime, int, str], Slot]], limit: int
-) -> tuple[Slot, ...]:
-    """One slot per instant (its best agent), then days in turn within each tier, then offer order."""
+def _spread(ranked: list[tuple[tuple[bool, datetime, int, str], Slot]], limit: int) -> tuple[Slot, ...]:
+    """One slot per instant (its best agent), then days in turn within each tier."""
     best: dict[datetime, tuple[bool, Slot]] = {}
     for rank, slot in sorted(ranked, key=lambda item: item[0]):
         best.setdefault(slot.starts_at, (rank[0], slot))
-    chosen: list[tuple[bool, Slot]] = []
+    chosen: list[Slot] = []
     for tier in (False, True):
         days: dict[date, list[Slot]] = {}
-        for slot in sorted(
-            (s for t, s in best.values() if t is tier), key=lambda s: s.starts_at
-        ):
-            days.setdefault(
-                slot.starts_at.astimezone(zone(slot.timezone)).date(), []
-            ).append(slot)
+        for slot in sorted((s for t, s in best.values() if t is tier), key=lambda s: s.starts_at):
+            days.setdefault(slot.starts_at.astimezone(zone(slot.timezone)).date(), []).append(slot)
         queues = [_varied(day) for day in days.values()]
         for turn in range(max((len(queue) for queue in queues), default=0)):
-            chosen.extend((tier, queue[turn]) for queue in queues if turn < len(queue))
-    kept = sorted(
-        chosen[: max(limit, 0)], key=lambda item: (item[0], item[1].starts_at)
-    )
-    return tuple(slot for _, slot in kept)
+            chosen.extend(queue[turn] for queue in queues if turn < len(queue))
+    return tuple(chosen[: max(limit, 0)])
 
 
 def _varied(day: list[Slot]) -> list[Slot]:
     """A day's first slot, then the one half a day's choice later, then the rest in order."""
     middle = len(day) // 2
-    return (
-        day
-        if middle == 0
-        else [day[0], day[middle], *day[1:middle], *day[middle + 1 :]]
-    )
+    return day if middle == 0 else [day[0], day[middle], *day[1:middle], *day[middle + 1 :]]
 
 
 def _clock_time(local: datetime) -> str:

@@ -213,8 +213,10 @@ def test_a_plain_no_needs_neither_a_reply_nor_a_person() -> None:
     assert composed(judged=replace(no, hold_reasons=("unanswered_question",))).outcome == "escalate"
 
 
-def test_the_slot_limit_holds() -> None:
-    assert len(composed(options=ComposeOptions(slot_option_limit=2)).slots_offered) == 2
+def test_the_best_few_slots_are_offered_in_the_order_of_time() -> None:
+    best_first = (OFFER[3], OFFER[0], OFFER[1], OFFER[2])
+    outcome = composed(asked("Can I tour?", slots=best_first), options=ComposeOptions(slot_option_limit=2))
+    assert outcome.slots_offered == (OFFER[0], OFFER[3])
 
 
 def test_which_rule_answers_what() -> None:

@@ -135,8 +135,10 @@ def test_the_conversations_agent_comes_first_then_time_then_priority() -> None:
 
 def test_an_offer_spreads_over_days() -> None:
     days = [unit(24 * day + 10, 24 * day + 14) for day in range(3)]
-    found = candidates(days, SHOWS, [agent(0, 72)], [], at(0), limit=3)
-    assert hours(found) == [10, 34, 58]
+    for limit in (3, 12):  # a longer list of candidates begins with the same spread
+        found = candidates(days, SHOWS, [agent(0, 72)], [], at(0), limit=limit)
+        assert hours(found)[:3] == [10, 34, 58]
+    assert len({slot.starts_at for slot in found}) == 12
 
 
 def test_units_without_any_agents_calendar_are_offered_without_an_agent() -> None:
