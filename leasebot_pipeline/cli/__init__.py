@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import browser, services, stack
+from leasebot_pipeline.cli import browser, demo, pipeline, services, stack
 
 app = typer.Typer(
     name="leasebot",
@@ -24,3 +24,5 @@ app = typer.Typer(
 stack.register(app)
 services.register(app)
 browser.register(app)
+demo.register(app)
+pipeline.register(app)

@@ -121,7 +121,8 @@ def sandbox(
             *(sys.executable, "-m", "leasebot_pipeline.sandbox"),
             *("--host", settings.sandbox.host, "--port", str(settings.sandbox.port)),
             *("--state-dir", str(settings.data_dir / "sandbox" / "sites")),
-            *("--time-scale", str(settings.sandbox.time_scale), "--inquiries", inquiries),
+            *("--time-scale", str(settings.sandbox.time_scale)),
+            *(() if inquiries == "none" else ("--inquiries", inquiries)),
         )
     )
 

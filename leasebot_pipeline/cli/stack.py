@@ -37,6 +37,10 @@ def up(
     ] = False,
     api: Annotated[bool, typer.Option("--api/--no-api", help="Run the API.")] = True,
     webserver: Annotated[bool, typer.Option("--webserver/--no-webserver", help="Run the Dagster UI.")] = True,
+    inquiries: Annotated[
+        str,
+        typer.Option(help="Leads that write by themselves in the sandbox: demo, none, or a file of them."),
+    ] = "demo",
     data_dir: _DataDir = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the log lines of every process.")
@@ -55,7 +59,9 @@ def up(
         from leasebot_pipeline.processes.stack import run_stack, table
         from leasebot_pipeline.processes.stack_plan import StackChoice, plan
 
-        planned = plan(StackChoice(sandbox=sandbox, api=api, webserver=webserver, data_dir=data_dir))
+        planned = plan(
+            StackChoice(sandbox=sandbox, api=api, webserver=webserver, data_dir=data_dir, inquiries=inquiries)
+        )
 
         def ready(report: StackReport) -> None:
             text = f"\nleasebot is up.\n{table(report)}"

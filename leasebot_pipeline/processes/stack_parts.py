@@ -116,7 +116,7 @@ def _sandbox(plan: StackPlan) -> Part:
         *("--host", host, "--port", str(port)),
         *("--state-dir", str(plan.data_dir / "sites")),
         *("--time-scale", str(plan.settings.sandbox.time_scale)),
-        *("--inquiries", "demo"),
+        *(() if plan.choice.inquiries == "none" else ("--inquiries", plan.choice.inquiries)),
     )
     return Part(
         "sandbox",
@@ -131,7 +131,8 @@ def _sandbox(plan: StackPlan) -> Part:
 
 def _code_server(plan: StackPlan) -> Part:
     host, port = plan.variables[dagster_home.CODE_SERVER_HOST], plan.ports.code_server
-    command = code_server.command(host, port, plan.settings.dagster.run_launch)
+    launch = plan.settings.dagster.run_launch
+    command = code_server.command(host, port, launch, plan.choice.definitions)
     return Part(
         "code-server",
         "Code server (sensors, runs, browser)",

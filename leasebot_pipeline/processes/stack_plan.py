@@ -12,6 +12,7 @@ from typing import Final
 
 from leasebot_pipeline.processes import dagster_home
 from leasebot_pipeline.processes.browser_lookup import BrowserError, find_browser
+from leasebot_pipeline.processes.code_server import DEFINITIONS
 from leasebot_pipeline.processes.ports import choose_port
 from leasebot_pipeline.processes.sandbox_environment import SITE_COUNT, sandbox_variables
 from leasebot_pipeline.sandbox import LOGIN_PASSWORD, LOGIN_USER
@@ -35,6 +36,10 @@ class StackChoice:
     api: bool = True
     webserver: bool = True
     data_dir: Path | None = None
+    inquiries: str = "demo"
+    """Leads that write by themselves in the sandbox: ``demo``, ``none`` or a file."""
+    definitions: str = DEFINITIONS
+    """Module of the Dagster definitions to serve; tests name a small one."""
 
 
 @dataclass(frozen=True, slots=True)
