@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
 from leasebot_pipeline.decisions.heuristic import HeuristicProvider
+from leasebot_pipeline.domain.alerts import AlertPolicy
 from leasebot_pipeline.domain.decisions import DecisionProvider
-from leasebot_pipeline.platforms.protocol import Connectors
-from leasebot_pipeline.settings import Settings
+from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
+from leasebot_pipeline.platforms.registry import build_connectors
+from leasebot_pipeline.settings import Settings, catalogue
+from leasebot_pipeline.stages.alerts import Alerter, Alerts, Destination, NoAlerts, Telegram, Webhook
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
 from leasebot_pipeline.storage.engine import create_engine
 
@@ -69,19 +73,66 @@ def decision_provider(settings: Settings) -> DecisionProvider:
     )
 
 
-def connectors(settings: Settings) -> Connectors:
-    """The platforms' connectors over the configured runtime. Raises PlatformFailure MOCK_RUNTIME_FORBIDDEN."""
-    from leasebot_pipeline.platforms.registry import RuntimeOptions, build_connectors
+class CredentialSource(Mapping[str, str]):
+    """Where credential references are looked up: the environment and ``.env``, without placeholders."""
 
-    return build_connectors(RuntimeOptions())
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __getitem__(self, name: str) -> str:
+        value = self._settings.credential(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (variable.name for variable in catalogue() if variable.name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def runtime_options(settings: Settings) -> RuntimeOptions:
+    """The platform runtime's options as the environment sets them."""
+    rpa = settings.rpa
+    return RuntimeOptions(
+        data_dir=settings.data_dir,
+        environ=CredentialSource(settings),
+        runtime=rpa.runtime,
+        platforms={
+            platform: PlatformOptions(
+                base_url=offered.base_url,
+                user_agent=offered.user_agent,
+                locale=offered.locale,
+                timezone=offered.context_timezone,
+                headless=offered.headless,
+            )
+            for platform, offered in settings.platforms.items()
+        },
+        adapter_overrides=rpa.adapter_overrides,
+        timezone_spareroom=rpa.timezone_spareroom,
+        headless=rpa.headless,
+        browser_path=rpa.browser_path,
+        browser_channel=rpa.browser_channel,
+        chromium_sandbox=bool(rpa.chromium_sandbox),
+        launch_args=tuple(rpa.launch_args),
+        debug=rpa.debug,
+        debug_dir=rpa.debug_dir,
+        inbox_thread_limit=rpa.inbox_thread_limit,
+        listings_page_size=rpa.listings_page_size,
+        listings_max_pages=rpa.listings_max_pages,
+        thread_ready_timeout_s=rpa.thread_ready_timeout_ms / 1000,
+    )
 
 
 def build_pipeline(settings: Settings, application_name: str = "leasebot") -> Pipeline:
     """The pipeline of one process. Opens no connection and no browser before it is used."""
+    engine = database_engine(settings, application_name)
     return Pipeline(
-        engine=database_engine(settings, application_name),
+        engine=engine,
         clock=utc_now,
-        connectors=connectors(settings),
+        connectors=build_connectors(runtime_options(settings), production=settings.is_production),
         provider=decision_provider(settings),
         policy=pipeline_policy(settings),
+        alerts=alerts(settings, engine),
     )

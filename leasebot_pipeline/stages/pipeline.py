@@ -19,6 +19,7 @@ from leasebot_pipeline.domain.pacing import DEFAULT_PACES, Pace
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.domain.workers import WorkerName
 from leasebot_pipeline.platforms.protocol import Connectors
+from leasebot_pipeline.stages.alerts import Alerts, NoAlerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Pipeline:
     connectors: Connectors
     provider: DecisionProvider
     policy: PipelinePolicy
+    alerts: Alerts = field(default_factory=NoAlerts)
     worker: str = field(default_factory=_worker_name)
     sleep: Callable[[float], None] = time.sleep
     fraction: Callable[[], float] = random.random

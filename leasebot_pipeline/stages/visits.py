@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from leasebot_pipeline.domain.alerts import failure_alerts
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.pacing import wait_seconds
 from leasebot_pipeline.domain.platforms import Platform
@@ -122,7 +123,7 @@ def visit(lease: Lease, action: str, triggered_by: str, run_id: str | None) -> I
     """Record a visit; a PlatformFailure inside ends it as failed and is kept on the visit, not raised.
 
     A failure updates the account's circuit; one that only a person can mend stops the account, once,
-    with an audit row.
+    with an audit row. People are told of a stop and of a circuit that opened.
     """
     pipeline, account = lease.pipeline, lease.account
     now = pipeline.clock()
@@ -179,3 +180,16 @@ def _close(lease: Lease, current: Visit, action: str, run_id: str | None, now: d
                     )
                 ],
             )
+    # Only now: what people are told of is committed, and no transaction waits for their server.
+    for event in failure_alerts(
+        failure,
+        stopped_now=current.stopped_now,
+        before=account.state.circuit,
+        after=circuit,
+        platform=account.platform,
+        account_id=account.state.id,
+        account_name=account.state.name,
+        action=action,
+        at=now,
+    ):
+        lease.pipeline.alerts.notify(event)
