@@ -74,8 +74,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         WITH replies AS (
           SELECT d.conversation_id, regexp_replace(trim(d.body), '\s+', ' ', 'g') AS body, count(*) AS clicks,
                  min(x.through_seq) AS since
-            FROM "OutboundDispatches" d JOIN "Decisions" x ON x.id = d.decision_id
-           WHERE {_OUT} GROUP BY 1, 2
+            FROM "OutboundDispatches" d LEFT JOIN "Decisions" x ON x.id = d.decision_id
+           WHERE {_OUT} GROUP BY 1, 2 HAVING min(x.through_seq) IS NOT NULL
         )
         SELECT format('conversation %s: %s sends, %s messages', r.conversation_id, r.clicks, count(*))
           FROM replies r

