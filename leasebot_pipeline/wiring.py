@@ -41,6 +41,7 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
     return replace(
         defaults,
         default_send_mode=settings.default_send_mode,
+        polled_platforms=worker.ingest_platforms,
         ingest_batch_size=worker.ingest_batch_size,
         decision_batch_size=worker.queue_batch_size,
         threads_per_poll=worker.thread_sync_max_per_cycle,

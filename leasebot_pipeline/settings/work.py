@@ -40,8 +40,14 @@ class WorkerSettings(Group):
         ),
     ] = 15_000
     queue_batch_size: Annotated[
-        int, rules.whole(1), env("WORKER_QUEUE_BATCH_SIZE", about="Most waiting conversations taken at once.")
-    ] = 20
+        int,
+        rules.whole(1),
+        env(
+            "WORKER_QUEUE_BATCH_SIZE",
+            about="Most waiting conversations decided at once; a run takes one batch after the other. A batch costs "
+            "the same few statements whatever its size.",
+        ),
+    ] = 200
     ingest_batch_size: Annotated[
         int,
         rules.whole(1),
@@ -86,7 +92,11 @@ class WorkerSettings(Group):
     thread_sync_platforms: Annotated[
         tuple[Platform, ...],
         rules.PLATFORMS,
-        env("WORKER_THREAD_SYNC_PLATFORMS", about="Platforms whose thread pages are read.", shown="all"),
+        env(
+            "WORKER_THREAD_SYNC_PLATFORMS",
+            about="Kept for existing files, without effect: thread pages are where messages come from on every platform.",
+            shown="all",
+        ),
     ] = _ALL
     thread_sync_max_per_cycle: Annotated[
         int,
@@ -110,7 +120,7 @@ class WorkerSettings(Group):
         rules.whole(0),
         env(
             "WORKER_AI_FEWSHOT_EXAMPLE_LIMIT",
-            about="Earlier answered conversations Gemini is shown; 0 = none.",
+            about="Kept for existing files, without effect so far: Gemini is shown no other conversation.",
         ),
     ] = 3
     ai_playbook: Annotated[

@@ -27,6 +27,7 @@ class PipelinePolicy:
     """Limits and switches of the pipeline; units are in the names."""
 
     default_send_mode: SendMode = SendMode.DRAFT_ONLY
+    polled_platforms: tuple[Platform, ...] = tuple(Platform)
     ingest_batch_size: int = 1000
     decision_batch_size: int = 500
     threads_per_poll: int = 25

@@ -22,6 +22,9 @@ from leasebot_pipeline.storage.accounts_runtime import AccountRow
 from leasebot_pipeline.storage.crash_points import crash_point
 
 
+_NOT_POLLED = "left out by WORKER_INGEST_PLATFORMS"
+
+
 @dataclass(frozen=True, slots=True)
 class AccountPoll:
     """What one account's poll saw. ``code`` and ``message`` are set when it failed or was left alone."""
@@ -82,7 +85,10 @@ def poll(pipeline: Pipeline, platform: Platform, triggered_by: str) -> PollResul
     expire_dead_workers(pipeline, platform)
     with pipeline.engine.connect() as conn:
         rows = accounts_runtime.accounts(conn, platform)
-    polls = tuple(_poll_account(pipeline, row, triggered_by) for row in rows)
+    if platform not in pipeline.policy.polled_platforms:
+        polls = tuple(AccountPoll(row.state.name, visited=False, message=_NOT_POLLED) for row in rows)
+    else:
+        polls = tuple(_poll_account(pipeline, row, triggered_by) for row in rows)
     with pipeline.engine.connect() as conn:
         pending = landing.pending_work(conn, platform, pipeline.clock())
     return PollResult(
