@@ -126,6 +126,25 @@ def runtime_options(settings: Settings) -> RuntimeOptions:
     )
 
 
+def alerts(settings: Settings, engine: Engine) -> Alerts:
+    """Who tells people of trouble: nobody unless alerts are switched on."""
+    chosen = settings.alerts
+    if not chosen.enabled:
+        return NoAlerts()
+    destinations: dict[str, Destination] = {}
+    if chosen.telegram_bot_token is not None and chosen.telegram_chat_id is not None:
+        destinations["telegram"] = Telegram(chosen.telegram_bot_token, chosen.telegram_chat_id)
+    if chosen.webhook_url is not None:
+        destinations["webhook"] = Webhook(chosen.webhook_url)
+    policy = AlertPolicy(
+        enabled=True,
+        provider=chosen.provider,
+        event_types=frozenset(chosen.event_types),
+        cooldown=timedelta(milliseconds=chosen.cooldown_ms),
+    )
+    return Alerter(engine, utc_now, policy, destinations)
+
+
 def build_pipeline(settings: Settings, application_name: str = "leasebot") -> Pipeline:
     """The pipeline of one process. Opens no connection and no browser before it is used."""
     engine = database_engine(settings, application_name)
