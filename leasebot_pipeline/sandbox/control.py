@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -27,7 +28,7 @@ from leasebot_pipeline.sandbox.faults import Fault, Faults, Page, Switch
 from leasebot_pipeline.sandbox.identifiers import message_id
 from leasebot_pipeline.sandbox.pages import Renderer
 from leasebot_pipeline.sandbox.portfolio import Advert
-from leasebot_pipeline.sandbox.scripts import LeadScript
+from leasebot_pipeline.sandbox.scripts import LeadScript, Loaded
 from leasebot_pipeline.sandbox.sessions import Sessions
 from leasebot_pipeline.sandbox.world import Lead, World
 
@@ -133,7 +134,7 @@ def build_control(parts: ControlApp) -> FastAPI:
     async def load_leads(request: LoadRequest) -> dict[str, object]:
         with _refusing():
             loaded = _source(request)
-        chosen = scripts.with_overrides(loaded, request.platforms, request.limit)
+        chosen = scripts.selected(loaded.scripts, request.platforms, request.limit)
         if request.platforms is not None:
             turn = list(request.platforms)
             chosen = [
@@ -142,7 +143,7 @@ def build_control(parts: ControlApp) -> FastAPI:
             ]
         with _refusing():
             added = world.add_leads(chosen, spacing=request.spacing)
-        return {"added": len(added), "leads": [lead.number for lead in added]}
+        return {"added": len(added), "leads": [lead.number for lead in added], "refused": loaded.refused}
 
     @app.get("/leads")
     async def leads(platform: Annotated[Platform | None, Query()] = None) -> dict[str, object]:
@@ -327,15 +328,13 @@ def _refusing() -> Iterator[None]:
         raise HTTPException(422, f"path: {error.strerror or error}") from None
 
 
-def _source(request: LoadRequest) -> list[LeadScript]:
+def _source(request: LoadRequest) -> Loaded:
     if request.path is not None:
         return scripts.load_file(Path(request.path))
     if request.leads is not None:
-        return request.leads
-    shipped = scripts.builtin()
+        return Loaded(tuple(request.leads), ())
     assert request.builtin is not None
-    rounds = -(-request.builtin // len(shipped))
-    return (shipped * rounds)[: request.builtin]
+    return Loaded(tuple(islice(cycle(scripts.builtin()), request.builtin)), ())
 
 
 def _adverts(world: World, request: ListingRequest) -> list[Advert]:

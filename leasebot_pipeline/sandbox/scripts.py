@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -19,6 +20,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 
 DEFAULT_PATIENCE: Final = 45.0
+_INQUIRIES: Final = Path(__file__).parent / "inquiries"
 _DEFAULT_WORDS: Final[Mapping[str, str]] = {
     "pick": "{day} at {time} works for me, please book it.",
     "confirm": "Yes, confirmed. See you then!",
@@ -132,38 +134,56 @@ def parse_script(value: object, where: str) -> LeadScript:
         raise ScriptError(f"{where}: {field}: {first['msg']}") from None
 
 
-def load_file(path: Path) -> list[LeadScript]:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a file yielded: usable scripts, and for every other line where it stands and why not."""
+
+    scripts: tuple[LeadScript, ...]
+    refused: tuple[str, ...]
+
+
+def load_file(path: Path) -> Loaded:
     """All scripts of a JSON Lines file: scripts of ours, or dialogues (``turns`` of lead and agent).
 
-    Raises ScriptError with file and line; OSError when the file cannot be read.
+    A line that cannot be used is refused with its reason, the others count.
+    Raises ScriptError when no line is usable; OSError when the file cannot be read.
     """
-    scripts: list[LeadScript] = []
-    with path.open(encoding="utf-8") as lines:
+    found: dict[str, LeadScript] = {}
+    refused: list[str] = []
+    with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{path.name} line {number}"
             try:
-                value = json.loads(line)
-            except ValueError as error:
-                raise ScriptError(f"{where}: not JSON: {error}") from None
-            if not isinstance(value, dict):
-                raise ScriptError(f"{where}: must be an object")
-            scripts.append(
-                from_dialogue(value, where, number) if "turns" in value else parse_script(value, where)
-            )
-    identifiers = [script.id for script in scripts]
-    if len(set(identifiers)) < len(identifiers):
-        twice = next(i for i in identifiers if identifiers.count(i) > 1)
-        raise ScriptError(f"{path.name}: id: {twice!r} occurs twice")
-    return scripts
+                script = _parse_line(line, where, number)
+                if script.id in found:
+                    raise ScriptError(f"{where}: id: {script.id!r} occurs twice")
+                found[script.id] = script
+            except ScriptError as error:
+                refused.append(str(error))
+    if not found:
+        raise ScriptError(refused[0] if refused else f"{path.name}: holds no script")
+    return Loaded(tuple(found.values()), tuple(refused))
 
 
-def builtin(limit: int | None = None) -> list[LeadScript]:
+def _parse_line(line: str, where: str, number: int) -> LeadScript:
+    try:
+        value = json.loads(line)
+    except ValueError as error:
+        raise ScriptError(f"{where}: not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ScriptError(f"{where}: must be an object")
+    return from_dialogue(value, where, number) if "turns" in value else parse_script(value, where)
+
+
+def builtin() -> list[LeadScript]:
     """The inquiries this package ships, varied from the first one on. Raises ScriptError if damaged."""
-    folder = Path(__file__).parent / "inquiries"
-    decks = [load_file(path) for path in sorted(folder.glob("*.jsonl"))]
-    return deal(decks)[:limit]
+    decks = [load_file(path) for path in sorted(_INQUIRIES.glob("*.jsonl"))]
+    for deck in decks:
+        if deck.refused:
+            raise ScriptError(deck.refused[0])
+    return deal([deck.scripts for deck in decks])
 
 
 def deal(decks: Sequence[Sequence[LeadScript]]) -> list[LeadScript]:
@@ -222,7 +242,7 @@ def from_dialogue(value: Mapping[str, object], where: str, number: int) -> LeadS
     )
 
 
-def with_overrides(
+def selected(
     scripts: Iterable[LeadScript], platforms: Sequence[Platform] | None, limit: int | None
 ) -> list[LeadScript]:
     """The scripts that may appear on one of ``platforms``, at most ``limit`` of them."""

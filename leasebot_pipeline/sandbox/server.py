@@ -228,7 +228,8 @@ def serve(
     try:
         sandbox = Sandbox.open(sockets, state_dir, time_scale=time_scale, seed=seed)
         if inquiries is not None and not sandbox.world.leads():
-            loaded = scripts.builtin() if inquiries == "demo" else scripts.load_file(Path(inquiries))
+            demo = inquiries == "demo"
+            loaded = scripts.builtin() if demo else scripts.load_file(Path(inquiries)).scripts
             sandbox.world.add_leads(loaded, spacing=DEMO_SPACING)
         asyncio.run(_serve(sandbox))
     finally:
