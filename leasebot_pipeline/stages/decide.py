@@ -316,5 +316,5 @@ def _held(outcome: Outcome, reason: str) -> Outcome:
 def _held_by_gate(planned: PlannedDecision, why: str) -> PlannedDecision:
     held = _held(planned.outcome, "escalate_quality_gate")
     return replace(
-        planned, outcome=replace(held, reasons=(*held.reasons, f"quality_gate: {why}")), workflow=()
+        planned, outcome=replace(held, reasons=(*held.reasons, f"quality_gate: {why}")), workflow=None
     )
