@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,13 +52,22 @@ class Database:
     engine: Engine
 
 
+def scratch_folder() -> Path | None:
+    """Where throw-away servers live: in memory where there is room (clones are 40 times as fast), else None."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2_000_000_000
+    return memory if roomy else None
+
+
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[DatabaseServer]:
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield GivenServer(given)
         return
-    with tempfile.TemporaryDirectory(prefix="leasebot-pg-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="leasebot-pg-", dir=scratch_folder(), ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o755)
         with EmbeddedServer(Path(folder), durable=False) as server:
             yield server

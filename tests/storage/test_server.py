@@ -18,6 +18,7 @@ import pytest
 
 from leasebot_pipeline.storage import migrate, server
 from leasebot_pipeline.storage.server import EmbeddedServer, ServerError, find_binaries
+from tests.conftest import scratch_folder
 
 pytestmark = pytest.mark.skipif(
     "TEST_DATABASE_URL" in os.environ, reason="a given server is used; ours is not tested"
@@ -29,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A data directory that an unprivileged user can reach, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="leasebot-pg-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(
+        prefix="leasebot-pg-", dir=scratch_folder(), ignore_cleanup_errors=True
+    ) as name:
         path = Path(name)
         path.chmod(0o755)
         yield path / "postgres"
