@@ -151,10 +151,10 @@ class Adapter:
         """Absolute URL of a thread."""
         return self.url(self.thread_path.replace("{id}", quote(external_thread_id, safe="")))
 
-    def listings_url(self, path: str, page: int, page_size: int) -> str:
+    def listings_url(self, path: str, page: int) -> str:
         """Absolute URL of page ``page`` (from 1) of our own adverts."""
         if self.listings.style == "offset":
-            return f"{self.url(path)}?{urlencode({'offset': (page - 1) * page_size})}&"
+            return f"{self.url(path)}?{urlencode({'offset': (page - 1) * self.listings.page_size})}&"
         return self.url(path) if page == 1 else f"{self.url(path)}?{urlencode({'page': page})}"
 
     def url(self, path: str) -> str:

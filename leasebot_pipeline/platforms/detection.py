@@ -54,10 +54,7 @@ def require_page(adapter: Adapter, kind: PageKind, snapshot: PageSnapshot) -> Do
 
 def refuse_protection(adapter: Adapter, snapshot: PageSnapshot, document: Document) -> None:
     """Raise for a challenge, a captcha, a login page or a block page, in that order."""
-    if document.has(_visible(adapter.challenge_selectors)):
-        raise PlatformFailure("BOT_CHALLENGE", "the platform shows a challenge page")
-    if document.has(_visible(adapter.captcha_selectors)):
-        raise PlatformFailure("CAPTCHA_REQUIRED", "the platform asks for a captcha")
+    refuse_challenge(adapter, document)
     if is_auth_url(adapter, snapshot.url):
         raise PlatformFailure("SESSION_EXPIRED", f"sent to the login page {urlsplit(snapshot.url).path}")
     text = _own_text(adapter, document)
@@ -69,6 +66,14 @@ def refuse_protection(adapter: Adapter, snapshot: PageSnapshot, document: Docume
         if any(t in text for t in HARD_BLOCK_TEXTS):
             raise PlatformFailure("ACCESS_BLOCKED", "the platform blocks us")
         raise PlatformFailure("BOT_CHALLENGE", "the platform checks for robots")
+
+
+def refuse_challenge(adapter: Adapter, document: Document) -> None:
+    """Raise for a challenge or captcha that a person would see."""
+    if document.has(_visible(adapter.challenge_selectors)):
+        raise PlatformFailure("BOT_CHALLENGE", "the platform shows a challenge page")
+    if document.has(_visible(adapter.captcha_selectors)):
+        raise PlatformFailure("CAPTCHA_REQUIRED", "the platform asks for a captcha")
 
 
 def refuse_status(snapshot: PageSnapshot, kind: str) -> None:

@@ -46,15 +46,17 @@ _UNREAD: Final = re.compile(r"^unread(?: only)?$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class InboxPage:
-    """One page of the inbox; ranks count from 1 on this page."""
+    """One page of the inbox."""
 
     rows: tuple[InboxRow, ...]
     rows_without_identity: int
     next_url: str | None
 
 
-def parse_inbox(adapter: Adapter, document: Document, url: str, now: datetime) -> InboxPage:
-    """Rows of a proven inbox page, top first, one per thread.
+def parse_inbox(
+    adapter: Adapter, document: Document, url: str, now: datetime, first_rank: int = 1
+) -> InboxPage:
+    """Rows of a proven inbox page, top first, one per thread, ranked from ``first_rank``.
 
     Raises PlatformFailure MARKUP_DRIFT when there are neither rows nor the platform's empty state.
     """
@@ -77,7 +79,7 @@ def parse_inbox(adapter: Adapter, document: Document, url: str, now: datetime) -
             direction = Direction.OUTBOUND
         elif item.mem_id in inbound:
             direction = Direction.INBOUND
-        row = _row(adapter, item, thread_id, len(rows) + 1, direction, now)
+        row = _row(adapter, item, thread_id, first_rank + len(rows), direction, now)
         if row is not None:
             rows[thread_id] = row
     if items and not rows and unidentified:

@@ -1,0 +1,235 @@
+"""The connector of one platform over the browser runtime: read, list, send."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from time import monotonic
+from typing import Final, TypeVar
+from uuid import UUID
+
+from leasebot_pipeline.domain.clock import Clock
+from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.readings import (
+    DeliveryReceipt,
+    InboxReading,
+    InboxRow,
+    ListingRow,
+    ListingsReading,
+    SendBaseline,
+    SendRequest,
+    ThreadReading,
+)
+from leasebot_pipeline.platforms.adapter import Adapter
+from leasebot_pipeline.platforms.browser import BrowserRuntime
+from leasebot_pipeline.platforms.browser_evidence import keep_evidence
+from leasebot_pipeline.platforms.browser_send import (
+    PreparedSend,
+    click_and_prove,
+    prepare,
+    unconfirmed,
+    withdraw,
+)
+from leasebot_pipeline.platforms.browser_sessions import AccountSessions
+from leasebot_pipeline.platforms.browser_visit import Visit
+from leasebot_pipeline.platforms.detection import PageKind
+from leasebot_pipeline.platforms.options import RuntimeOptions
+from leasebot_pipeline.platforms.parsing_inbox import parse_inbox
+from leasebot_pipeline.platforms.parsing_listings import parse_listings
+from leasebot_pipeline.platforms.parsing_thread import parse_thread
+from leasebot_pipeline.platforms.protocol import AccountRef
+
+T = TypeVar("T")
+
+_CLEANING_S: Final = 10.0
+_PAGE_SPOILT: Final = frozenset({"DEADLINE_EXCEEDED", "BROWSER_CRASHED", "OUTBOUND_DELIVERY_UNCONFIRMED"})
+_AFTER_CLICK_RESERVE_S: Final = 5.0
+"""Least time a clicked reply gets for its proof, however little of the deadline is left."""
+
+
+@dataclass(slots=True)
+class AccountLocks:
+    """One visit per account at a time in this process; other processes are kept off by the lease."""
+
+    _locks: dict[UUID, Lock] = field(default_factory=dict)
+    _guard: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def held(self, account: UUID, deadline_s: float) -> Iterator[None]:
+        """Hold the account. Raises PlatformFailure ACCOUNT_BUSY."""
+        with self._guard:
+            lock = self._locks.setdefault(account, Lock())
+        if not lock.acquire(timeout=deadline_s):
+            raise PlatformFailure("ACCOUNT_BUSY", "another visit of this account is under way")
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class BrowserConnector:
+    """One platform, driven by the shared browser runtime. May be called from any thread."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        runtime: BrowserRuntime,
+        sessions: AccountSessions,
+        locks: AccountLocks,
+        options: RuntimeOptions,
+        clock: Clock,
+    ) -> None:
+        self.platform: Platform = adapter.platform
+        self.adapter = adapter
+        self._runtime = runtime
+        self._sessions = sessions
+        self._locks = locks
+        self._options = options
+        self._clock = clock
+
+    def read_inbox(self, account: AccountRef, *, deadline_s: float) -> InboxReading:
+        """Read the inbox, page by page up to the limits."""
+        visit = self._visit(account)
+        with self._locks.held(account.id, deadline_s):
+            return self._call(visit, "ingest", lambda: self._inbox(visit), deadline_s)
+
+    def read_thread(
+        self, account: AccountRef, external_thread_id: str, *, deadline_s: float
+    ) -> ThreadReading:
+        """Read one thread, oldest message first."""
+        if not external_thread_id.strip():
+            raise PlatformFailure("THREAD_ID_REQUIRED", "reading a thread needs its id")
+        visit = self._visit(account)
+
+        async def read() -> ThreadReading:
+            url = self.adapter.thread_url(external_thread_id)
+            document, snapshot = await visit.open(PageKind.THREAD, url)
+            return parse_thread(self.adapter, document, snapshot.url, external_thread_id, self._clock())
+
+        with self._locks.held(account.id, deadline_s):
+            return self._call(visit, "thread_sync", read, deadline_s)
+
+    def send(
+        self,
+        account: AccountRef,
+        request: SendRequest,
+        *,
+        before_click: Callable[[SendBaseline], None],
+        deadline_s: float,
+    ) -> DeliveryReceipt:
+        """Type, commit the intent through ``before_click`` on the caller's thread, click once, prove."""
+        visit = self._visit(account)
+        ends = monotonic() + deadline_s
+        with self._locks.held(account.id, deadline_s):
+            prepared = self._call(visit, "send", lambda: prepare(visit, request, self._clock), deadline_s)
+            try:
+                before_click(prepared.baseline)
+            except Exception as error:
+                self._withdraw(prepared, error)
+                raise
+            left = max(_AFTER_CLICK_RESERVE_S, ends - monotonic())
+            return self._click(visit, prepared, left)
+
+    def list_listings(self, account: AccountRef, *, deadline_s: float) -> ListingsReading:
+        """Read our own adverts, page by page."""
+        visit = self._visit(account)
+        with self._locks.held(account.id, deadline_s):
+            return self._call(visit, "listing_sync", lambda: self._listings(visit), deadline_s)
+
+    def _withdraw(self, prepared: PreparedSend, error: Exception) -> None:
+        try:
+            self._runtime.call(lambda: withdraw(prepared, self.adapter), _CLEANING_S)
+        except PlatformFailure as failure:
+            error.add_note(f"the typed reply could not be taken back: {failure}")
+
+    def _visit(self, account: AccountRef) -> Visit:
+        if account.platform is not self.platform:
+            raise PlatformFailure("UNSUPPORTED_PLATFORM", f"not an account of {self.platform.value}")
+        return Visit(account, self.adapter, self._sessions, self._options)
+
+    def _click(self, visit: Visit, prepared: PreparedSend, deadline_s: float) -> DeliveryReceipt:
+        async def click() -> DeliveryReceipt:
+            return await click_and_prove(prepared, self.adapter, self._options, self._clock)
+
+        try:
+            return self._call(visit, "send", click, deadline_s)
+        except PlatformFailure as failure:
+            if failure.phase is SendPhase.AFTER_CLICK:
+                raise
+            raise unconfirmed(f"{failure.code}: {failure.detail}") from None
+
+    def _call(
+        self, visit: Visit, action: str, work: Callable[[], Coroutine[object, object, T]], deadline_s: float
+    ) -> T:
+        """Run work on the loop; after a failure keep evidence and leave no half-used page behind."""
+        try:
+            return self._runtime.call(work, deadline_s)
+        except PlatformFailure as failure:
+            try:
+                self._runtime.call(partial(self._after_failure, visit, action, failure), _CLEANING_S)
+            except PlatformFailure as second:
+                failure.add_note(f"cleaning up failed as well: {second}")
+            raise
+
+    async def _after_failure(self, visit: Visit, action: str, failure: PlatformFailure) -> None:
+        if self._options.debug and visit.page is not None:
+            directory = self._options.project_root / self._options.debug_dir
+            now = self._clock()
+            kept = await keep_evidence(visit.page, directory, visit.account, action, failure, now)
+            failure.evidence.update(kept)
+        if failure.code in _PAGE_SPOILT:
+            await self._sessions.drop(visit.account.id)
+
+    async def _inbox(self, visit: Visit) -> InboxReading:
+        rows: dict[str, InboxRow] = {}
+        unidentified, pages, limit = 0, 0, self._options.inbox_thread_limit
+        url: str | None = self.adapter.inbox_url
+        while (
+            url is not None and pages < self._options.inbox_page_limit and not (limit and len(rows) >= limit)
+        ):
+            document, snapshot = await visit.open(PageKind.INBOX, url)
+            page = parse_inbox(self.adapter, document, snapshot.url, self._clock(), first_rank=len(rows) + 1)
+            pages += 1
+            unidentified += page.rows_without_identity
+            new = [row for row in page.rows if row.external_thread_id not in rows]
+            rows.update((row.external_thread_id, row) for row in new)
+            url = page.next_url if new else None
+        taken = tuple(rows.values())[: limit or None]
+        truncated = url is not None or len(taken) < len(rows)
+        return InboxReading(taken, pages, unidentified, truncated)
+
+    async def _listings(self, visit: Visit) -> ListingsReading:
+        """The first of the platform's listings paths that is a listings page, to its end."""
+        refused: PlatformFailure | None = None
+        for path in self.adapter.listings.paths:
+            try:
+                return await self._listings_at(visit, path)
+            except PlatformFailure as failure:
+                if failure.code not in ("PAGE_NOT_FOUND", "MARKUP_DRIFT"):
+                    raise
+                refused = refused or failure
+        assert refused is not None
+        raise refused
+
+    async def _listings_at(self, visit: Visit, path: str) -> ListingsReading:
+        rows: dict[str, ListingRow] = {}
+        unidentified = 0
+        for number in range(1, self.adapter.listings.max_pages + 1):
+            url = self.adapter.listings_url(path, number)
+            try:
+                document, snapshot = await visit.open(PageKind.LISTINGS, url)
+                page = parse_listings(self.adapter, document, snapshot.url)
+            except PlatformFailure as failure:
+                if number > 1 and failure.code == "PAGE_NOT_FOUND":
+                    return ListingsReading(tuple(rows.values()), number - 1, complete=not unidentified)
+                raise
+            unidentified += page.rows_without_identity
+            new = [row for row in page.rows if row.listing_external_id not in rows]
+            rows.update((row.listing_external_id, row) for row in new)
+            if not new:
+                return ListingsReading(tuple(rows.values()), number, complete=not unidentified)
+        return ListingsReading(tuple(rows.values()), self.adapter.listings.max_pages, complete=False)

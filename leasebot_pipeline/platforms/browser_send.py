@@ -1,0 +1,232 @@
+"""Sending a reply: prepare everything, click once, then prove it by reading the thread back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from playwright.async_api import Error, Locator, Page
+
+from leasebot_pipeline.domain.clock import Clock
+from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
+from leasebot_pipeline.domain.identity import normalise_text
+from leasebot_pipeline.domain.readings import (
+    DeliveryReceipt,
+    Direction,
+    SendBaseline,
+    SendRequest,
+    ThreadReading,
+)
+from leasebot_pipeline.platforms.adapter import Adapter, Selectors
+from leasebot_pipeline.platforms.browser_errors import classified
+from leasebot_pipeline.platforms.browser_page import open_page, read_page
+from leasebot_pipeline.platforms.browser_visit import Visit
+from leasebot_pipeline.platforms.detection import PageKind
+from leasebot_pipeline.platforms.options import RuntimeOptions
+from leasebot_pipeline.platforms.page import Document, PageSnapshot
+from leasebot_pipeline.platforms.parsing_thread import parse_thread
+
+CHANNEL: Final = "in_app"
+_FIELD_S: Final = 5.0
+_CLICK_S: Final = 5.0
+
+# The thread grew, or the page is no thread any more (the answer to the click was lost).
+_AFTER_CLICK: Final = """
+([items, landmarks, before]) => {
+  if (document.readyState === "loading") return false;
+  if (!landmarks.some((s) => document.querySelector(s))) return true;
+  const shown = items.map((s) => document.querySelectorAll(s).length).find((n) => n > 0) || 0;
+  return shown > before;
+}
+"""
+
+
+@dataclass(slots=True)
+class PreparedSend:
+    """A reply typed into its thread's composer, the button found, nothing clicked."""
+
+    request: SendRequest
+    page: Page
+    submit: Locator
+    baseline: SendBaseline
+    known_ids: frozenset[str]
+    shown_items: int
+
+
+async def prepare(visit: Visit, request: SendRequest, clock: Clock) -> PreparedSend:
+    """Open the thread, take the baseline, type the reply. Raises PlatformFailure, phase before_click."""
+    if not request.external_thread_id.strip():
+        raise PlatformFailure("OUTBOUND_THREAD_REQUIRED", "a reply needs a thread id")
+    if not normalise_text(request.body):
+        raise PlatformFailure("OUTBOUND_BODY_REQUIRED", "a reply needs a text")
+    adapter = visit.adapter
+    url = adapter.thread_url(request.external_thread_id)
+    document, snapshot = await visit.open(PageKind.THREAD, url)
+    page = visit.page
+    assert page is not None
+    reading = parse_thread(adapter, document, snapshot.url, request.external_thread_id, clock())
+    try:
+        shown_items = await _count(page, adapter.selectors.thread_message_items)
+        submit = await _type(page, adapter, request.body)
+    except Error as error:
+        raise classified(error, "typing the reply") from None
+    return PreparedSend(
+        request=request,
+        page=page,
+        submit=submit,
+        baseline=_baseline(reading, request.body),
+        known_ids=frozenset(m.external_message_id for m in reading.messages),
+        shown_items=shown_items,
+    )
+
+
+async def withdraw(prepared: PreparedSend, adapter: Adapter) -> None:
+    """Empty the composer again after the send was called off, so that no draft of ours stays behind."""
+    try:
+        composer = await _composer(prepared.page, adapter)
+        if composer is not None:
+            await composer.fill("", timeout=_FIELD_S * 1000)
+    except Error as error:
+        raise classified(error, "emptying the composer") from None
+
+
+async def click_and_prove(
+    prepared: PreparedSend, adapter: Adapter, options: RuntimeOptions, clock: Clock
+) -> DeliveryReceipt:
+    """Click once, then read the thread until the reply is in it.
+
+    Raises PlatformFailure OUTBOUND_DELIVERY_UNCONFIRMED, phase after_click, for whatever goes wrong.
+    """
+    try:
+        await prepared.submit.click(timeout=_CLICK_S * 1000, no_wait_after=True)
+        receipt = await _prove(prepared, adapter, options, clock)
+    except (PlatformFailure, Error) as error:
+        failure = classified(error, "after the click")
+        raise unconfirmed(f"{failure.code}: {failure.detail}") from None
+    if receipt is None:
+        raise unconfirmed("the thread was read back and does not show the reply")
+    return receipt
+
+
+def unconfirmed(detail: str) -> PlatformFailure:
+    """The one failure there is after the click."""
+    return PlatformFailure("OUTBOUND_DELIVERY_UNCONFIRMED", detail, phase=SendPhase.AFTER_CLICK)
+
+
+async def _prove(
+    prepared: PreparedSend, adapter: Adapter, options: RuntimeOptions, clock: Clock
+) -> DeliveryReceipt | None:
+    """Wait for the reply on the page as it is, then look at the thread opened anew.
+
+    Opened by its address, not reloaded: reloading the answer to a form would post the form again.
+    """
+    try:
+        return await _seen_on_page(prepared, adapter, options, clock)
+    except PlatformFailure:
+        # Whatever became of this page, the thread itself has the last word.
+        url = adapter.thread_url(prepared.request.external_thread_id)
+        document, snapshot = await open_page(prepared.page, url, adapter, PageKind.THREAD, options)
+        return _receipt(prepared, _reading(prepared, adapter, document, snapshot, clock), clock)
+
+
+async def _seen_on_page(
+    prepared: PreparedSend, adapter: Adapter, options: RuntimeOptions, clock: Clock
+) -> DeliveryReceipt:
+    """The receipt once the page shows the reply. Raises PlatformFailure when it does not in time."""
+    ends = monotonic() + options.proof_timeout_s
+    shown = prepared.shown_items
+    while True:
+        await _changed(prepared.page, adapter, shown, max(ends - monotonic(), 0.001))
+        document, snapshot = await read_page(prepared.page, adapter, PageKind.THREAD, options)
+        receipt = _receipt(prepared, _reading(prepared, adapter, document, snapshot, clock), clock)
+        if receipt is not None:
+            return receipt
+        shown = max(shown + 1, await _count(prepared.page, adapter.selectors.thread_message_items))
+
+
+def _reading(
+    prepared: PreparedSend, adapter: Adapter, document: Document, snapshot: PageSnapshot, clock: Clock
+) -> ThreadReading:
+    return parse_thread(adapter, document, snapshot.url, prepared.request.external_thread_id, clock())
+
+
+async def _changed(page: Page, adapter: Adapter, shown: int, seconds: float) -> None:
+    selectors = adapter.selectors
+    arguments = [list(selectors.thread_message_items), list(selectors.thread_landmark), shown]
+    try:
+        await page.wait_for_function(_AFTER_CLICK, arg=arguments, timeout=seconds * 1000)
+    except Error as error:
+        raise classified(error, "waiting for the reply to show") from None
+
+
+def _receipt(prepared: PreparedSend, reading: ThreadReading, clock: Clock) -> DeliveryReceipt | None:
+    """Proof: one more outbound message with exactly this text than before, and one that is new."""
+    same = _same_text(reading, prepared.request.body)
+    new = [message_id for message_id in same if message_id not in prepared.known_ids]
+    if not new or len(same) <= prepared.baseline.same_text_count:
+        return None
+    return DeliveryReceipt(new[-1], CHANNEL, "sent", clock())
+
+
+def _baseline(reading: ThreadReading, body: str) -> SendBaseline:
+    last = reading.messages[-1].external_message_id if reading.messages else None
+    outbound = sum(message.direction is Direction.OUTBOUND for message in reading.messages)
+    return SendBaseline(outbound, len(_same_text(reading, body)), last)
+
+
+def _same_text(reading: ThreadReading, body: str) -> list[str]:
+    wanted = normalise_text(body)
+    return [
+        message.external_message_id
+        for message in reading.messages
+        if message.direction is Direction.OUTBOUND and normalise_text(message.body) == wanted
+    ]
+
+
+async def _type(page: Page, adapter: Adapter, body: str) -> Locator:
+    """Type the reply and find the button that would send it; the button is ready to be clicked."""
+    composer = await _composer(page, adapter)
+    if composer is None:
+        raise PlatformFailure("OUTBOUND_COMPOSER_MISSING", "the thread has no field to write a reply in")
+    await composer.fill(body, timeout=_FIELD_S * 1000)
+    if normalise_text(await composer.input_value()) != normalise_text(body):
+        raise PlatformFailure("OUTBOUND_COMPOSER_MISSING", "the composer does not hold the whole reply")
+    form = composer.locator("xpath=ancestor::form[1]")
+    # Inside its own form only: other forms of the page log out or search.
+    scope = form if await form.count() else page.locator("body")
+    submit = await _first(scope, adapter.selectors.submit)
+    if submit is None:
+        raise PlatformFailure("OUTBOUND_SUBMIT_MISSING", "no button sends what the composer holds")
+    try:
+        await submit.click(trial=True, timeout=_CLICK_S * 1000)
+    except Error as error:
+        failure = classified(error, "reaching the send button")
+        if failure.code != "PAGE_TIMEOUT":
+            raise failure from None
+        raise PlatformFailure("OUTBOUND_SUBMIT_MISSING", "the send button can't be clicked") from None
+    return submit
+
+
+async def _composer(page: Page, adapter: Adapter) -> Locator | None:
+    return await _first(page.locator("body"), adapter.selectors.composer)
+
+
+async def _first(scope: Locator, selectors: Selectors) -> Locator | None:
+    """The first match, a visible one before one that is not."""
+    for only_visible in (True, False):
+        for selector in selectors:
+            found = scope.locator(selector)
+            if only_visible:
+                found = found.filter(visible=True)
+            if await found.count():
+                return found.first
+    return None
+
+
+async def _count(page: Page, selectors: Selectors) -> int:
+    for selector in selectors:
+        count = await page.locator(selector).count()
+        if count:
+            return count
+    return 0
