@@ -12,7 +12,7 @@ from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.domain.alerts import AlertPolicy
 from leasebot_pipeline.domain.decisions import DecisionProvider
 from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
-from leasebot_pipeline.platforms.registry import build_connectors
+from leasebot_pipeline.platforms.registry import build_connectors, paces
 from leasebot_pipeline.settings import Settings, catalogue
 from leasebot_pipeline.stages.alerts import Alerter, Alerts, Destination, NoAlerts, Telegram, Webhook
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
@@ -110,7 +110,7 @@ def runtime_options(settings: Settings) -> RuntimeOptions:
             )
             for platform, offered in settings.platforms.items()
         },
-        adapter_overrides=rpa.adapter_overrides,
+        adapter_overrides={platform.value: changes for platform, changes in rpa.adapter_overrides.items()},
         timezone_spareroom=rpa.timezone_spareroom,
         headless=rpa.headless,
         browser_path=rpa.browser_path,
@@ -148,11 +148,12 @@ def alerts(settings: Settings, engine: Engine) -> Alerts:
 def build_pipeline(settings: Settings, application_name: str = "leasebot") -> Pipeline:
     """The pipeline of one process. Opens no connection and no browser before it is used."""
     engine = database_engine(settings, application_name)
+    options = runtime_options(settings)
     return Pipeline(
         engine=engine,
         clock=utc_now,
-        connectors=build_connectors(runtime_options(settings), production=settings.is_production),
+        connectors=build_connectors(options, utc_now, production=settings.is_production),
         provider=decision_provider(settings),
-        policy=pipeline_policy(settings),
+        policy=replace(pipeline_policy(settings), paces=paces(options)),
         alerts=alerts(settings, engine),
     )
