@@ -62,9 +62,14 @@ class Validation:
         return all(finding.passed for finding in self.findings)
 
     @property
+    def harmful_checks(self) -> frozenset[str]:
+        """The checks because of which the batch must not be worked on."""
+        return frozenset(finding.check for finding in self.findings if finding.harmful)
+
+    @property
     def usable(self) -> bool:
         """False when the batch must not be worked on at all."""
-        return not any(finding.harmful for finding in self.findings)
+        return not self.harmful_checks
 
     @property
     def refused(self) -> Mapping[str, str]:

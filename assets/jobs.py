@@ -1,0 +1,46 @@
+"""The jobs. Always in one process: a step of its own process costs more than its work."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dagster as dg
+
+from assets.common import PLATFORMS
+from assets.decide import reply_decisions
+from assets.dispatch import outbound_dispatches
+from assets.ingest import conversation_linkage, inbound_messages
+
+# A run that hangs holds its platform's place in the queue.
+_MAX_RUNTIME: Final = {"dagster/max_runtime": "900"}
+
+INBOX_PIPELINE: Final = dg.define_asset_job(
+    "inbox_pipeline",
+    selection=[inbound_messages, conversation_linkage, reply_decisions, outbound_dispatches],
+    partitions_def=PLATFORMS,
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Ingest, link, decide and dispatch for one platform, whatever the number of messages.",
+)
+OUTBOX_DISPATCH: Final = dg.define_asset_job(
+    "outbox_dispatch",
+    selection=[outbound_dispatches],
+    partitions_def=PLATFORMS,
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Send what is due on one platform: retries, approved drafts, replies of people.",
+)
+LISTING_SYNC: Final = dg.define_asset_job(
+    "listing_sync",
+    selection=dg.AssetSelection.assets("listings"),
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Read our own adverts on the platforms.",
+)
+INVARIANT_CHECK: Final = dg.define_asset_job(
+    "invariant_check",
+    selection=dg.AssetSelection.assets("invariants"),
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Look whether everything that must always hold does.",
+)

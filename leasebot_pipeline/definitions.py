@@ -1,0 +1,145 @@
+"""What Dagster sees: assets, checks, jobs, sensors and schedules, composed from the settings.
+
+Loading it opens nothing. The pipeline is built when a sensor or a run first needs it: once for all sensors of the
+process, whose browser stays warm between ticks, and once for each run, which closes its own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+import dagster as dg
+
+from assets import jobs
+from assets.decide import reply_decisions
+from assets.dispatch import outbound_dispatches
+from assets.ingest import conversation_linkage, inbound_messages
+from assets.inventory import listings_asset
+from assets.operations import invariants_asset
+from assets.platforms import INBOXES
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.settings import Settings, load_settings
+from leasebot_pipeline.stages.pipeline import Pipeline
+from leasebot_pipeline.storage import audit, invariants, landing
+from leasebot_pipeline.wiring import build_pipeline
+from sensors.failures import RunFailure, run_failure_sensor
+from sensors.inbox import inbox_sensor
+from sensors.listings import listing_schedule, listings_at_start
+from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
+from sensors.outbox import outbox_sensor
+
+
+class WarmPipeline:
+    """The pipeline all sensors of a process share; they tick on changing threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+
+    def get(self) -> Pipeline:
+        with self._lock:
+            if self._pipeline is None:
+                self._pipeline = build_pipeline(self._settings, "leasebot sensors")
+                atexit.register(partial(_close, self._pipeline))
+            return self._pipeline
+
+
+def _close(pipeline: Pipeline) -> None:
+    pipeline.connectors.close()
+    pipeline.engine.dispose()
+
+
+def pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
+    """The stages' pipeline: shared and warm for sensors, its own for a run."""
+    warm = WarmPipeline(settings)
+
+    @dg.resource(description="Database, clock, platforms, decision provider and policy of the stages.")
+    def pipeline(context: dg.InitResourceContext) -> Iterator[Pipeline]:
+        if context.run is None:
+            yield warm.get()
+            return
+        own = build_pipeline(settings, f"leasebot run {context.run.run_id[:8]}")
+        try:
+            yield own
+        finally:
+            _close(own)
+
+    return pipeline
+
+
+def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
+    """How many replies may go out now, per platform."""
+    now = pipeline.clock()
+    with pipeline.engine.connect() as conn:
+        return {platform: landing.pending_work(conn, platform, now).dispatches for platform in Platform}
+
+
+def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
+    """All invariants, in one connection."""
+    with pipeline.engine.connect() as conn:
+        return invariants.check(conn, pipeline.clock())
+
+
+def record_run_failure(pipeline: Pipeline, failure: RunFailure) -> None:
+    """Write a failed run into the audit log."""
+    entry = audit.AuditEntry(
+        actor_type="system",
+        entity_type="dagster_run",
+        entity_id=failure.run_id,
+        action="dagster_run_failed",
+        details={"job": failure.job, "step": failure.step, "error": failure.error},
+        platform=failure.platform.value if failure.platform else None,
+        run_id=failure.run_id,
+    )
+    with pipeline.engine.begin() as conn:
+        audit.record(conn, [entry])
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Everything, by the settings; deterministic, so that a test can compare it with a reviewed picture."""
+    sync = settings.listing_sync
+    sync_interval = timedelta(milliseconds=sync.interval_ms)
+    poll_interval = timedelta(milliseconds=settings.worker.poll_interval_ms)
+    read = settings.worker.ingest_platforms
+    return dg.Definitions(
+        assets=[
+            *INBOXES,
+            inbound_messages,
+            conversation_linkage,
+            reply_decisions,
+            outbound_dispatches,
+            listings_asset(sync.platforms),
+            invariants_asset(check_invariants),
+        ],
+        jobs=[
+            jobs.INBOX_PIPELINE,
+            jobs.OUTBOX_DISPATCH,
+            jobs.LISTING_SYNC,
+            jobs.INVARIANT_CHECK,
+            maintenance,
+        ],
+        sensors=[
+            *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
+            outbox_sensor(due_dispatches),
+            run_failure_sensor(record_run_failure),
+            listings_at_start(enabled=sync.on_start),
+        ],
+        schedules=[
+            listing_schedule(sync_interval, enabled=sync.on_start),
+            MAINTENANCE_SCHEDULE,
+            INVARIANTS_SCHEDULE,
+        ],
+        resources={"pipeline": pipeline_resource(settings)},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location. Reads the environment; a faulty one is refused with all its faults."""
+    return build_definitions(load_settings())
