@@ -178,6 +178,8 @@ _INTENT = text("""
       FROM "PlatformAccounts" a
      WHERE d.id = :id AND d.state = 'claimed' AND d.fence = :fence AND d.claimed_by = :owner
        AND a.id = d.platform_account_id AND a.is_active
+       AND EXISTS (SELECT 1 FROM "ReleaseStages" s WHERE s.ended_at IS NULL AND s.stage <> 'shadow')
+       AND (d.purpose NOT IN ('decision', 'follow_up') OR a.send_mode IS DISTINCT FROM 'draft_only')
 """)
 
 
@@ -189,7 +191,10 @@ def commit_intent(
     now: datetime,
     ttl: timedelta,
 ) -> bool:
-    """Claimed -> sending, just before the click; False when the claim is no longer ours or the account is off."""
+    """Claimed -> sending, just before the click.
+
+    False when the claim is no longer ours, or the account or stage was switched to silence meanwhile.
+    """
     result = conn.execute(
         _INTENT,
         {
