@@ -348,11 +348,9 @@ class World:
         )
 
     def _now(self) -> datetime:
-        """Now, but never the same instant twice: threads have one order."""
+        """Now, but never before the last message: a clock set back must not reorder threads."""
         now = self._clock()
-        if self._last_at is not None and now <= self._last_at:
-            now = self._last_at + timedelta(milliseconds=1)
-        return now
+        return now if self._last_at is None else max(now, self._last_at)
 
     # ---- applying
 

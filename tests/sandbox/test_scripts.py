@@ -1,0 +1,124 @@
+"""Scripts of leads: what is accepted, what is refused and how it is said, what an answer sets off."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from leasebot_pipeline.sandbox import portfolio, scripts
+from leasebot_pipeline.sandbox.reactions import offered_slots, react
+from leasebot_pipeline.sandbox.scripts import ScriptError
+from tests.sandbox.conftest import OFFER
+
+
+def test_the_shipped_inquiries_are_many_varied_labelled_and_about_known_listings() -> None:
+    shipped = scripts.builtin()
+    assert len(shipped) >= 150
+    assert len({script.id for script in shipped}) == len(shipped)
+    openings = Counter("\n".join(line.text for line in script.messages) for script in shipped)
+    assert openings.most_common(1)[0][1] == 1
+    assert all(script.expect is not None for script in shipped)
+    assert {script.listing for script in shipped} <= portfolio.unit_keys() | {"any", "none", "unknown"}
+    first = [script.id.split("-")[0] for script in shipped[:20]]
+    assert len(set(first)) >= 10, "a short demo must already be varied"
+
+
+def test_a_script_that_cannot_be_used_is_refused_with_its_line_and_field(tmp_path: Path) -> None:
+    good = {"id": "a", "name": "Ann", "messages": ["Hi"]}
+    lines = [
+        good,
+        {**good, "id": "b", "messages": []},
+        {**good, "id": "c", "platform": "craigslist"},
+        {**good, "id": "d", "reactions": [{"do": "shout"}]},
+        good,
+        {"dialogue_id": 3, "turns": [{"role": "agent", "text": "Hello?"}]},
+    ]
+    path = tmp_path / "leads.jsonl"
+    path.write_text("\n".join([*map(json.dumps, lines), "{"]), encoding="utf-8")
+    loaded = scripts.load_file(path)
+    assert [script.id for script in loaded.scripts] == ["a"]
+    assert len(loaded.refused) == 6
+    for number, words in (
+        (2, "messages"),
+        (3, "platform"),
+        (4, "reactions.0.do"),
+        (5, "twice"),
+        (6, "nothing"),
+        (7, "JSON"),
+    ):
+        assert any(f"line {number}:" in reason and words in reason for reason in loaded.refused)
+
+
+def test_a_file_without_any_usable_line_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "leads.jsonl"
+    path.write_text('{"id": "x"}\n', encoding="utf-8")
+    with pytest.raises(ScriptError, match=r"leads\.jsonl line 1: name"):
+        scripts.load_file(path)
+
+
+def test_a_dialogue_says_its_next_turn_after_each_answer() -> None:
+    turns = [
+        {"role": "lead", "text": "Hello"},
+        {"role": "lead", "text": "I want to see a flat"},
+        {"role": "agent", "text": "Which?"},
+        {"role": "lead", "text": "The one in Astoria"},
+        {"role": "agent", "text": "Fine"},
+        {"role": "lead", "text": "Thanks"},
+    ]
+    script = scripts.from_dialogue({"dialogue_id": 9, "turns": turns}, "test", 1)
+    assert [line.text for line in script.messages] == ["Hello", "I want to see a flat"]
+    used: Counter[int] = Counter()
+    said = []
+    for _ in range(3):
+        chosen = react(script.reactions, used, "anything")
+        if chosen is None:
+            break
+        used[chosen.rule] += 1
+        said.append(chosen.texts)
+    assert said == [("The one in Astoria",), ("Thanks",)]
+
+
+def test_people_s_real_dialogues_load_when_they_are_at_hand() -> None:
+    path = Path(__file__).parents[2].parent / "shared/data/apartment-viewings/dialogues.jsonl"
+    if not path.exists():
+        pytest.skip("the dialogues are no part of the repository")
+    loaded = scripts.load_file(path)
+    assert len(loaded.scripts) > 200
+    assert all("the lead says nothing" in reason for reason in loaded.refused)
+
+
+@pytest.mark.parametrize(
+    ("answer", "times"),
+    [
+        (OFFER, ["9:30 AM", "12:30 PM"]),
+        ("* Friday, November 27 at 6:00 pm\n1. Sat, Nov 28, 6:30 PM - 7 PM", ["6:00 pm", "6:30 PM"]),
+        ("Please bring:\n- an ID\n- two pay stubs", []),
+        ("We are open Fri, Nov 27 9:30 AM.", []),
+        ("", []),
+    ],
+)
+def test_slots_are_read_from_bullet_lines_only(answer: str, times: list[str]) -> None:
+    assert [slot.time for slot in offered_slots(answer)] == times
+
+
+def test_a_pick_beyond_the_list_takes_the_last_slot_and_fills_its_words() -> None:
+    rule = scripts.Reaction(when="offered", do="pick", pick=4, say=("Option {n}, the {ordinal}: {slot}",))
+    chosen = react([rule], {}, OFFER)
+    assert chosen is not None
+    assert chosen.texts == ("Option 2, the second: Sat, Nov 28 12:30 PM - 1:00 PM EST (Marco Klein)",)
+
+
+def test_rules_fire_in_order_and_as_often_as_they_may() -> None:
+    rules = [
+        scripts.Reaction(when="offered", do="decline"),
+        scripts.Reaction(when="offered", do="pick"),
+        scripts.Reaction(when="confirmed", do="thank"),
+    ]
+    assert react(rules, {}, OFFER).rule == 0  # type: ignore[union-attr]
+    assert react(rules, {0: 1}, OFFER).rule == 1  # type: ignore[union-attr]
+    assert react(rules, {0: 1, 1: 1}, OFFER) is None
+    assert react(rules, {}, "You are booked, see you on Friday!").rule == 2  # type: ignore[union-attr]
+    assert react(rules, {}, "We will get back to you.") is None
