@@ -64,7 +64,8 @@ LINKAGE: Final = (
 DECISIONS: Final = (
     Check(
         decisions.SCHEMA,
-        "The planned decisions have their columns and ids, one per conversation. Broken: none takes effect.",
+        "The planned decisions have their columns and ids, one per conversation, and possible figures. Broken: none "
+        "takes effect.",
         blocking=True,
     ),
     Check(
@@ -75,7 +76,7 @@ DECISIONS: Final = (
     ),
     Check(
         decisions.FORM,
-        "Replies have a text, decisions a known reason and a confidence between 0 and 1. Others are held.",
+        "Replies have a text and a key, decisions a known reason. Others are held.",
         blocking=True,
     ),
     Check(decisions.HELD, "Most decisions need no person. Too many do: look at why.", blocking=False),

@@ -129,6 +129,14 @@ _SCHEMA_RULES: Final = (
         "expect_column_values_to_be_unique",
         column="conversation_id",
     ),
+    _schema(
+        "confidence_out_of_range",
+        "confidence lies between 0 and 1: a provider that gives impossible figures is broken as a whole",
+        "expect_column_values_to_be_between",
+        column="confidence",
+        min_value=0,
+        max_value=1,
+    ),
 )
 
 _SEND_RULES: Final = (
@@ -207,14 +215,6 @@ _FORM_RULES: Final = (
         only=_REPLY,
         column="reply_body",
         regex=r"\{\{|\}\}",
-    ),
-    _form(
-        "confidence_out_of_range",
-        "confidence lies between 0 and 1",
-        "expect_column_values_to_be_between",
-        column="confidence",
-        min_value=0,
-        max_value=1,
     ),
     _form(
         "reason_unknown",

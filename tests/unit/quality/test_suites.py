@@ -225,9 +225,6 @@ class TestDecisions:
             ({"reply_body": None}, "reply_empty"),
             ({"reply_body": "Come to {{unit}}"}, "reply_placeholder_left"),
             ({"dispatch_key": None}, "dispatch_key_missing"),
-            ({"confidence": 1.2}, "confidence_out_of_range"),
-            ({"confidence": None}, "confidence_out_of_range"),
-            ({"confidence": float("nan")}, "confidence_out_of_range"),
             ({"reason": "because"}, "reason_unknown"),
             ({"reason": None}, "reason_unknown"),
             ({"reason": "policy_draft_required"}, "reason_unknown"),
@@ -257,9 +254,12 @@ class TestDecisions:
             [decision(1), decision(2, conversation_id="conversation-1")],
             [decision(1, decision_id=None), decision(2)],
             [{"decision_id": "d", "outcome": "send"}],
+            [decision(1), decision(2, confidence=1.2)],
+            [decision(1), decision(2, confidence=None)],
+            [decision(1), decision(2, confidence=float("nan"))],
         ],
     )
-    def test_a_plan_that_cannot_be_told_apart_stops(self, rows: list[Row]) -> None:
+    def test_a_plan_that_cannot_be_stored_or_told_apart_stops(self, rows: list[Row]) -> None:
         assert not decisions.check_decisions(rows).usable
 
     @pytest.mark.parametrize(("held", "passes"), [(6, True), (7, False)])
