@@ -93,6 +93,11 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _not_on_purpose(record: logging.LogRecord) -> bool:
+    """Whether a log record is news: a lost response is unfinished because it was asked for."""
+    return "without completing response" not in record.getMessage()
+
+
 class _Server(uvicorn.Server):
     """One of several servers in a process: signals are not its business."""
 
@@ -150,6 +155,7 @@ class Sandbox:
 
     async def run(self, stop: asyncio.Event, started: asyncio.Event | None = None) -> None:
         """Serve until ``stop`` is set. Raises what made a server or the leads' clockwork fail."""
+        logging.getLogger("uvicorn.error").addFilter(_not_on_purpose)
         servers = [
             _Server(
                 uvicorn.Config(

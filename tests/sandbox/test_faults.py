@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 
 import httpx2 as httpx
@@ -13,6 +14,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.sandbox.catalog import SITES
 from leasebot_pipeline.sandbox.faults import Fault, Page
 from leasebot_pipeline.sandbox.testing import SandboxServer
+from leasebot_pipeline.sandbox.world import Lead
 from tests.sandbox.conftest import Visit, logged_in, send
 
 EVERY = pytest.mark.parametrize("platform", list(Platform), ids=lambda p: p.value)
@@ -41,6 +43,23 @@ LANDMARKS = {
 }
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(shared: SandboxServer) -> Iterator[SandboxServer]:
+    """One sandbox for all tests here: each has its own lead and leaves no fault behind."""
+    yield shared
+    shared.clear_faults()
+
+
+def _texts(lead: Lead) -> list[str]:
+    return [message.body for message in lead.received]
+
+
 def _has(html: str, selector: str) -> bool:
     return LexborHTMLParser(html).css_first(selector) is not None
 
@@ -67,7 +86,7 @@ def test_refusals_show_on_every_page_and_store_no_reply(
         if fault in ("challenge", "captcha"):
             assert _has(page.text, (CHALLENGE if fault == "challenge" else CAPTCHA)[platform])
     assert send(client, platform, lead.thread, "Hello").status_code == status
-    assert sandbox.received() == []
+    assert _texts(lead) == []
     sandbox.clear_faults()
     assert send(client, platform, lead.thread, "Hello").is_success
 
@@ -115,7 +134,7 @@ def test_a_lost_response_stores_the_reply_and_breaks_the_connection(
     sandbox.fault(platform, Fault.LOST_RESPONSE, count=1)
     with pytest.raises(httpx.TransportError):
         send(client, platform, lead.thread, "Did this arrive?")
-    assert sandbox.received() == ["Did this arrive?"]
+    assert _texts(lead) == ["Did this arrive?"]
     assert client.get(SITES[platform].inbox_path).status_code == 200
 
 
