@@ -40,6 +40,7 @@ def refused() -> Iterator[None]:
     from leasebot_pipeline.processes.browser_lookup import BrowserError
     from leasebot_pipeline.processes.dagster_home import DagsterHomeError
     from leasebot_pipeline.processes.database import DatabaseUnusable
+    from leasebot_pipeline.processes.demo import DemoFailed
     from leasebot_pipeline.processes.ports import PortTaken
     from leasebot_pipeline.processes.stack_file import StackBusy
     from leasebot_pipeline.processes.stack_plan import StackRefused
@@ -56,6 +57,7 @@ def refused() -> Iterator[None]:
         BrowserError,
         DagsterHomeError,
         DatabaseUnusable,
+        DemoFailed,
         ServerError,
         StackBusy,
         StackFailed,

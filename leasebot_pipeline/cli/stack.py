@@ -57,11 +57,7 @@ def up(
     """
     with refused():
         from leasebot_pipeline.processes.stack import run_stack, table
-        from leasebot_pipeline.processes.stack_plan import StackChoice, plan
-
-        planned = plan(
-            StackChoice(sandbox=sandbox, api=api, webserver=webserver, data_dir=data_dir, inquiries=inquiries)
-        )
+        from leasebot_pipeline.processes.stack_plan import StackChoice
 
         def ready(report: StackReport) -> None:
             text = f"\nleasebot is up.\n{table(report)}"
@@ -72,7 +68,7 @@ def up(
             )
 
         run_stack(
-            planned,
+            StackChoice(sandbox=sandbox, api=api, webserver=webserver, data_dir=data_dir, inquiries=inquiries),
             say=tell,
             on_ready=ready,
             log_line=(lambda name, line: tell(f"{name:>12} | {line}")) if verbose else None,

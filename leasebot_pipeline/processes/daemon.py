@@ -22,9 +22,8 @@ def main() -> None:
         if isinstance(instance.run_launcher, DefaultRunLauncher):
             found = reconcile_and_watch(instance)
             if found.failed or found.alive:
-                print(
-                    f"orphaned runs: closed {len(found.failed)}, still working {len(found.alive)}", flush=True
-                )  # noqa: T201
+                counts = f"closed {len(found.failed)}, still working {len(found.alive)}"
+                sys.stderr.write(f"orphaned runs: {counts}\n")
         sys.argv = ["dagster-daemon", "run", "--workspace", str(configuration_file(WORKSPACE_FILE))]
         run_dagster_daemon()
 

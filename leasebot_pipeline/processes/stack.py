@@ -15,7 +15,7 @@ from typing import Final
 
 from leasebot_pipeline.processes import stack_file, stack_parts
 from leasebot_pipeline.processes.stack_file import PartReport, StackReport
-from leasebot_pipeline.processes.stack_plan import StackPlan
+from leasebot_pipeline.processes.stack_plan import StackChoice, StackPlan, plan, stack_data_dir
 from leasebot_pipeline.processes.supervisor import Observer, Progress, Supervisor
 
 _LEFTOVER_GRACE_S: Final = 15.0
@@ -81,7 +81,7 @@ def _part_report(entry: Progress) -> PartReport:
 
 
 def run_stack(
-    plan: StackPlan,
+    choice: StackChoice,
     *,
     say: Callable[[str], None],
     on_ready: Callable[[StackReport], None],
@@ -89,18 +89,21 @@ def run_stack(
 ) -> None:
     """Start everything, call ``on_ready``, serve until SIGINT, SIGTERM or SIGHUP, stop everything.
 
-    Raises StackBusy when a stack runs on the data directory, StackFailed when a part does not come up; in
-    both cases nothing is left running.
+    Raises StackBusy when a stack runs on the data directory, what :func:`plan` raises, and StackFailed when
+    a part does not come up; in all cases nothing is left running.
     """
-    with stack_file.hold(plan.data_dir), _signals() as signals:
-        left = stack_file.clear_leftovers(plan.data_dir, _LEFTOVER_GRACE_S)
+    data_dir = stack_data_dir(choice)
+    with stack_file.hold(data_dir), _signals() as signals:
+        # Before the plan: what a killed stack left still sits on the ports.
+        left = stack_file.clear_leftovers(data_dir, _LEFTOVER_GRACE_S)
         if left:
             say(f"a former stack was killed; ended what it left running: {', '.join(left)}")
-        for note in plan.notes:
+        planned = plan(choice)
+        for note in planned.notes:
             say(f"note: {note}")
-        reports = _Reports(plan, datetime.now(UTC))
+        reports = _Reports(planned, datetime.now(UTC))
         observer = Observer(say=say, changed=reports.write, log_line=log_line)
-        supervisor = Supervisor(stack_parts.parts(plan), observer)
+        supervisor = Supervisor(stack_parts.parts(planned), observer)
 
         def ready() -> None:
             reports.write(supervisor.progress)

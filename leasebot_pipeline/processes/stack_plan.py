@@ -77,6 +77,17 @@ def data_dir_of(settings: Settings, *, sandbox: bool, given: Path | None) -> Pat
     return (settings.data_dir / "sandbox" if sandbox else settings.data_dir).resolve()
 
 
+def stack_data_dir(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Path:
+    """The data directory that ``choice`` means, for the settings it may be started with.
+
+    Raises SettingsError, StackRefused.
+    """
+    settings = load_settings(environ)
+    if choice.sandbox and settings.is_production:
+        raise StackRefused("the sandbox is refused in production (LEASE_BOT_ENV=production)")
+    return data_dir_of(settings, sandbox=choice.sandbox, given=choice.data_dir)
+
+
 def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> StackPlan:
     """Decide. ``environ`` None means the process environment over ``.env``.
 
@@ -84,10 +95,8 @@ def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Stack
     children inherit; starts nothing. Raises SettingsError, StackRefused, PortTaken, BrowserError,
     DagsterHomeError.
     """
+    data_dir = stack_data_dir(choice, environ)
     given = load_settings(environ)
-    if choice.sandbox and given.is_production:
-        raise StackRefused("the sandbox is refused in production (LEASE_BOT_ENV=production)")
-    data_dir = data_dir_of(given, sandbox=choice.sandbox, given=choice.data_dir)
     variables: dict[str, str] = {"LEASE_BOT_DATA_DIR": str(data_dir)}
     notes: list[str] = list(given.warnings)
     ports = _ports(given, choice, notes)

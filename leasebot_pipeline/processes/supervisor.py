@@ -140,16 +140,16 @@ class Supervisor:
 
     def _turn(self, entry: Progress) -> None:
         now = self._clock()
-        if entry.state is PartState.WAITING:
-            if all(self._by_name[name].serves for name in entry.part.needs):
-                self._start(entry)
-        elif entry.state is PartState.BACKING_OFF:
-            if now >= entry.next_start:
-                self._start(entry)
-        elif entry.state is PartState.STARTING:
-            self._await_ready(entry, now)
+        waits = entry.state is PartState.WAITING and self._has_what_it_needs(entry)
+        if waits or (entry.state is PartState.BACKING_OFF and now >= entry.next_start):
+            self._start(entry)
+        if entry.state is PartState.STARTING:
+            self._await_ready(entry, self._clock())
         elif entry.state is PartState.READY and (code := entry.part.service.poll()) is not None:
             self._died(entry, f"ended ({_meaning(code)})", served_s=now - entry.since)
+
+    def _has_what_it_needs(self, entry: Progress) -> bool:
+        return all(self._by_name[name].serves for name in entry.part.needs)
 
     def _start(self, entry: Progress) -> None:
         self._enter(entry, PartState.STARTING)
@@ -163,8 +163,9 @@ class Supervisor:
         code = part.service.poll()
         if part.once:
             if code == 0:
+                took = now - entry.since
                 self._enter(entry, PartState.DONE)
-                self._say(f"{part.title}: done in {now - entry.since:.1f} s")
+                self._say(f"{part.title}: done in {took:.1f} s")
                 return
         elif code is None and part.service.ready():
             self._serve(entry, now)

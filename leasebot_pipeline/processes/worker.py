@@ -25,11 +25,11 @@ def run_cycle(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
 
     One platform that fails never keeps the others from their turn.
     """
-    from leasebot_pipeline.definitions import defs
+    from leasebot_pipeline.definitions import build_definitions
     from leasebot_pipeline.wiring import build_pipeline
 
     pipeline = build_pipeline(settings, "leasebot worker")
-    job = defs.resolve_job_def(INBOX_PIPELINE.name)
+    job = build_definitions(settings).resolve_job_def(INBOX_PIPELINE.name)
     platforms: dict[str, dict[str, Any]] = {}
     try:
         with _instance() as instance:

@@ -1,0 +1,3 @@
+from leasebot_pipeline.cli import app
+
+app()
