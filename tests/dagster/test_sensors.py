@@ -1,0 +1,234 @@
+"""The sensors, evaluated as Dagster does: what they ask for, what they say, what they report."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from assets.common import PLATFORM_TAG
+from assets.jobs import INBOX_PIPELINE
+from assets.platforms import inbox_key
+from leasebot_pipeline.definitions import build_definitions, due_dispatches, record_run_failure
+from leasebot_pipeline.domain.failures import PlatformFailure
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.settings import load_settings
+from sensors.failures import failure_of
+from sensors.inbox import inbox_sensor
+from sensors.listings import listings_at_start
+from sensors.maintenance import purge_runs
+from sensors.outbox import outbox_sensor
+from tests.dagster.conftest import PLATFORM, Office
+
+INTERVAL = timedelta(seconds=15)
+TAGS = {PLATFORM_TAG: PLATFORM.value}
+
+
+def tick(office: Office, sensor: dg.SensorDefinition, cursor: str | None = None) -> dg.SensorResult:
+    context = dg.build_sensor_context(
+        instance=office.instance, cursor=cursor, resources={"pipeline": office.pipeline}
+    )
+    result = sensor(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+@pytest.fixture
+def inbox() -> dg.SensorDefinition:
+    return inbox_sensor(PLATFORM, INTERVAL, enabled=True)
+
+
+def reason(result: dg.SensorResult) -> str:
+    assert result.skip_reason is not None
+    return str(result.skip_reason.skip_message)
+
+
+def test_a_new_message_asks_for_one_run_of_its_platform(office: Office, inbox: dg.SensorDefinition) -> None:
+    office.lead_writes("t1", "Hi, can I come for a tour?")
+    office.lead_writes("t2", "Is it free?")
+    requests = tick(office, inbox).run_requests
+    assert requests is not None
+    assert [(request.partition_key, request.tags[PLATFORM_TAG]) for request in requests] == [
+        ("roomies", "roomies")
+    ]
+    assert office.rows('SELECT count(*) FROM "InboundEvents"') == [(2,)]
+
+
+def test_a_quiet_inbox_is_skipped_with_what_was_seen(office: Office, inbox: dg.SensorDefinition) -> None:
+    result = tick(office, inbox)
+    assert not result.run_requests
+    assert "inbox read in" in reason(result)
+    assert "0 threads, none changed" in reason(result)
+
+
+def test_an_expired_session_is_told_and_the_next_tick_leaves_the_account_alone(
+    office: Office, inbox: dg.SensorDefinition
+) -> None:
+    office.inbox().failures.append(PlatformFailure("SESSION_EXPIRED", "the login page was shown"))
+    assert "SESSION_EXPIRED" in reason(tick(office, inbox))
+    later = tick(office, inbox)
+    assert "stopped since" in reason(later)
+    assert "renewed" in reason(later)
+    assert not office.inbox().failures
+
+
+def test_work_that_is_left_asks_for_a_run_though_nothing_is_new(
+    office: Office, inbox: dg.SensorDefinition
+) -> None:
+    office.lead_writes("t1", "Hi, can I come for a tour?")
+    tick(office, inbox)
+    office.clock.advance(seconds=15)
+    assert tick(office, inbox).run_requests
+
+
+def test_no_second_run_is_asked_for_while_one_is_starting(office: Office, inbox: dg.SensorDefinition) -> None:
+    office.lead_writes("t1", "Hi, can I come for a tour?")
+    office.instance.add_run(
+        dg.DagsterRun(
+            job_name=INBOX_PIPELINE.name, run_id=RUN_ID, status=dg.DagsterRunStatus.STARTING, tags=TAGS
+        )
+    )
+    result = tick(office, inbox)
+    assert not result.run_requests
+    assert f"left to run {RUN_ID[:8]}" in reason(result)
+    assert office.rows('SELECT count(*) FROM "InboundEvents"') == [(1,)]
+
+
+def test_a_run_of_another_platform_is_in_nobodys_way(office: Office, inbox: dg.SensorDefinition) -> None:
+    office.lead_writes("t1", "Hi, can I come for a tour?")
+    tags = {PLATFORM_TAG: Platform.RENTHOP.value}
+    run = dg.DagsterRun(
+        job_name=INBOX_PIPELINE.name, run_id=RUN_ID, status=dg.DagsterRunStatus.STARTED, tags=tags
+    )
+    office.instance.add_run(run)
+    assert tick(office, inbox).run_requests
+
+
+def test_polls_report_what_the_inbox_showed_and_stay_silent_without_news(
+    office: Office, inbox: dg.SensorDefinition
+) -> None:
+    office.lead_writes("t1", "Hi, can I come for a tour?")
+    first = tick(office, inbox)
+    assert len(first.asset_events) == 1
+    observation = first.asset_events[0]
+    assert observation.asset_key == inbox_key(PLATFORM)
+    shown = {name: value.value for name, value in observation.metadata.items()}
+    assert (shown["rows_seen"], shown["threads_changed"], shown["messages_landed"]) == (1, 1, 1)
+    office.clock.advance(seconds=15)
+    second = tick(office, inbox, first.cursor)
+    assert not second.asset_events
+    office.inbox().failures.append(PlatformFailure("PAGE_TIMEOUT", "the inbox was not there after 20 s"))
+    office.clock.advance(seconds=15)
+    third = tick(office, inbox, second.cursor)
+    assert third.asset_events[0].metadata["failure"].value == "PAGE_TIMEOUT"
+
+
+def test_due_replies_ask_for_a_run_of_their_platform_alone(office: Office) -> None:
+    outbox = outbox_sensor(due_dispatches)
+    assert reason(tick(office, outbox)) == "no reply is due"
+    queue_reply(office)
+    requests = tick(office, outbox).run_requests
+    assert requests is not None
+    assert [request.partition_key for request in requests] == ["roomies"]
+    run = dg.DagsterRun(
+        job_name=INBOX_PIPELINE.name, run_id=RUN_ID, status=dg.DagsterRunStatus.STARTED, tags=TAGS
+    )
+    office.instance.add_run(run)
+    assert "left to run" in reason(tick(office, outbox))
+
+
+def test_listings_are_read_once_after_each_start(office: Office) -> None:
+    sensor = listings_at_start(enabled=True)
+    first = tick(office, sensor)
+    assert first.run_requests
+    assert not tick(office, sensor, first.cursor).run_requests
+    assert tick(office, sensor, "an earlier start").run_requests
+
+
+def test_a_failed_run_becomes_an_audit_row_with_its_cause(office: Office) -> None:
+    @dg.op
+    def explode() -> None:
+        raise ValueError("the page has no end\nand here a lead is quoted")
+
+    @dg.job(tags=TAGS)
+    def exploding() -> None:
+        explode()
+
+    result = exploding.execute_in_process(instance=office.instance, raise_on_error=False)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_failures",
+        dagster_instance=office.instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event(),
+    ).for_run_failure()
+    record_run_failure(office.pipeline, failure_of(context))
+    rows = office.rows(
+        "SELECT platform, run_id, entity_id, details FROM \"AuditLogs\" WHERE action = 'dagster_run_failed'"
+    )
+    assert [row[:3] for row in rows] == [("roomies", result.run_id, result.run_id)]
+    details = json.dumps(rows[0][3])
+    assert '"step": "explode"' in details
+    assert "the page has no end" in details
+    assert "a lead is quoted" not in details
+
+
+def test_old_finished_runs_go_and_the_others_stay(office: Office) -> None:
+    finished = [
+        dg.job(name="done")(lambda: None).execute_in_process(instance=office.instance).run_id for _ in "ab"
+    ]
+    waiting = dg.DagsterRun(job_name="waits", run_id=RUN_ID, status=dg.DagsterRunStatus.STARTING)
+    office.instance.add_run(waiting)
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    assert purge_runs(office.instance, datetime.now(UTC) - timedelta(days=14)) == 0
+    assert purge_runs(office.instance, soon) == len(finished)
+    assert [run.run_id for run in office.instance.get_runs()] == [RUN_ID]
+
+
+def test_loading_the_definitions_opens_nothing_and_sensors_share_one_pipeline(office: Office) -> None:
+    url = office.pipeline.engine.url.render_as_string(hide_password=False)
+    settings = load_settings({"LEASE_BOT_RPA_RUNTIME": "mock", "DATABASE_URL": url})
+    definitions = build_definitions(settings)
+    assert definitions.resources is not None
+    repository = definitions.get_repository_def()
+    before = office.rows(CONNECTIONS)
+    pipelines = []
+    for _ in range(2):
+        context = dg.build_sensor_context(instance=office.instance, resources=definitions.resources)
+        with context:
+            result = repository.get_sensor_def("inbox_roomies").evaluate_tick(context)
+            pipelines.append(context.resources.pipeline)
+        assert "none changed" in str(result.skip_message)
+    assert before == [(0,)]
+    assert pipelines[0] is pipelines[1]
+    assert office.rows(CONNECTIONS) == [(1,)]
+
+
+def test_a_run_gets_a_pipeline_of_its_own_and_leaves_nothing_open(office: Office) -> None:
+    url = office.pipeline.engine.url.render_as_string(hide_password=False)
+    definitions = build_definitions(load_settings({"LEASE_BOT_RPA_RUNTIME": "mock", "DATABASE_URL": url}))
+    result = definitions.resolve_job_def("inbox_pipeline").execute_in_process(
+        instance=office.instance, partition_key=PLATFORM.value
+    )
+    assert result.success
+    like = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'leasebot %'"
+    assert office.rows(like) == [(0,)]
+
+
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leasebot sensors'"
+RUN_ID = "0a1b2c3d-0000-4000-8000-000000000000"
+
+
+def queue_reply(office: Office) -> None:
+    """A reply that is due: what a retry or a person's own answer looks like."""
+    office.run(
+        """
+        WITH c AS (
+          INSERT INTO "Conversations" (platform_account_id, external_thread_id)
+          SELECT id, 't1' FROM "PlatformAccounts" WHERE platform = 'roomies' RETURNING id, platform_account_id)
+        INSERT INTO "OutboundDispatches" (purpose, purpose_key, conversation_id, platform_account_id, platform,
+               external_thread_id, body, state)
+        SELECT 'manual_reply', 'manual:1', id, platform_account_id, 'roomies', 't1', 'Hello Ana', 'queued' FROM c
+        """
+    )
