@@ -21,6 +21,7 @@ from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
 
 T = TypeVar("T")
 
+_PROBE_S: Final = 3.0
 _GRACE_S: Final = 5.0
 """How much longer than its deadline a call may take to clean up before the loop counts as stuck."""
 
@@ -106,6 +107,20 @@ class BrowserRuntime:
             return await self._with_driver(
                 lambda p: launch_profile(p.chromium, directory, self._options, own, headless=headless)
             )
+
+    async def forget_dead_driver(self) -> None:
+        """After a crash: ask the driver for something small; one that does not answer is given up.
+
+        A browser of a dead driver still says that it is connected.
+        """
+        if self._playwright is None:
+            return
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                probe = await self._playwright.request.new_context()
+                await probe.dispose()
+        except Exception:  # whatever it says, it does not work; Playwright raises a plain Exception here
+            self._playwright, self._browsers = None, {}
 
     async def _with_driver(self, work: Callable[[Playwright], Awaitable[T]]) -> T:
         """Run ``work`` with the driver; one that died is replaced once."""

@@ -183,6 +183,8 @@ class BrowserConnector:
             failure.evidence.update(kept)
         if failure.code in _PAGE_SPOILT:
             await self._sessions.drop(visit.account.id)
+        if failure.code == "BROWSER_CRASHED":
+            await self._runtime.forget_dead_driver()
 
     async def _inbox(self, visit: Visit) -> InboxReading:
         rows: dict[str, InboxRow] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from pathlib import Path
 from typing import Final
 
@@ -88,7 +87,6 @@ async def launch_profile(
 
     Raises PlatformFailure: RPA_PROFILE_LOCKED, RPA_RUNTIME_UNAVAILABLE.
     """
-    refuse_foreign_lock(directory)
     try:
         return await chromium.launch_persistent_context(
             directory,
@@ -111,24 +109,8 @@ async def launch_profile(
         raise PlatformFailure("RPA_RUNTIME_UNAVAILABLE", _reason(error)) from None
 
 
-def refuse_foreign_lock(directory: Path) -> None:
-    """Raise RPA_PROFILE_LOCKED when the profile's lock names another host.
-
-    Chromium clears a stale lock of its own host, but on another host's lock it only dies.
-    """
-    lock = directory / "SingletonLock"
-    if not lock.is_symlink():
-        return
-    host = os.readlink(lock).rpartition("-")[0]
-    if host != socket.gethostname():
-        raise PlatformFailure(
-            "RPA_PROFILE_LOCKED",
-            f"the profile {directory.name} is locked by host {host}; unlock it when no browser runs there",
-        )
-
-
 def _reason(error: Error) -> str:
     first = str(error).strip().splitlines()[0][:200]
-    if "Executable doesn't exist" in str(error):
+    if "executable doesn't exist" in str(error).lower():
         return "no browser was found: install chromium or name one with LEASE_BOT_RPA_BROWSER_PATH"
     return f"the browser could not be started: {first}"

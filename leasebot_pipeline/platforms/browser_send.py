@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from playwright.async_api import Error, Locator, Page
+from playwright.async_api import Error, Locator, Page, Request, Response
 
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
@@ -98,12 +99,15 @@ async def click_and_prove(
 
     Raises PlatformFailure OUTBOUND_DELIVERY_UNCONFIRMED, phase after_click, for whatever goes wrong.
     """
+    answer = _Answer(prepared.page, adapter)
     try:
         await prepared.submit.click(timeout=_CLICK_S * 1000, no_wait_after=True)
-        receipt = await _prove(prepared, adapter, options, clock)
+        receipt = await _prove(prepared, answer, adapter, options, clock)
     except (PlatformFailure, Error) as error:
         failure = classified(error, "after the click")
         raise unconfirmed(f"{failure.code}: {failure.detail}") from None
+    finally:
+        answer.stop()
     if receipt is None:
         raise unconfirmed("the thread was read back and does not show the reply")
     return receipt
@@ -114,15 +118,38 @@ def unconfirmed(detail: str) -> PlatformFailure:
     return PlatformFailure("OUTBOUND_DELIVERY_UNCONFIRMED", detail, phase=SendPhase.AFTER_CLICK)
 
 
+class _Answer:
+    """Notices when the site's answer to the click failed, so that nobody waits for what can't come."""
+
+    def __init__(self, page: Page, adapter: Adapter) -> None:
+        self._page = page
+        self._origin = adapter.base_url.rstrip("/")
+        self.failed = asyncio.Event()
+        page.on("requestfailed", self._request_failed)
+        page.on("response", self._responded)
+
+    def stop(self) -> None:
+        self._page.remove_listener("requestfailed", self._request_failed)
+        self._page.remove_listener("response", self._responded)
+
+    def _request_failed(self, request: Request) -> None:
+        if request.method == "POST" and request.url.startswith(self._origin):
+            self.failed.set()
+
+    def _responded(self, response: Response) -> None:
+        if response.status >= 400:
+            self._request_failed(response.request)
+
+
 async def _prove(
-    prepared: PreparedSend, adapter: Adapter, options: RuntimeOptions, clock: Clock
+    prepared: PreparedSend, answer: _Answer, adapter: Adapter, options: RuntimeOptions, clock: Clock
 ) -> DeliveryReceipt | None:
     """Wait for the reply on the page as it is, then look at the thread opened anew.
 
     Opened by its address, not reloaded: reloading the answer to a form would post the form again.
     """
     try:
-        return await _seen_on_page(prepared, adapter, options, clock)
+        return await _seen_on_page(prepared, answer, adapter, options, clock)
     except PlatformFailure:
         # Whatever became of this page, the thread itself has the last word.
         url = adapter.thread_url(prepared.request.external_thread_id)
@@ -131,13 +158,13 @@ async def _prove(
 
 
 async def _seen_on_page(
-    prepared: PreparedSend, adapter: Adapter, options: RuntimeOptions, clock: Clock
+    prepared: PreparedSend, answer: _Answer, adapter: Adapter, options: RuntimeOptions, clock: Clock
 ) -> DeliveryReceipt:
     """The receipt once the page shows the reply. Raises PlatformFailure when it does not in time."""
     ends = monotonic() + options.proof_timeout_s
     shown = prepared.shown_items
     while True:
-        await _changed(prepared.page, adapter, shown, max(ends - monotonic(), 0.001))
+        await _changed(prepared.page, answer, adapter, shown, max(ends - monotonic(), 0.001))
         document, snapshot = await read_page(prepared.page, adapter, PageKind.THREAD, options)
         receipt = _receipt(prepared, _reading(prepared, adapter, document, snapshot, clock), clock)
         if receipt is not None:
@@ -151,13 +178,23 @@ def _reading(
     return parse_thread(adapter, document, snapshot.url, prepared.request.external_thread_id, clock())
 
 
-async def _changed(page: Page, adapter: Adapter, shown: int, seconds: float) -> None:
+async def _changed(page: Page, answer: _Answer, adapter: Adapter, shown: int, seconds: float) -> None:
+    """Wait until the page shows something new. Raises PlatformFailure when it can't or does not in time."""
     selectors = adapter.selectors
     arguments = [list(selectors.thread_message_items), list(selectors.thread_landmark), shown]
+    grown = asyncio.ensure_future(page.wait_for_function(_AFTER_CLICK, arg=arguments, timeout=seconds * 1000))
+    failed = asyncio.ensure_future(answer.failed.wait())
     try:
-        await page.wait_for_function(_AFTER_CLICK, arg=arguments, timeout=seconds * 1000)
+        await asyncio.wait({grown, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if not grown.done():
+            raise PlatformFailure("NETWORK_ERROR", "the site's answer to the click failed")
+        await grown
     except Error as error:
         raise classified(error, "waiting for the reply to show") from None
+    finally:
+        for waiting in (grown, failed):
+            waiting.cancel()
+        await asyncio.gather(grown, failed, return_exceptions=True)
 
 
 def _receipt(prepared: PreparedSend, reading: ThreadReading, clock: Clock) -> DeliveryReceipt | None:

@@ -12,10 +12,11 @@ from playwright.async_api import BrowserContext, Error, Page, StorageState
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.platforms.adapter import Adapter
 from leasebot_pipeline.platforms.browser import BrowserRuntime
-from leasebot_pipeline.platforms.browser_errors import classified
+from leasebot_pipeline.platforms.browser_errors import classified, is_gone
 from leasebot_pipeline.platforms.browser_login import log_in
 from leasebot_pipeline.platforms.credentials import CapturedSession, Credentials, Login, Profile
 from leasebot_pipeline.platforms.options import RuntimeOptions
+from leasebot_pipeline.platforms.profile_lock import ProfileLock
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.platforms.session_store import SessionStore
 
@@ -28,7 +29,8 @@ class WarmContext:
     page: Page
     credentials: str
     base_url: str
-    is_profile: bool
+    lock: ProfileLock | None = None
+    """Held while the context runs on a profile."""
     version: str | None = None
 
     def usable(self, credentials: Credentials, base_url: str) -> bool:
@@ -82,13 +84,16 @@ class AccountSessions:
         try:
             await warm.context.close()
         except Error as error:
-            if classified(error, "closing").code != "BROWSER_CRASHED":
-                raise
+            if not is_gone(error):
+                raise classified(error, "closing a browser context") from None
+        finally:
+            if warm.lock is not None:
+                warm.lock.release()
 
     async def release(self, account: UUID) -> None:
         """Give back a profile, which only one browser may own; other contexts stay warm."""
         warm = self._warm.get(account)
-        if warm is not None and warm.is_profile:
+        if warm is not None and warm.lock is not None:
             await self.drop(account)
 
     async def close(self) -> None:
@@ -99,11 +104,11 @@ class AccountSessions:
     async def _open(self, account: AccountRef, adapter: Adapter, credentials: Credentials) -> WarmContext:
         own = self._options.of(account.platform)
         headless = self._options.headless if own.headless is None else own.headless
-        version: str | None = None
+        version, lock = None, None
         try:
             if isinstance(credentials, Profile):
+                lock = ProfileLock(credentials.directory)
                 context = await self._runtime.profile(credentials.directory, own, headless=headless)
-                page = context.pages[0] if context.pages else await context.new_page()
             else:
                 state: Mapping[str, object] | None = None
                 if isinstance(credentials, CapturedSession):
@@ -111,17 +116,12 @@ class AccountSessions:
                 elif saved := self._store.load(account.id, credentials.digest, adapter.base_url):
                     state, version = saved.storage_state, saved.version
                 context = await self._context(state, account, headless=headless)
-                page = await context.new_page()
-        except Error as error:
+            page = context.pages[0] if context.pages else await context.new_page()
+        except (Error, PlatformFailure) as error:
+            if lock is not None:
+                lock.release()
             raise classified(error, "opening a browser context") from None
-        warm = WarmContext(
-            context,
-            page,
-            credentials.digest,
-            adapter.base_url,
-            isinstance(credentials, Profile),
-            version,
-        )
+        warm = WarmContext(context, page, credentials.digest, adapter.base_url, lock, version)
         self._warm[account.id] = warm
         return warm
 
