@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Rule:
     """An expectation with its name, the sentence a person reads, and what follows when it breaks.
 
-    Expectations pass over nulls: a frame for them holds an empty text, or a number that is out of range,
-    where a value is unknown and must not pass.
+    Expectations pass over nulls. So a frame for them holds null where a rule is not about a row, and an empty
+    text or an impossible number where a value is unknown and must not pass.
     """
 
     check: str
@@ -38,8 +38,6 @@ class Rule:
     expectation: str
     """Great Expectations' name of it, e.g. ``expect_column_values_to_be_unique``."""
     arguments: Mapping[str, object]
-    only: str | None = None
-    """A pandas query: the rows it is about. None means all."""
 
 
 # Great Expectations keeps its batches in shared dictionaries.
@@ -72,7 +70,7 @@ def _run(
         expectations=[
             ExpectationConfiguration(
                 type=rule.expectation,
-                kwargs={**rule.arguments, **_condition(rule.only)},
+                kwargs=dict(rule.arguments),
                 meta={"rule": rule.name},
             )
             for rule in rules
@@ -92,10 +90,6 @@ def _run(
 def _name(result: ExpectationValidationResult) -> str:
     assert result.expectation_config is not None
     return str((result.expectation_config.meta or {})["rule"])
-
-
-def _condition(query: str | None) -> dict[str, str]:
-    return {} if query is None else {"row_condition": query, "condition_parser": "pandas"}
 
 
 @lru_cache(maxsize=1)

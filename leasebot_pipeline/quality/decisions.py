@@ -35,6 +35,15 @@ COLUMNS: Final = (
     "slot_count",
     "is_active",
 )
+_OF_SENDS: Final = (
+    "slot_count",
+    "guardrails",
+    "risk_level",
+    "is_active",
+    "effective_send_mode",
+    "release_stage",
+)
+_OF_REPLIES: Final = ("dispatch_key", "reply_body")
 MAX_SHARE_HELD: Final = 0.6
 ENOUGH: Final = 10
 """Fewer decisions than this say nothing about the share that is held."""
@@ -75,7 +84,7 @@ def _frame(rows: Rows) -> pd.DataFrame:
     for column in _TEXTS:
         frame[column] = texts(rows, column)
     frame["slot_count"] = [value if isinstance(value, int) else 0 for value in values(rows, "slot_count")]
-    frame["is_active"] = [value is True for value in values(rows, "is_active")]
+    frame["is_active"] = ["yes" if value is True else "no" for value in values(rows, "is_active")]
     frame["guardrails"] = [
         len(value) if isinstance(value, list | tuple) else 1 for value in values(rows, "guardrails")
     ]
@@ -84,23 +93,24 @@ def _frame(rows: Rows) -> pd.DataFrame:
         for value in values(rows, "confidence")
     ]
     frame["reason_stands_for"] = [outcome_of_reason(value) for value in values(rows, "reason")]
+    sends, replies = frame["outcome"] == "send", frame["outcome"].isin(["send", "draft"])
+    for column in _OF_SENDS:
+        frame[f"send_{column}"] = frame[column].where(sends)
+    for column in _OF_REPLIES:
+        frame[f"reply_{column}"] = frame[column].where(replies)
     return frame
-
-
-_SEND: Final = 'outcome == "send"'
-_REPLY: Final = 'outcome in ["send", "draft"]'
 
 
 def _schema(name: str, says: str, expectation: str, **arguments: object) -> Rule:
     return Rule(SCHEMA, name, says, Effect.STOP, expectation, arguments)
 
 
-def _send(name: str, says: str, expectation: str, only: str = _SEND, **arguments: object) -> Rule:
-    return Rule(SENDS, name, says, Effect.REFUSE, expectation, arguments, only)
+def _send(name: str, says: str, expectation: str, **arguments: object) -> Rule:
+    return Rule(SENDS, name, says, Effect.REFUSE, expectation, arguments)
 
 
-def _form(name: str, says: str, expectation: str, only: str | None = None, **arguments: object) -> Rule:
-    return Rule(FORM, name, says, Effect.REFUSE, expectation, arguments, only)
+def _form(name: str, says: str, expectation: str, **arguments: object) -> Rule:
+    return Rule(FORM, name, says, Effect.REFUSE, expectation, arguments)
 
 
 _SCHEMA_RULES: Final = (
@@ -144,50 +154,49 @@ _SEND_RULES: Final = (
         "send_without_slot",
         "what is sent names a slot",
         "expect_column_values_to_be_between",
-        column="slot_count",
+        column="send_slot_count",
         min_value=1,
     ),
     _send(
         "send_past_guardrail",
         "nothing is sent where a guardrail was hit",
         "expect_column_values_to_be_between",
-        column="guardrails",
+        column="send_guardrails",
         max_value=0,
     ),
     _send(
         "send_at_high_risk",
         "nothing is sent at high, critical or unknown risk",
         "expect_column_values_to_be_in_set",
-        column="risk_level",
+        column="send_risk_level",
         value_set=[RiskLevel.LOW.value, RiskLevel.MEDIUM.value],
     ),
     _send(
         "send_in_shadow",
         "nothing is sent in the shadow stage",
         "expect_column_values_to_be_in_set",
-        column="release_stage",
+        column="send_release_stage",
         value_set=[ReleaseStage.CANARY.value, ReleaseStage.FULL.value],
     ),
     _send(
         "send_on_inactive_account",
         "nothing is sent on an inactive account",
         "expect_column_values_to_be_in_set",
-        column="is_active",
-        value_set=[True],
+        column="send_is_active",
+        value_set=["yes"],
     ),
     _send(
         "send_in_draft_only",
         "nothing is sent where only drafts are allowed",
         "expect_column_values_to_be_in_set",
-        column="effective_send_mode",
+        column="send_effective_send_mode",
         value_set=[SendMode.AUTO_SEND.value],
     ),
     _send(
         "dispatch_key_repeated",
         "no two replies share a dispatch key",
         "expect_column_values_to_be_unique",
-        only=_REPLY,
-        column="dispatch_key",
+        column="reply_dispatch_key",
     ),
 )
 
@@ -196,24 +205,21 @@ _FORM_RULES: Final = (
         "dispatch_key_missing",
         "a reply has its dispatch key",
         "expect_column_values_to_match_regex",
-        only=_REPLY,
-        column="dispatch_key",
+        column="reply_dispatch_key",
         regex=r"\S",
     ),
     _form(
         "reply_empty",
         "a reply has a text",
         "expect_column_values_to_match_regex",
-        only=_REPLY,
-        column="reply_body",
+        column="reply_reply_body",
         regex=r"\S",
     ),
     _form(
         "reply_placeholder_left",
         "no placeholder is left in a reply",
         "expect_column_values_to_not_match_regex",
-        only=_REPLY,
-        column="reply_body",
+        column="reply_reply_body",
         regex=r"\{\{|\}\}",
     ),
     _form(

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.dispatching import DispatchState
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.quality.adapter import Rule, validate
-from leasebot_pipeline.quality.frames import Rows, frame_of, has_columns, texts
+from leasebot_pipeline.quality.frames import Rows, frame_of, has_columns, texts, values
 from leasebot_pipeline.quality.validation import Effect, Validation
 
 PROVEN: Final = "deliveries_proven"
@@ -41,15 +41,14 @@ def check_dispatches(rows: Rows) -> Validation:
     if has_columns(frame, COLUMNS):
         for column in ("dispatch_id", "purpose_key", "state", "receipt_id"):
             frame[column] = texts(rows, column)
-        frame["sent_at"] = pd.to_datetime(frame["sent_at"], utc=True)
+        sent = frame["state"] == DispatchState.SENT.value
+        timed = pd.Series(["yes" if value else "" for value in values(rows, "sent_at")], dtype=object)
+        frame["sent_receipt"], frame["sent_time"] = frame["receipt_id"].where(sent), timed.where(sent)
     return validate("dispatch", _RULES, frame, key="dispatch_id")
 
 
-_SENT: Final = f'state == "{DispatchState.SENT.value}"'
-
-
-def _proven(name: str, says: str, expectation: str, only: str | None = None, **arguments: object) -> Rule:
-    return Rule(PROVEN, name, says, Effect.STOP, expectation, arguments, only)
+def _proven(name: str, says: str, expectation: str, **arguments: object) -> Rule:
+    return Rule(PROVEN, name, says, Effect.STOP, expectation, arguments)
 
 
 def _nowhere(state: DispatchState, name: str, says: str) -> Rule:
@@ -69,16 +68,15 @@ _RULES: Final = (
         "sent_without_receipt",
         "what counts as sent was read back from its thread",
         "expect_column_values_to_match_regex",
-        only=_SENT,
-        column="receipt_id",
+        column="sent_receipt",
         regex=r"\S",
     ),
     _proven(
         "sent_without_time",
         "what counts as sent has the time it was sent",
-        "expect_column_values_to_not_be_null",
-        only=_SENT,
-        column="sent_at",
+        "expect_column_values_to_match_regex",
+        column="sent_time",
+        regex=r"\S",
     ),
     _proven(
         "purpose_key_repeated",

@@ -238,6 +238,9 @@ class TestDecisions:
         assert validation.refused == {"decision-2": reason}
         assert validation.usable
 
+    def test_decisions_without_any_reply_pass(self) -> None:
+        assert decisions.check_decisions([decision(1, **HELD), decision(2, **HELD)]).success
+
     def test_two_replies_under_one_dispatch_key_are_both_refused(self) -> None:
         validation = decisions.check_decisions(
             [decision(1, dispatch_key="k"), decision(2, dispatch_key="k"), decision(3)]
@@ -296,6 +299,7 @@ class TestDispatch:
     def test_proven_and_waiting_replies_pass(self) -> None:
         waiting: Row = {"state": "queued", "receipt_id": None, "sent_at": None}
         assert dispatch.check_dispatches([reply(1), reply(2, **waiting)]).success
+        assert dispatch.check_dispatches([reply(1, **waiting)]).success
 
     @pytest.mark.parametrize(
         ("changes", "rule"),
