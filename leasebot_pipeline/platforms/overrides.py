@@ -109,8 +109,8 @@ def _overridden(adapter: Adapter, options: RuntimeOptions) -> Adapter:
         )
         if (value := getattr(override, name)) is not None
     }
-    zone = own.timezone or (options.timezone_spareroom if platform is Platform.SPAREROOM else None)
-    if zone is not None:
+    zone = (options.timezone_spareroom if platform is Platform.SPAREROOM else None) or own.timezone
+    if zone is not None and override.zone is None:
         plain["zone"] = zone
     if own.base_url is not None:
         plain["base_url"] = own.base_url
