@@ -23,7 +23,7 @@ def demo(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=5000, help="How many leads write.")] = 60,
-    spacing: Annotated[float, typer.Option(min=0, help="Seconds between two leads.")] = 1.0,
+    spacing: Annotated[float, typer.Option(min=0, help="Seconds between two leads.")] = 3.0,
     time_scale: Annotated[
         float, typer.Option(min=0.001, max=10, help="How long leads think, relative to their scripts.")
     ] = 0.2,

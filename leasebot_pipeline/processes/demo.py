@@ -44,7 +44,7 @@ class DemoOptions:
     data_dir: Path
     leads_file: Path | None = None
     limit: int = 60
-    spacing_s: float = 1.0
+    spacing_s: float = 3.0
     time_scale: float = 0.2
     timeout_s: float = 1200.0
 
