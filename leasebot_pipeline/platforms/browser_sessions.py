@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from playwright.async_api import BrowserContext, Error, Page, StorageState
+from playwright.async_api import BrowserContext, Dialog, Error, Page, StorageState
 
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.platforms.adapter import Adapter
@@ -91,10 +91,20 @@ class AccountSessions:
                 warm.lock.release()
 
     async def release(self, account: UUID) -> None:
-        """Give back a profile, which only one browser may own; other contexts stay warm."""
+        """Give back a profile, which only one browser may own; other contexts stay warm on an empty page.
+
+        A site's own scripts would poll on for as long as its page stayed open.
+        """
         warm = self._warm.get(account)
-        if warm is not None and warm.lock is not None:
+        if warm is None:
+            return
+        if warm.lock is not None:
             await self.drop(account)
+            return
+        try:
+            await warm.page.goto("about:blank")
+        except Error:
+            await self.drop(account)  # the next visit opens another
 
     async def close(self) -> None:
         """Close every context."""
@@ -121,6 +131,7 @@ class AccountSessions:
             if lock is not None:
                 lock.release()
             raise classified(error, "opening a browser context") from None
+        page.on("dialog", _answer_dialog)
         warm = WarmContext(context, page, credentials.digest, adapter.base_url, lock, version)
         self._warm[account.id] = warm
         return warm
@@ -147,3 +158,11 @@ class AccountSessions:
             raise PlatformFailure(
                 "SESSION_INVALID", f"{account.platform.value}: the browser refused the session's cookies"
             ) from None
+
+
+async def _answer_dialog(dialog: Dialog) -> None:
+    """Leave pages that ask not to be left; say no to everything else."""
+    if dialog.type == "beforeunload":
+        await dialog.accept()
+    else:
+        await dialog.dismiss()

@@ -41,7 +41,7 @@ class BrowserConnectors:
         return connector
 
     def release(self, account: AccountRef) -> None:
-        """Close the account's browser if it runs on a profile, so that another process may open it."""
+        """End the account's visit: a profile is closed for others to open, a warm page left empty."""
         if self._runtime.is_running:
             self._runtime.call(lambda: self._sessions.release(account.id), _RELEASE_S)
 

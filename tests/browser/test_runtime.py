@@ -145,3 +145,16 @@ def test_a_drifted_composer_means_nothing_is_sent(
                 account, SendRequest(lead.thread, "Six."), before_click=commit_nothing, deadline_s=DEADLINE_S
             )
     assert lead.received == []
+
+
+def test_a_released_account_stays_warm(
+    sandbox: SandboxServer, own_connectors: Callable[..., BrowserConnectors], fresh_account: AccountOf
+) -> None:
+    connectors, account = own_connectors(), fresh_account(Platform.RENTHOP)
+    connectors.release(account)  # nothing was opened yet
+    for _ in range(2):
+        connectors.for_platform(Platform.RENTHOP).read_inbox(account, deadline_s=DEADLINE_S)
+        connectors.release(account)
+    before = _drivers()
+    connectors.for_platform(Platform.RENTHOP).read_inbox(account, deadline_s=DEADLINE_S)
+    assert _drivers() == before
