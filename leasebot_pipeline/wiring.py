@@ -42,6 +42,7 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
         defaults,
         default_send_mode=settings.default_send_mode,
         polled_platforms=worker.ingest_platforms,
+        poll_interval=timedelta(milliseconds=worker.poll_interval_ms),
         ingest_batch_size=worker.ingest_batch_size,
         decision_batch_size=worker.queue_batch_size,
         threads_per_poll=worker.thread_sync_max_per_cycle,

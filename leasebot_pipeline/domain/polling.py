@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from leasebot_pipeline.domain.circuit import Circuit
+from leasebot_pipeline.domain.platforms import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,33 @@ class AccountState:
     lease_expires_at: datetime | None
 
 
+def seconds_until_due(
+    last_polled_at: datetime | None, now: datetime, interval: timedelta, platform: Platform
+) -> float:
+    """Seconds until the account's next look; 0 when it is due.
+
+    Looks happen once per interval, on a beat of the platform's own: the platforms' beats are spread over
+    the interval, so that five browsers never start at once on a small machine.
+    """
+    if last_polled_at is None or interval <= timedelta(0):
+        return 0.0
+    span = interval.total_seconds()
+    offset = span * list(Platform).index(platform) / len(Platform)
+    beat = math.floor((now.timestamp() - offset) / span)
+    if math.floor((last_polled_at.timestamp() - offset) / span) < beat:
+        return 0.0
+    return (beat + 1) * span + offset - now.timestamp()
+
+
 def reason_not_to_visit(account: AccountState, now: datetime) -> str | None:
     """Why this account is left alone, or None when it may be visited."""
     if not account.is_active:
         return f"{account.name}: inactive"
     if account.stop_code is not None:
         since = f" since {account.stopped_at:%Y-%m-%d %H:%M} UTC" if account.stopped_at else ""
-        return f"{account.name}: stopped{since} with {account.stop_code}: {account.stop_reason or 'no detail'}"
+        return (
+            f"{account.name}: stopped{since} with {account.stop_code}: {account.stop_reason or 'no detail'}"
+        )
     if not account.circuit.admits(now):
         until = account.circuit.open_until
         assert until is not None

@@ -28,6 +28,8 @@ class PipelinePolicy:
 
     default_send_mode: SendMode = SendMode.DRAFT_ONLY
     polled_platforms: tuple[Platform, ...] = tuple(Platform)
+    poll_interval: timedelta = timedelta(0)
+    """Time between two looks at an inbox; 0 looks whenever it is asked to."""
     ingest_batch_size: int = 1000
     decision_batch_size: int = 500
     threads_per_poll: int = 25

@@ -13,14 +13,13 @@ from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.identity import inbox_row_fingerprint
 from leasebot_pipeline.domain.linkage import extract_hints
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.domain.polling import reason_not_to_visit
+from leasebot_pipeline.domain.polling import reason_not_to_visit, seconds_until_due
 from leasebot_pipeline.domain.readings import Direction, InboxReading, InboxRow, ThreadReading
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.visits import Lease, Visit, account_ref, expire_dead_workers, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, landing
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 from leasebot_pipeline.storage.crash_points import crash_point
-
 
 _NOT_POLLED = "left out by WORKER_INGEST_PLATFORMS"
 
@@ -31,6 +30,8 @@ class AccountPoll:
 
     account_name: str
     visited: bool
+    due_in_s: float = 0.0
+    """Seconds until the next look, when it was not yet time for one."""
     rows: int = 0
     changed: int = 0
     threads_read: int = 0
@@ -43,6 +44,8 @@ class AccountPoll:
     @property
     def summary(self) -> str:
         """One line for the tick."""
+        if self.due_in_s:
+            return f"{self.account_name}: next look in {self.due_in_s:.0f} s"
         if not self.visited:
             return self.message or f"{self.account_name}: not visited"
         seen = f"{self.account_name}: inbox read in {self.latency_s:.2f} s, {self.rows} threads"
@@ -80,15 +83,18 @@ class PollResult:
         return "; ".join(account.summary for account in self.accounts) or "no account of this platform"
 
 
-def poll(pipeline: Pipeline, platform: Platform, triggered_by: str) -> PollResult:
-    """Visit every account of the platform that may be visited now, one after the other."""
+def poll(pipeline: Pipeline, platform: Platform, triggered_by: str, *, when_due: bool = False) -> PollResult:
+    """Visit every account of the platform that may be visited now, one after the other.
+
+    ``when_due`` visits only accounts whose interval has passed; what waits for a run is counted either way.
+    """
     expire_dead_workers(pipeline, platform)
     with pipeline.engine.connect() as conn:
         rows = accounts_runtime.accounts(conn, platform)
     if platform not in pipeline.policy.polled_platforms:
         polls = tuple(AccountPoll(row.state.name, visited=False, message=_NOT_POLLED) for row in rows)
     else:
-        polls = tuple(_poll_account(pipeline, row, triggered_by) for row in rows)
+        polls = tuple(_poll_account(pipeline, row, triggered_by, when_due=when_due) for row in rows)
     with pipeline.engine.connect() as conn:
         pending = landing.pending_work(conn, platform, pipeline.clock())
     return PollResult(
@@ -101,10 +107,14 @@ def poll(pipeline: Pipeline, platform: Platform, triggered_by: str) -> PollResul
     )
 
 
-def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str) -> AccountPoll:
-    reason = reason_not_to_visit(row.state, pipeline.clock())
+def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str, *, when_due: bool) -> AccountPoll:
+    now = pipeline.clock()
+    reason = reason_not_to_visit(row.state, now)
     if reason is not None:
         return AccountPoll(row.state.name, visited=False, code=row.state.stop_code, message=reason)
+    due_in = seconds_until_due(row.last_polled_at, now, pipeline.policy.poll_interval, row.platform)
+    if when_due and due_in:
+        return AccountPoll(row.state.name, visited=False, due_in_s=due_in)
     with leased(pipeline, row) as lease:
         if lease is None:
             return AccountPoll(

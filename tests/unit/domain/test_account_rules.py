@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from hypothesis import given
@@ -12,7 +13,8 @@ from leasebot_pipeline.domain.circuit import COOLDOWN, Circuit, CircuitState
 from leasebot_pipeline.domain.cohort import in_canary
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.pacing import Pace, wait_seconds
-from leasebot_pipeline.domain.polling import AccountState, reason_not_to_visit
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.polling import AccountState, reason_not_to_visit, seconds_until_due
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -87,3 +89,33 @@ def test_canary_membership_is_stable_and_roughly_the_percentage() -> None:
     assert 300 < len(ten) < 500
     assert not any(in_canary(account, {}) for account in accounts[:50])
     assert in_canary(accounts[3], {"accounts": [str(accounts[3])], "percentage": 0})
+
+
+def test_an_account_is_looked_at_once_per_interval_and_platforms_take_turns() -> None:
+    interval = timedelta(seconds=15)
+    for platform in Platform:
+        looks, last = [], None
+        for second in range(300):
+            now = NOW + timedelta(seconds=second)
+            if seconds_until_due(last, now, interval, platform) == 0:
+                looks.append(second)
+                last = now
+        gaps = {later - earlier for earlier, later in pairwise(looks[1:])}
+        assert gaps == {15}, platform
+    firsts = {
+        platform: next(
+            second
+            for second in range(1, 16)
+            if seconds_until_due(NOW, NOW + timedelta(seconds=second), interval, platform) == 0
+        )
+        for platform in Platform
+    }
+    assert len(set(firsts.values())) == len(Platform), "their beats are spread over the interval"
+
+
+def test_the_time_to_the_next_look_is_told() -> None:
+    interval = timedelta(seconds=15)
+    wait = seconds_until_due(NOW, NOW + timedelta(seconds=1), interval, Platform.SPAREROOM)
+    assert 0 < wait <= 15
+    assert seconds_until_due(NOW, NOW + timedelta(seconds=1 + wait), interval, Platform.SPAREROOM) == 0
+    assert seconds_until_due(None, NOW, interval, Platform.ROOMIES) == 0
