@@ -156,10 +156,12 @@ def _close(lease: Lease, current: Visit, action: str, run_id: str | None, now: d
     with lease.pipeline.engine.begin() as conn:
         platform_runs.end(conn, current.run, now, current.counts, failure)
         if failure is None:
-            accounts_runtime.note_success(conn, account.state.id, action, now, current.rows)
+            accounts_runtime.note_success(
+                conn, account.state.id, action, current.started_at, now, current.rows
+            )
             return
         circuit = account.state.circuit.after_failure(failure, now)
-        accounts_runtime.save_circuit(conn, account.state.id, circuit, action, now)
+        accounts_runtime.save_circuit(conn, account.state.id, circuit, action, current.started_at, now)
         if failure.stops_account:
             current.stopped_now = accounts_runtime.stop_account(
                 conn, account.state.id, failure.code, failure.detail, now

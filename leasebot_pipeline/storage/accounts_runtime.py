@@ -140,7 +140,7 @@ def note_action(conn: Connection, account: UUID, action: str, at: datetime) -> N
 _SUCCESS = text("""
     UPDATE "AccountRuntime"
        SET circuit_state = 'closed', circuit_failures = 0, circuit_open_until = NULL,
-           last_polled_at = CASE WHEN :action = 'ingest' THEN CAST(:now AS timestamptz) ELSE last_polled_at END,
+           last_polled_at = CASE WHEN :action = 'ingest' THEN CAST(:began_at AS timestamptz) ELSE last_polled_at END,
            last_success_ingest_at =
              CASE WHEN :action = 'ingest' THEN CAST(:now AS timestamptz) ELSE last_success_ingest_at END,
            last_success_send_at =
@@ -154,19 +154,22 @@ def note_success(
     conn: Connection, account: UUID, action: str, now: datetime, rows: int | None = None
 ) -> None:
     """A visit went well: the circuit closes, the account's last success is remembered."""
-    conn.execute(_SUCCESS, {"account": account, "action": action, "now": now, "rows": rows})
+    parameters = {"account": account, "action": action, "began_at": began_at, "now": now, "rows": rows}
+    conn.execute(_SUCCESS, parameters)
 
 
 _CIRCUIT = text("""
     UPDATE "AccountRuntime"
        SET circuit_state = :state, circuit_failures = :failures, circuit_open_until = :open_until,
-           last_polled_at = CASE WHEN :action = 'ingest' THEN CAST(:now AS timestamptz) ELSE last_polled_at END,
+           last_polled_at = CASE WHEN :action = 'ingest' THEN CAST(:began_at AS timestamptz) ELSE last_polled_at END,
            updated_at = :now
      WHERE platform_account_id = :account
 """)
 
 
-def save_circuit(conn: Connection, account: UUID, circuit: Circuit, action: str, now: datetime) -> None:
+def save_circuit(
+    conn: Connection, account: UUID, circuit: Circuit, action: str, began_at: datetime, now: datetime
+) -> None:
     """Store the breaker after a failed visit."""
     conn.execute(
         _CIRCUIT,
@@ -176,6 +179,7 @@ def save_circuit(conn: Connection, account: UUID, circuit: Circuit, action: str,
             "failures": circuit.failures,
             "open_until": circuit.open_until,
             "action": action,
+            "began_at": began_at,
             "now": now,
         },
     )
