@@ -3,12 +3,15 @@
 # No postponed annotations here: Dagster reads them.
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import dagster as dg
 
 from assets.common import PLATFORM_TAG
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
+
+_LONGEST: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,11 @@ def _error(step: dg.DagsterEvent) -> str:
     # The outermost error only says that the step failed; the cause says why.
     while error.cause is not None:
         error = error.cause
+    if error.cls_name == "DagsterAssetCheckFailedError":
+        return " ".join(error.message.split())[:_LONGEST]  # which checks failed stands in the lines below
     return _first_line(error.message)
 
 
 def _first_line(message: str | None) -> str:
     lines = (message or "").strip().splitlines()
-    return lines[0][:300] if lines else "no message"
+    return lines[0][:_LONGEST] if lines else "no message"

@@ -174,6 +174,23 @@ def test_a_failed_run_becomes_an_audit_row_with_its_cause(office: Office) -> Non
     assert "a lead is quoted" not in details
 
 
+def test_a_run_stopped_by_a_check_names_the_check(office: Office) -> None:
+    spec = dg.AssetCheckSpec("too_few", asset="things", blocking=True)
+
+    @dg.asset(check_specs=[spec])
+    def things() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False)])
+
+    result = dg.materialize([things], instance=office.instance, raise_on_error=False)
+    context = dg.build_run_status_sensor_context(
+        sensor_name="run_failures",
+        dagster_instance=office.instance,
+        dagster_run=result.dagster_run,
+        dagster_event=result.get_run_failure_event(),
+    ).for_run_failure()
+    assert "things: too_few" in failure_of(context).error
+
+
 def test_old_finished_runs_go_and_the_others_stay(office: Office) -> None:
     finished = [
         dg.job(name="done")(lambda: None).execute_in_process(instance=office.instance).run_id for _ in "ab"
