@@ -22,7 +22,7 @@ def inbox_sensor(platform: Platform, interval: timedelta, *, enabled: bool) -> d
     @dg.sensor(
         name=f"inbox_{platform.value}",
         job=INBOX_PIPELINE,
-        minimum_interval_seconds=tick_seconds(interval),
+        minimum_interval_seconds=tick_seconds(interval / 3),  # asks for what waits also between two looks
         default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
         tags={PLATFORM_TAG: platform.value},
         description=f"Reads the inbox of our accounts on {platform.value} and asks for one run when messages, "
@@ -31,7 +31,7 @@ def inbox_sensor(platform: Platform, interval: timedelta, *, enabled: bool) -> d
     def evaluate(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
-        result = poll(pipeline, platform, f"sensor:inbox_{platform.value}")
+        result = poll(pipeline, platform, f"sensor:inbox_{platform.value}", when_due=True)
         now = pipeline.clock()
         runs = latest_runs(context.instance, platform) if result.has_work else []
         choice = choose_inbox(result, runs, INBOX_PIPELINE.name, now)

@@ -151,7 +151,7 @@ _SUCCESS = text("""
 
 
 def note_success(
-    conn: Connection, account: UUID, action: str, now: datetime, rows: int | None = None
+    conn: Connection, account: UUID, action: str, began_at: datetime, now: datetime, rows: int | None = None
 ) -> None:
     """A visit went well: the circuit closes, the account's last success is remembered."""
     parameters = {"account": account, "action": action, "began_at": began_at, "now": now, "rows": rows}
