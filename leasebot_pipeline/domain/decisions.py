@@ -51,14 +51,10 @@ class RiskLevel(StrEnum):
 ProviderName = Literal["heuristic", "gemini"]
 OutcomeName = Literal["send", "draft", "skip", "escalate", "blocked"]
 
-PROVIDER_INTENTS: Final[tuple[Intent, ...]] = tuple(
-    i for i in Intent if i is not Intent.FOLLOW_UP
-)
+PROVIDER_INTENTS: Final[tuple[Intent, ...]] = tuple(i for i in Intent if i is not Intent.FOLLOW_UP)
 PROVIDER_OUTCOMES: Final[tuple[WorkflowOutcome, ...]] = tuple(WorkflowOutcome)[:6]
 """The six outcomes a provider may give."""
-ANSWERABLE_INTENTS: Final = frozenset(
-    {Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION, Intent.FOLLOW_UP}
-)
+ANSWERABLE_INTENTS: Final = frozenset({Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION, Intent.FOLLOW_UP})
 MIN_CONFIDENCE: Final = 0.55
 
 

@@ -33,7 +33,9 @@ TRANSITIONS: Final[dict[DispatchState, frozenset[DispatchState]]] = {
     _S.DRAFT: frozenset({_S.QUEUED, _S.HELD, _S.CANCELLED}),
     _S.HELD: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.QUEUED: frozenset({_S.CLAIMED, _S.HELD, _S.DRAFT, _S.CANCELLED}),
-    _S.CLAIMED: frozenset({_S.QUEUED, _S.SENDING, _S.RETRY_SCHEDULED, _S.DEAD_LETTER, _S.DRAFT, _S.CANCELLED}),
+    _S.CLAIMED: frozenset(
+        {_S.QUEUED, _S.SENDING, _S.RETRY_SCHEDULED, _S.DEAD_LETTER, _S.DRAFT, _S.CANCELLED}
+    ),
     _S.SENDING: frozenset({_S.SENT, _S.UNKNOWN, _S.RETRY_SCHEDULED, _S.DEAD_LETTER}),
     _S.SENT: frozenset(),
     _S.UNKNOWN: frozenset({_S.SENT, _S.RETRY_SCHEDULED, _S.CANCELLED, _S.DEAD_LETTER}),
@@ -68,7 +70,9 @@ def after_failure(
     if failure.phase is SendPhase.AFTER_CLICK:
         return AfterFailure(DispatchState.UNKNOWN, None, counts_as_attempt=True)
     if failure.stops_account or failure.code in ("ACCOUNT_BUSY", "CIRCUIT_OPEN"):
-        return AfterFailure(DispatchState.RETRY_SCHEDULED, now + STOPPED_ACCOUNT_RECHECK, counts_as_attempt=False)
+        return AfterFailure(
+            DispatchState.RETRY_SCHEDULED, now + STOPPED_ACCOUNT_RECHECK, counts_as_attempt=False
+        )
     if failure.failure_class is FailureClass.TRANSIENT and attempts < max_attempts:
         delay = min(RETRY_CAP, RETRY_BASE * 2 ** (attempts - 1))
         return AfterFailure(

@@ -39,20 +39,14 @@ class PlatformPolicy:
             self.send_mode_override or self.global_default,
             self.global_default,
         )
-        return (
-            SendMode.AUTO_SEND
-            if all(m is SendMode.AUTO_SEND for m in modes)
-            else SendMode.DRAFT_ONLY
-        )
+        return SendMode.AUTO_SEND if all(m is SendMode.AUTO_SEND for m in modes) else SendMode.DRAFT_ONLY
 
     def as_details(self) -> dict[str, object]:
         """The policy as audit details and decision rows show it."""
         return {
             "isActive": self.is_active,
             "sendMode": self.effective_send_mode.value,
-            "sendModeOverride": self.send_mode_override.value
-            if self.send_mode_override
-            else None,
+            "sendModeOverride": self.send_mode_override.value if self.send_mode_override else None,
             "globalDefaultSendMode": self.global_default.value,
             "releaseStage": self.release_stage.value,
             "inCohort": self.in_cohort,
@@ -89,25 +83,19 @@ class LeadGate:
     """Test gates: only listed leads are answered, and only fresh messages. Off without a list."""
 
     allow_names: tuple[str, ...] = ()
-    allow_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(
-        default_factory=dict
-    )
+    allow_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
     max_message_age: timedelta | None = None
 
     def names_for(self, platform: Platform) -> tuple[str, ...]:
         """The list in force: the platform's own replaces the global one."""
         return self.allow_names_by_platform.get(platform, self.allow_names)
 
-    def refusal(
-        self, platform: Platform, lead_name: str | None, age_s: float | None
-    ) -> str | None:
+    def refusal(self, platform: Platform, lead_name: str | None, age_s: float | None) -> str | None:
         """Reason code why this lead is not answered, or None. An unknown age counts as too old."""
         names = self.names_for(platform)
         if not any(name.strip() for name in names):
             return None
-        if _plain(lead_name or "") not in {
-            _plain(name) for name in names if name.strip()
-        }:
+        if _plain(lead_name or "") not in {_plain(name) for name in names if name.strip()}:
             return "test_allowlist_blocked"
         if self.max_message_age is None or self.max_message_age <= timedelta(0):
             return None
@@ -115,16 +103,12 @@ class LeadGate:
             return "test_allowlist_message_too_old"
         return None
 
-    def as_details(
-        self, platform: Platform, lead_name: str | None
-    ) -> dict[str, object]:
+    def as_details(self, platform: Platform, lead_name: str | None) -> dict[str, object]:
         """The gate as audit details show it."""
         names = self.names_for(platform)
         details: dict[str, object] = {
             "type": "lead_name",
-            "env": ALLOW_BY_PLATFORM_ENV
-            if platform in self.allow_names_by_platform
-            else ALLOW_ENV,
+            "env": ALLOW_BY_PLATFORM_ENV if platform in self.allow_names_by_platform else ALLOW_ENV,
             "configured": list(names),
             "matched": _plain(lead_name or "") in {_plain(name) for name in names},
         }
