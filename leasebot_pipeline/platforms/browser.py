@@ -29,8 +29,11 @@ _GRACE_S: Final = 5.0
 class BrowserRuntime:
     """Owns the loop's thread, the driver and the browsers. Thread-safe; started by the first call."""
 
-    def __init__(self, options: RuntimeOptions) -> None:
+    def __init__(self, options: RuntimeOptions, *, grace_s: float = _GRACE_S) -> None:
         self._options = options
+        self._grace_s = grace_s
+        self.generation = 0
+        """Grows with every new loop: what belongs to an older one can't be used any more."""
         self._lock = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
@@ -44,7 +47,7 @@ class BrowserRuntime:
         """Run ``work`` on the loop and wait. Raises PlatformFailure DEADLINE_EXCEEDED."""
         future = asyncio.run_coroutine_threadsafe(_bounded(work, deadline_s), self._running_loop())
         try:
-            return future.result(deadline_s + _GRACE_S)
+            return future.result(deadline_s + self._grace_s)
         except concurrent.futures.TimeoutError:
             future.cancel()
             self._abandon()
@@ -79,14 +82,17 @@ class BrowserRuntime:
                 self._thread = Thread(target=_serve, args=(loop,), name="leasebot-browser", daemon=True)
                 self._thread.start()
                 self._loop = loop
+                self.generation += 1
                 self._starting = asyncio.Lock()
                 self._playwright, self._browsers = None, {}
             return self._loop
 
     def _abandon(self) -> None:
-        """Leave a loop that no longer answers to itself; the next call starts another."""
+        """Leave a loop that no longer answers, to stop when it can; the next call starts another."""
         with self._lock:
-            self._loop = self._thread = None
+            loop, self._loop, self._thread = self._loop, None, None
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
 
     # ---- on the loop
 

@@ -29,11 +29,13 @@ class WarmContext:
     page: Page
     credentials: str
     base_url: str
+    generation: int
     lock: ProfileLock | None = None
     """Held while the context runs on a profile."""
     version: str | None = None
 
-    def usable(self, credentials: Credentials, base_url: str) -> bool:
+    def serves(self, credentials: Credentials, base_url: str) -> bool:
+        """True when it is alive and was opened for these credentials on this site."""
         browser = self.context.browser
         alive = not self.page.is_closed() and (browser is None or browser.is_connected())
         return alive and self.credentials == credentials.digest and self.base_url == base_url
@@ -50,8 +52,8 @@ class AccountSessions:
 
     async def page(self, account: AccountRef, adapter: Adapter, credentials: Credentials) -> Page:
         """The account's page, on a context of its session. Raises PlatformFailure."""
-        warm = self._warm.get(account.id)
-        if warm is None or not warm.usable(credentials, adapter.base_url):
+        warm = self._current(account.id)
+        if warm is None or not warm.serves(credentials, adapter.base_url):
             await self.drop(account.id)
             warm = await self._open(account, adapter, credentials)
         return warm.page
@@ -61,7 +63,7 @@ class AccountSessions:
 
         Another process's newer login is taken over first. Raises PlatformFailure.
         """
-        warm = self._warm.get(account.id)
+        warm = self._current(account.id)
         saved = self._store.load(account.id, login.digest, adapter.base_url)
         if saved is not None and (warm is None or warm.version != saved.version):
             await self.drop(account.id)
@@ -78,9 +80,10 @@ class AccountSessions:
 
     async def drop(self, account: UUID) -> None:
         """Close the account's context, whatever state it is in."""
-        warm = self._warm.pop(account, None)
+        warm = self._current(account)
         if warm is None:
             return
+        del self._warm[account]
         try:
             await warm.context.close()
         except Error as error:
@@ -95,7 +98,7 @@ class AccountSessions:
 
         A site's own scripts would poll on for as long as its page stayed open.
         """
-        warm = self._warm.get(account)
+        warm = self._current(account)
         if warm is None:
             return
         if warm.lock is not None:
@@ -110,6 +113,16 @@ class AccountSessions:
         """Close every context."""
         for account in list(self._warm):
             await self.drop(account)
+
+    def _current(self, account: UUID) -> WarmContext | None:
+        """The account's warm context; one of a loop that was given up is forgotten, not touched."""
+        warm = self._warm.get(account)
+        if warm is None or warm.generation == self._runtime.generation:
+            return warm
+        del self._warm[account]
+        if warm.lock is not None:
+            warm.lock.release()
+        return None
 
     async def _open(self, account: AccountRef, adapter: Adapter, credentials: Credentials) -> WarmContext:
         own = self._options.of(account.platform)
@@ -132,7 +145,9 @@ class AccountSessions:
                 lock.release()
             raise classified(error, "opening a browser context") from None
         page.on("dialog", _answer_dialog)
-        warm = WarmContext(context, page, credentials.digest, adapter.base_url, lock, version)
+        warm = WarmContext(
+            context, page, credentials.digest, adapter.base_url, self._runtime.generation, lock, version
+        )
         self._warm[account.id] = warm
         return warm
 

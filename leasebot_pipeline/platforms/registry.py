@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,6 +20,7 @@ from leasebot_pipeline.platforms.protocol import AccountRef, Connectors
 
 SUPPORTED_PLATFORMS: Final = tuple(Platform)
 _RELEASE_S: Final = 15.0
+_log = logging.getLogger(__name__)
 
 
 class BrowserConnectors:
@@ -41,9 +43,17 @@ class BrowserConnectors:
         return connector
 
     def release(self, account: AccountRef) -> None:
-        """End the account's visit: a profile is closed for others to open, a warm page left empty."""
-        if self._runtime.is_running:
+        """End the account's visit: a profile is closed for others to open, a warm page left empty.
+
+        Never raises: it runs when a visit ends, however it ended.
+        """
+        if not self._runtime.is_running:
+            return
+        try:
             self._runtime.call(lambda: self._sessions.release(account.id), _RELEASE_S)
+        except PlatformFailure as failure:
+            # The visit is over either way, and the next one opens what it needs.
+            _log.warning("the account's browser could not be given back: %s", failure)
 
     def close(self) -> None:
         """Close contexts, browsers and the event loop."""

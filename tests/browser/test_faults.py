@@ -104,6 +104,33 @@ def test_whatever_fails_after_the_click_is_unconfirmed(
     assert len(connector.read_thread(account, lead.thread, deadline_s=DEADLINE_S).messages) == 1
 
 
+@each_platform
+@pytest.mark.parametrize("other", ["Come at six", "Come at six. Bring your papers.", "come at six."])
+def test_a_look_alike_is_no_proof(
+    platform: Platform,
+    other: str,
+    sandbox: SandboxServer,
+    connectors: BrowserConnectors,
+    logged_in: AccountOf,
+) -> None:
+    """A colleague writes something similar by hand while the site refuses ours."""
+    connector, account = connectors.for_platform(platform), logged_in(platform)
+    lead = sandbox.add_lead(platform, "hello?")
+
+    def colleague_is_quicker(baseline: object) -> None:
+        sandbox.fault(platform, Fault.SERVER_ERROR, pages=[Page.REPLY])
+        sandbox.reply(platform, lead.thread, other)
+
+    with pytest.raises(PlatformFailure, match="OUTBOUND_DELIVERY_UNCONFIRMED"):
+        connector.send(
+            account,
+            SendRequest(lead.thread, "Come at six."),
+            before_click=colleague_is_quicker,
+            deadline_s=DEADLINE_S,
+        )
+    assert [m.body for m in lead.received] == [other]
+
+
 def test_a_reply_refused_by_the_site_is_unconfirmed_not_sent(
     sandbox: SandboxServer, connectors: BrowserConnectors, logged_in: AccountOf
 ) -> None:

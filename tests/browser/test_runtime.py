@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from leasebot_pipeline.domain.failures import FailureClass, PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.readings import SendRequest
+from leasebot_pipeline.platforms.browser import BrowserRuntime
 from leasebot_pipeline.platforms.options import RuntimeOptions
 from leasebot_pipeline.platforms.registry import BrowserConnectors
 from leasebot_pipeline.sandbox.testing import SandboxServer
@@ -158,3 +160,22 @@ def test_a_released_account_stays_warm(
     before = _drivers()
     connectors.for_platform(Platform.RENTHOP).read_inbox(account, deadline_s=DEADLINE_S)
     assert _drivers() == before
+
+
+def test_a_loop_that_hangs_is_given_up_and_replaced(options: RuntimeOptions) -> None:
+    runtime = BrowserRuntime(options, grace_s=0.2)
+    unstuck = Event()
+
+    async def hang() -> None:
+        unstuck.wait(20)
+
+    async def answer() -> str:
+        return "here"
+
+    with pytest.raises(PlatformFailure, match="DEADLINE_EXCEEDED: the browser did not answer"):
+        runtime.call(hang, 0.1)
+    before = runtime.generation
+    assert runtime.call(answer, 5) == "here"
+    assert runtime.generation == before + 1
+    unstuck.set()
+    runtime.close()

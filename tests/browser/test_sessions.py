@@ -19,7 +19,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.platforms.options import RuntimeOptions
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.platforms.registry import BrowserConnectors
-from leasebot_pipeline.sandbox import LOGIN_PASSWORD, LOGIN_USER
+from leasebot_pipeline.sandbox import LOGIN_PASSWORD
 from leasebot_pipeline.sandbox.faults import Fault
 from leasebot_pipeline.sandbox.testing import SandboxServer
 from tests.browser.conftest import DEADLINE_S, LOGIN, AccountOf
@@ -188,7 +188,3 @@ def test_platform_options_reach_the_page(
     assert (facts["platform"], facts["action"], facts["code"]) == ("renthop", "ingest", "MARKUP_DRIFT")
     assert facts["accountId"] == str(account.id)
     assert kept["json"].name.endswith(f"-renthop-ingest-{account.id}-attempt1.json")
-
-
-def test_the_login_is_the_sandboxes(options: RuntimeOptions) -> None:
-    assert options.environ["LOGIN"] == LOGIN_USER
