@@ -43,7 +43,7 @@ FAILURE_CLASSES: Final[dict[str, FailureClass]] = {
     "ACCESS_BLOCKED": FailureClass.NEEDS_PERSON,
     "RATE_LIMITED": FailureClass.TRANSIENT,  # ours: HTTP 429 without a challenge text
     "PLATFORM_UNAVAILABLE": FailureClass.TRANSIENT,  # ours: HTTP 5xx
-    "PAGE_FORBIDDEN": FailureClass.NEEDS_PERSON,  # ours: a bare HTTP 401/403
+    "PAGE_FORBIDDEN": FailureClass.NEEDS_PERSON,  # ours: a bare HTTP 403
     "PAGE_NOT_FOUND": FailureClass.PERMANENT,  # ours: HTTP 404/410, e.g. a deleted thread
     "PAGE_TIMEOUT": FailureClass.TRANSIENT,  # ours: the page did not load within its deadline
     "NETWORK_ERROR": FailureClass.TRANSIENT,  # ours: connection refused, reset, DNS
