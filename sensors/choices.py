@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -16,6 +16,8 @@ FIRST_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(minutes=15)
 OBSERVE_EVERY: Final = timedelta(minutes=10)
 """An observation without news is stored only this often: Dagster never forgets them by itself."""
+
+READ: Final = "read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +102,30 @@ def describe(account: AccountPoll) -> str:
     return account.summary
 
 
-def state_of(result: PollResult) -> dict[str, str]:
-    """Per account whether it could be read: what an observation is about."""
+def state_of(result: PollResult, before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Per account whether it could be read: what an observation is about.
+
+    An account that was left alone this time (busy, or not due yet) is in the state it was in ``before``.
+    """
+    known = before or {}
     return {
-        account.account_name: account.code or ("read" if account.visited else "not visited")
+        account.account_name: account.code
+        or (READ if account.visited else known.get(account.account_name, READ))
         for account in result.accounts
     }
 
 
 def worth_observing(
-    result: PollResult, last_state: dict[str, str] | None, last_at: datetime | None, now: datetime
+    result: PollResult, before: Mapping[str, str] | None, last_at: datetime | None, now: datetime
 ) -> bool:
     """Whether this poll is reported: when it brought news, when an account's state changed, or after a while."""
     visited = [account for account in result.accounts if account.visited]
     if any(account.changed or account.landed for account in visited):
         return True
-    if _apart_from_leases(state_of(result)) != _apart_from_leases(last_state or {}):
+    known = before or {}
+    if any(state != known.get(name, READ) for name, state in state_of(result, before).items()):
         return True
     return bool(visited) and (last_at is None or now - last_at >= OBSERVE_EVERY)
-
-
-def _apart_from_leases(state: dict[str, str]) -> dict[str, str]:
-    """An account that is busy with a run for a moment is in no other state than before."""
-    return {name: code for name, code in state.items() if code not in ("read", "not visited")}
 
 
 def tick_seconds(interval: timedelta) -> int:

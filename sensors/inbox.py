@@ -67,4 +67,4 @@ def _observe(
     if failures:
         metadata["failure"] = ", ".join(failures)
     observation = dg.AssetObservation(asset_key=inbox_key(platform), metadata=metadata)
-    return [observation], json.dumps({"at": now.isoformat(), "state": state_of(result)})
+    return [observation], json.dumps({"at": now.isoformat(), "state": state_of(result, last.get("state"))})

@@ -138,9 +138,16 @@ class TestObservations:
         assert not worth_observing(failing, state_of(failing), NOW, NOW)
         assert worth_observing(self.quiet, state_of(failing), NOW, NOW)
 
-    def test_an_account_that_is_busy_for_a_moment_is_no_news(self) -> None:
-        busy = poll_of(AccountPoll("Default Roomies", visited=False, message="busy"))
-        assert not worth_observing(busy, state_of(self.quiet), NOW, NOW + timedelta(hours=1))
+    def test_an_account_that_is_left_alone_for_a_moment_is_no_news_and_keeps_its_state(self) -> None:
+        alone = poll_of(AccountPoll("Default Roomies", visited=False, message="next look in 5 s"))
+        assert not worth_observing(alone, state_of(self.quiet), NOW, NOW + timedelta(hours=1))
+        failing = {"Default Roomies": "PAGE_TIMEOUT"}
+        assert not worth_observing(alone, failing, NOW, NOW)
+        assert state_of(alone, failing) == failing
+
+    def test_an_account_that_stopped_is_observed_without_a_visit(self) -> None:
+        stopped = AccountPoll("Default Roomies", False, code="SESSION_EXPIRED", message="stopped")
+        assert worth_observing(poll_of(stopped), state_of(self.quiet), NOW, NOW)
 
 
 @pytest.mark.parametrize(

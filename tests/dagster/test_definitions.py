@@ -130,8 +130,8 @@ def test_listing_sync_runs_only_where_it_is_switched_on(environment: dict[str, s
 
 
 def test_the_code_location_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKER_POLL_INTERVAL_MS", "60000")
+    monkeypatch.setenv("WORKER_POLL_INTERVAL_MS", "90000")
     loaded = defs()
     assert isinstance(loaded, dg.Definitions)
     sensor = loaded.get_repository_def().get_sensor_def("inbox_roomies")
-    assert sensor.minimum_interval_seconds == 59
+    assert sensor.minimum_interval_seconds == 29
