@@ -38,4 +38,10 @@ def sandbox_variables(
         variables["PLATFORM_DEFAULT_SEND_MODE"] = "auto_send"
     if not given.get("API_HOST", "").strip():
         variables["API_HOST"] = "127.0.0.1"
+    # Adverts that appear while practising are found, at start and four times an hour.
+    variables |= {
+        "LEASE_BOT_SYNC_LISTINGS_ON_START": "1",
+        "LEASE_BOT_SYNC_LISTINGS_PLATFORMS": ",".join(platform.value for platform in Platform),
+        "LEASE_BOT_SYNC_LISTINGS_INTERVAL_MS": "900000",
+    }
     return variables
