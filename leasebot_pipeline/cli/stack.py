@@ -68,7 +68,9 @@ def up(
             )
 
         run_stack(
-            StackChoice(sandbox=sandbox, api=api, webserver=webserver, data_dir=data_dir, inquiries=inquiries),
+            StackChoice(
+                sandbox=sandbox, api=api, webserver=webserver, data_dir=data_dir, inquiries=inquiries
+            ),
             say=tell,
             on_ready=ready,
             log_line=(lambda name, line: tell(f"{name:>12} | {line}")) if verbose else None,

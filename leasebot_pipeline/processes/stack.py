@@ -92,6 +92,7 @@ def run_stack(
     Raises StackBusy when a stack runs on the data directory, what :func:`plan` raises, and StackFailed when
     a part does not come up; in all cases nothing is left running.
     """
+    say = _to_whoever_listens(say)
     data_dir = stack_data_dir(choice)
     with stack_file.hold(data_dir), _signals() as signals:
         # Before the plan: what a killed stack left still sits on the ports.
@@ -129,6 +130,16 @@ def _signals() -> Iterator[_Signals]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def _to_whoever_listens(say: Callable[[str], None]) -> Callable[[str], None]:
+    """``say`` for a terminal that may be closed at any moment: stopping in order must not fail on that."""
+
+    def tell(line: str) -> None:
+        with contextlib.suppress(OSError):
+            say(line)
+
+    return tell
 
 
 def stop_stack(data_dir: Path, *, patience_s: float, now: bool = False) -> bool:

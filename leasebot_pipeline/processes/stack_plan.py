@@ -157,7 +157,7 @@ def _ports(given: Settings, choice: StackChoice, notes: list[str]) -> Ports:
         )
         taken.update(range(found.port, found.port + size))
         if found.moved_from is not None:
-            notes.append(f"port {found.moved_from} is taken: {what} uses {found.port} ({variable} fixes one)")
+            notes.append(f"port {found.moved_from} is taken: {what} uses {found.port} ({variable} decides)")
         return found.port
 
     # What a person fixed is placed first, so that no default sits on it.

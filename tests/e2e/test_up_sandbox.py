@@ -1,0 +1,63 @@
+"""`leasebot up --sandbox`, all of it: a lead writes on a site, a browser reads it, the answer stands on the site."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leasebot_pipeline.processes.browser_lookup import find_browser
+from tests.e2e.conftest import Stack, until
+
+
+def _call(url: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.skipif(find_browser(Path("var")) is None, reason="no browser on this machine")
+@pytest.mark.timeout(240)
+def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
+    command = [sys.executable, "-m", "leasebot_pipeline.cli", "up", "--sandbox", "--inquiries", "none"]
+    command += ["--no-webserver", "--json", "--data-dir", str(stack.data_dir)]
+    environment = stack.environment | {"WORKER_POLL_INTERVAL_MS": "5000"}
+    with (stack.folder / "said").open("wb") as said:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=said, text=True)
+    try:
+        until("ready", lambda: process.poll() is not None or _ready(stack))
+        assert process.poll() is None, stack.said
+        report = stack.status()
+        sandbox = report["sandboxUrl"]
+        lead = {
+            "id": "ana",
+            "name": "Ana",
+            "platform": "renthop",
+            "messages": ["Hi! Could I come and see the apartment this week? Any time works."],
+            "max_turns": 0,
+        }
+        _call(f"{sandbox}/leads", lead)
+        until("an answer on the site", lambda: _call(f"{sandbox}/received")["total"] > 0)
+        assert _call(f"{sandbox}/received")["total"] == 1
+        checked = stack.leasebot("check", "--database-url", report["databaseUrl"], "--json")
+        assert checked.returncode == 0, checked.stdout
+        assert stack.leasebot("down", "--data-dir", str(stack.data_dir)).returncode == 0
+        assert process.wait(30) == 0
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read())["sandboxUrl"] == sandbox
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _ready(stack: Stack) -> bool:
+    shown = stack.leasebot("status", "--data-dir", str(stack.data_dir), "--json")
+    return shown.returncode == 0
