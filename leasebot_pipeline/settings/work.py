@@ -261,20 +261,20 @@ class BootstrapSettings(Group):
         rules.EXACTLY_ONE,
         env(
             "LEASE_BOT_DEV_BOOTSTRAP_TEST_DATA",
-            about="Creates an agent, a unit, a listing and viewing times to try things with. Off unless asked for, "
-            "because it adds rows beside real ones.",
+            about="Kept for existing files, without effect so far: `leasebot up --sandbox` brings a team to practise with.",
         ),
     ] = False
     agent_name: Annotated[
-        str, rules.TEXT, env("LEASE_BOT_DEV_AGENT_NAME", about="Name of the test agent.")
+        str,
+        rules.TEXT,
+        env("LEASE_BOT_DEV_AGENT_NAME", about="Kept for existing files, without effect so far."),
     ] = "Alex"
     agent_timezone: Annotated[
         str,
         rules.TIMEZONE,
         env(
             "LEASE_BOT_DEV_AGENT_TIMEZONE",
-            about="Time zone of the test agent; also the zone of SpareRoom's times when LEASE_BOT_RPA_TIMEZONE_SPAREROOM "
-            "is not set.",
+            about="Time zone of SpareRoom's times when LEASE_BOT_RPA_TIMEZONE_SPAREROOM is not set.",
         ),
     ] = NEW_YORK
     availability_xlsx_path: Annotated[
@@ -282,7 +282,7 @@ class BootstrapSettings(Group):
         rules.PATH,
         env(
             "LEASE_BOT_DEV_AVAILABILITY_XLSX_PATH",
-            about="Spreadsheet of weekly viewing times (weekday, times).",
+            about="Kept for existing files, without effect so far.",
         ),
     ] = None
     availability_default_meridiem: Annotated[
@@ -290,7 +290,7 @@ class BootstrapSettings(Group):
         rules.choice(a="am", am="am", p="pm", pm="pm"),
         env(
             "LEASE_BOT_DEV_AVAILABILITY_DEFAULT_MERIDIEM",
-            about="Half of the day meant by times without am or pm.",
+            about="Kept for existing files, without effect so far.",
         ),
     ] = None
     availability_lookahead_days: Annotated[
@@ -298,24 +298,30 @@ class BootstrapSettings(Group):
         rules.clamped(1, 60),
         env(
             "LEASE_BOT_DEV_AVAILABILITY_LOOKAHEAD_DAYS",
-            about="Days ahead for which test viewing times are made.",
+            about="Kept for existing files, without effect so far.",
         ),
     ] = 14
     listing_external_id: Annotated[
-        str, rules.NAME, env("LEASE_BOT_DEV_LISTING_EXTERNAL_ID", about="External id of the test listing.")
+        str,
+        rules.NAME,
+        env("LEASE_BOT_DEV_LISTING_EXTERNAL_ID", about="Kept for existing files, without effect so far."),
     ] = "dev_default"
     unit_property_name: Annotated[
-        str, rules.TEXT, env("LEASE_BOT_DEV_UNIT_PROPERTY_NAME", about="Property name of the test unit.")
+        str,
+        rules.TEXT,
+        env("LEASE_BOT_DEV_UNIT_PROPERTY_NAME", about="Kept for existing files, without effect so far."),
     ] = "Test Property"
     unit_number: Annotated[
-        str, rules.TEXT, env("LEASE_BOT_DEV_UNIT_NUMBER", about="Number of the test unit.")
+        str,
+        rules.TEXT,
+        env("LEASE_BOT_DEV_UNIT_NUMBER", about="Kept for existing files, without effect so far."),
     ] = "1A"
     archive_missing_threads: Annotated[
         bool,
         rules.EXACTLY_ONE,
         env(
             "LEASE_BOT_DEV_ARCHIVE_MISSING_THREADS",
-            about="Archives conversations whose thread left the inbox.",
+            about="Kept for existing files, without effect so far.",
         ),
     ] = False
 
