@@ -190,6 +190,12 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
                 account_ref(account), thread_id, deadline_s=policy.action_deadline_s
             )
         except PlatformFailure as failure:
+            if failure.code == "PAGE_NOT_FOUND":
+                with pipeline.engine.begin() as conn:
+                    landing.note_thread_gone(
+                        conn, account.state.id, thread_id, str(failure), pipeline.clock()
+                    )
+                continue
             progress.failed_threads += 1
             with pipeline.engine.begin() as conn:
                 landing.note_thread_failure(conn, account.state.id, thread_id, str(failure))

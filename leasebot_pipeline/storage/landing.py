@@ -141,6 +141,20 @@ def note_thread_failure(conn: Connection, account: UUID, external_thread_id: str
     conn.execute(_THREAD_FAILED, {"account": account, "thread": external_thread_id, "error": error[:500]})
 
 
+_THREAD_GONE = text("""
+    UPDATE "InboxThreads" SET read_fingerprint = fingerprint, read_at = :now, failures = failures + 1, last_error = :error
+     WHERE platform_account_id = :account AND external_thread_id = :thread
+""")
+
+
+def note_thread_gone(
+    conn: Connection, account: UUID, external_thread_id: str, error: str, now: datetime
+) -> None:
+    """Remember that a listed thread has no page any more; it is tried again once the inbox shows a change."""
+    parameters = {"account": account, "thread": external_thread_id, "error": error[:500], "now": now}
+    conn.execute(_THREAD_GONE, parameters)
+
+
 @dataclass(frozen=True, slots=True)
 class PendingWork:
     """What waits for a run of a platform."""

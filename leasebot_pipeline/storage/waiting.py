@@ -79,7 +79,7 @@ _MESSAGES = text("""
       FROM unnest(CAST(:conversations AS uuid[])) AS c(id)
      CROSS JOIN LATERAL (
            SELECT * FROM "Messages" x WHERE x.conversation_id = c.id
-              AND COALESCE(x.metadata ->> 'reviewStatus', 'sent') = 'sent'
+              AND (x.direction = 'inbound' OR COALESCE(x.metadata ->> 'reviewStatus', 'sent') = 'sent')
             ORDER BY x.seq DESC LIMIT :per_conversation) m
      ORDER BY m.seq
 """)

@@ -186,3 +186,16 @@ def test_every_invariant_holds_after_a_mixed_batch(office: Office) -> None:
     with office.pipeline.engine.connect() as conn:
         broken = [result for result in invariants.check(conn) if not result.holds]
     assert broken == []
+
+
+def test_a_message_that_was_held_still_belongs_to_the_history(office: Office) -> None:
+    from leasebot_pipeline.stages import decide
+    from tests.stages.conftest import PLATFORM
+
+    office.lead_writes("t1", "My attorney will be in touch.")
+    assert office.work().held == 1
+    office.lead_writes("t1", "Sorry, wrong person. When can I see the room?")
+    office.take_in()
+    (planned,) = decide.plan(office.pipeline, PLATFORM, "run-2").planned
+    assert [text for _, text in planned.input.history] == ["My attorney will be in touch."]
+    assert planned.input.new_messages == ("Sorry, wrong person. When can I see the room?",)

@@ -187,3 +187,10 @@ def test_the_pending_queues_are_read_by_their_partial_indexes(conn: Connection) 
 def test_identity_of_an_event_is_account_thread_and_message(conn: Connection) -> None:
     assert land(conn, "a", message("m1", "x")) == 1
     assert land(conn, "b", message("m1", "x")) == 1
+
+
+def test_a_thread_that_is_gone_is_left_alone_until_the_inbox_shows_a_change(conn: Connection) -> None:
+    landing.note_inbox(conn, ACCOUNT, [seen("gone", "1")], NOW)
+    landing.note_thread_gone(conn, ACCOUNT, "gone", "PAGE_NOT_FOUND: deleted", NOW)
+    assert landing.note_inbox(conn, ACCOUNT, [seen("gone", "1")], NOW) == []
+    assert landing.note_inbox(conn, ACCOUNT, [seen("gone", "2")], NOW) == ["gone"]
