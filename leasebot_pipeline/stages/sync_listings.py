@@ -14,6 +14,10 @@ from leasebot_pipeline.storage import accounts_runtime, listings
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 
 
+# Polls and sends come first; adverts can wait for the account to be free.
+_PATIENCE_S = 45
+
+
 @dataclass(frozen=True, slots=True)
 class AccountSync:
     """One account's sync; ``error`` says why it failed or was left alone."""
@@ -46,12 +50,12 @@ def _sync_account(pipeline: Pipeline, row: AccountRow, run_id: str | None) -> Ac
     reason = reason_not_to_visit(row.state, pipeline.clock())
     if reason is not None:
         return AccountSync(row.platform, row.state.name, error=reason)
-    with leased(pipeline, row) as lease:
-        if lease is None:
-            return AccountSync(
-                row.platform, row.state.name, error="busy, another visit of this account is under way"
-            )
-        return _visit_listings(lease, run_id)
+    for _ in range(_PATIENCE_S):
+        with leased(pipeline, row) as lease:
+            if lease is not None:
+                return _visit_listings(lease, run_id)
+        pipeline.sleep(1.0)
+    return AccountSync(row.platform, row.state.name, error="busy, another visit of this account is under way")
 
 
 def _visit_listings(lease: Lease, run_id: str | None) -> AccountSync:
