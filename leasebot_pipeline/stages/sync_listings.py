@@ -13,7 +13,6 @@ from leasebot_pipeline.stages.visits import Lease, account_ref, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, listings
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 
-
 # Polls and sends come first; adverts can wait for the account to be free.
 _PATIENCE_S = 45
 
