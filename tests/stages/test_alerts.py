@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -220,20 +221,13 @@ def test_processes_share_the_cooldown(bench: Bench) -> None:
 
 def test_two_processes_at_the_same_moment_send_one_alert(bench: Bench) -> None:
     bench.receiver.hold = threading.Event()
-    reasons: list[Unsent | None] = []
-
-    def process() -> None:
-        reasons.append(bench.alerter().send(EVENT).reason)
-
-    first, second = threading.Thread(target=process), threading.Thread(target=process)
-    first.start()
-    assert bench.receiver.arrived.wait(10)
-    second.start()
-    bench.wait_for_a_waiting_process()
-    bench.receiver.hold.set()
-    first.join(20)
-    second.join(20)
-    assert reasons == [None, Unsent.COOLDOWN]
+    with ThreadPoolExecutor(2) as processes:
+        first = processes.submit(bench.alerter().send, EVENT)
+        assert bench.receiver.arrived.wait(10)
+        second = processes.submit(bench.alerter().send, EVENT)
+        bench.wait_for_a_waiting_process()
+        bench.receiver.hold.set()
+    assert (first.result().reason, second.result().reason) == (None, Unsent.COOLDOWN)
     assert len(bench.receiver.received) == 1
 
 
