@@ -61,9 +61,9 @@ fmt: setup ## Format the code and fix what can be fixed
 
 lock: ## Resolve the dependencies again (needs uv; ARGS=--upgrade takes newer versions)
 	@command -v uv >/dev/null || { echo "error: uv is needed: https://docs.astral.sh/uv/" >&2; exit 2; }
-	uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 --extra dev $(ARGS) \
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11 --extra dev $(ARGS) \
 		pyproject.toml -o requirements-dev.lock
-	uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 -c requirements-dev.lock \
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11 -c requirements-dev.lock \
 		pyproject.toml -o requirements.lock
 
 clean: ## Remove the virtual environment and caches; data below var/ stays

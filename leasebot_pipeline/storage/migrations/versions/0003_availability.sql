@@ -1,0 +1,1 @@
+-- Weekly rules, day overrides, calendar feeds.

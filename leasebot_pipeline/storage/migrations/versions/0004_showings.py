@@ -1,0 +1,14 @@
+"""Guarded transitions, holds and bookings without overlap."""
+
+from pathlib import Path
+
+from leasebot_pipeline.storage.migrate import run_script
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))

@@ -1,0 +1,1 @@
+-- Guarded transitions, holds and bookings without overlap.

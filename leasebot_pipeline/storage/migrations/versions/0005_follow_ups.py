@@ -1,0 +1,14 @@
+"""Follow-ups, reminders and outcome prompts."""
+
+from pathlib import Path
+
+from leasebot_pipeline.storage.migrate import run_script
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    run_script(Path(__file__).with_suffix(".sql"))

@@ -1,0 +1,1 @@
+-- Follow-ups, reminders and outcome prompts.

@@ -1,0 +1,1 @@
+-- Outbox states, kill switch, caps, alerts.

@@ -1,0 +1,1 @@
+-- What replay needs, model usage and budget.
