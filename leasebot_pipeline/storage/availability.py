@@ -346,7 +346,7 @@ def _save_override(
                 f"({other.source})",
             )
         given_way = conn.execute(_GIVE_WAY, {**span, "now": now}).rowcount
-    row = {"timezone": draft.timezone, "status": draft.status, "notes": draft.notes}
+    row: dict[str, object] = {"timezone": draft.timezone, "status": draft.status, "notes": draft.notes}
     conn.execute(_SAVE_OVERRIDE[owner.kind], {**span, **row, "listing_id": draft.listing_id})
     figures = extend(conn, now, horizon, owner)
     details = {**row, "startsAt": _instant(starts_at), "endsAt": _instant(ends_at)}
