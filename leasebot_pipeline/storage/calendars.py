@@ -55,7 +55,7 @@ _UNIT_WINDOWS = text("""
 _ASSIGNMENTS = text("""
     SELECT ua.unit_id, ua.agent_id, g.full_name, ua.priority, g.timezone, ua.assignment_mode = 'active'
       FROM "UnitAgentAssignments" ua JOIN "Agents" g ON g.id = ua.agent_id
-     WHERE ua.unit_id = ANY(:units)
+     WHERE ua.unit_id = ANY(:units) AND g.removed_at IS NULL
      ORDER BY ua.priority, ua.created_at
 """)
 _AGENT_WINDOWS = text("""
@@ -66,9 +66,10 @@ _AGENT_WINDOWS = text("""
 # Back over the whole current day of whichever zone: what is over counts for the daily cap.
 _APPOINTMENTS = text("""
     SELECT agent_id, unit_id, starts_at, ends_at, status IN ('pending', 'confirmed', 'reschedule_requested') AS blocks,
-           conversation_id
+           conversation_id, starts_at - busy_from AS buffer_before, busy_until - ends_at AS buffer_after
       FROM "ShowingAppointments"
      WHERE (agent_id = ANY(:agents) OR unit_id = ANY(:units)) AND status <> 'cancelled'
+       AND (hold_expires_at IS NULL OR hold_expires_at > :now)
        AND starts_at > CAST(:now AS timestamptz) - interval '2 days' AND starts_at < :until
 """)
 
