@@ -59,7 +59,7 @@ def uid(appointment_id: UUID) -> str:
 def feed(agent_name: str, entries: Iterable[CalendarEntry]) -> bytes:
     """An agent's showings, for a calendar to subscribe to."""
     calendar = _calendar("PUBLISH")
-    calendar.add("x-wr-calname", f"Showings of {agent_name}")
+    calendar.add("x-wr-calname", _plain(f"Showings of {agent_name}"))
     calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", f"PT{int(REFRESH.total_seconds()) // 60}M")
     for entry in entries:
@@ -113,18 +113,23 @@ def _event(entry: CalendarEntry, subject: str) -> Event:
     event.add("dtend", entry.ends_at.astimezone(UTC))
     event.add("status", _STATUS[entry.status])
     event.add("transp", "TRANSPARENT" if entry.status is ShowingState.CANCELLED else "OPAQUE")
-    event.add("summary", ("Held: " if entry.held else _PREFIX.get(entry.status, "")) + subject)
+    event.add("summary", _plain(("Held: " if entry.held else _PREFIX.get(entry.status, "")) + subject))
     if entry.address:
-        event.add("location", entry.address)
+        event.add("location", _plain(entry.address))
     if entry.agent_name:
-        event.add("description", f"Shown by {entry.agent_name}.")
+        event.add("description", _plain(f"Shown by {entry.agent_name}."))
     return event
 
 
 def _address(person: Participant) -> vCalAddress:
     address = vCalAddress(f"mailto:{person.email}")
-    address.params["CN"] = vText(person.name)
+    address.params["CN"] = vText(_plain(person.name))
     return address
+
+
+def _plain(text: str) -> str:
+    """One line without control characters, which the format forbids: names come from platforms."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _seconds(instant: datetime) -> datetime:

@@ -12,10 +12,11 @@ from leasebot_pipeline.domain.slots import Appointment, Assignment
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.domain.slots_search import (
     UnitCalendar,
+    agent_days,
     blocked_unit_spans,
-    day_is_full,
     free_slots,
     open_spans,
+    showings_here,
     span_of,
     taken_span,
     visitors,
@@ -82,7 +83,7 @@ def why_not_offered(
         *_windows(calendar, agent_id, visit),
         *_showings(calendar, policy, agent_id, appointments, visit),
     ]
-    if agent is not None and day_is_full(calendar, policy, agent, appointments, start):
+    if agent is not None and agent_days(agent, appointments).full(calendar.unit_id, start, policy.daily_cap):
         found.append(
             NotOffered(
                 Obstacle.DAILY_CAP, f"the agent already has the {policy.daily_cap} visits a day may have"
@@ -151,7 +152,7 @@ def _showings(
                 Obstacle.AGENT_BUFFER,
                 f"too close to the agent's showing of another unit {_range(span_of(a))}",
             )
-    here = visitors(calendar, appointments, visit)
+    here = visitors(showings_here(calendar, appointments), visit)
     for a in here:
         if a.agent_id != agent_id:
             yield NotOffered(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow, zone
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
@@ -150,31 +151,40 @@ def taken_span(appointment: Appointment, policy: SlotPolicy) -> Span:
     return start - before - policy.buffer_after, end + after + policy.buffer_before
 
 
-def visitors(calendar: UnitCalendar, appointments: Iterable[Appointment], visit: Span) -> list[Appointment]:
-    """Showings of the unit itself that share time with the visit."""
-    return [
-        a for a in appointments if a.blocks and a.unit_id == calendar.unit_id and overlaps(span_of(a), visit)
-    ]
+def showings_here(calendar: UnitCalendar, appointments: Iterable[Appointment]) -> list[Appointment]:
+    """Showings of the unit itself that take time."""
+    return [a for a in appointments if a.blocks and a.unit_id == calendar.unit_id]
 
 
-def day_is_full(
-    calendar: UnitCalendar,
-    policy: SlotPolicy,
-    agent: Assignment,
-    appointments: Iterable[Appointment],
-    start: datetime,
-) -> bool:
-    """Whether the cap of the agent's day forbids one more visit. Joining a group adds none."""
-    if policy.daily_cap is None:
-        return False
+def visitors(here: Iterable[Appointment], visit: Span) -> list[Appointment]:
+    """Those of the unit's showings that share time with the visit."""
+    return [a for a in here if overlaps(span_of(a), visit)]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDays:
+    """An agent's visits per day, in the agent's own zone."""
+
+    tz: ZoneInfo
+    visits: Mapping[date, set[tuple[UUID, datetime]]]
+
+    def full(self, unit_id: UUID, start: datetime, cap: int | None) -> bool:
+        """Whether the cap of that day forbids one more visit. Joining a group adds none."""
+        if cap is None:
+            return False
+        seen = self.visits.get(start.astimezone(self.tz).date(), set())
+        return (unit_id, start) not in seen and len(seen) >= cap
+
+
+def agent_days(agent: Assignment, appointments: Iterable[Appointment]) -> AgentDays:
+    """The agent's visits per day; what is over counts."""
     tz = zone(known_zone(agent.agent_timezone))
-    day = start.astimezone(tz).date()
-    seen = {
-        (a.unit_id, a.starts_at)
-        for a in appointments
-        if a.agent_id == agent.agent_id and a.starts_at.astimezone(tz).date() == day
-    }
-    return (calendar.unit_id, start) not in seen and len(seen) >= policy.daily_cap
+    assert tz is not None  # known_zone returns known zones only
+    days: dict[date, set[tuple[UUID, datetime]]] = {}
+    for a in appointments:
+        if a.agent_id == agent.agent_id:
+            days.setdefault(a.starts_at.astimezone(tz).date(), set()).add((a.unit_id, a.starts_at))
+    return AgentDays(tz, days)
 
 
 def known_zone(*names: str | None) -> str:
@@ -195,14 +205,16 @@ def _slots_of_agent(
         *blocked_unit_spans(calendar),
         *_full_spans(calendar, policy, agent.agent_id, appointments),
     ]
+    here = showings_here(calendar, appointments)
+    days = agent_days(agent, appointments)
     agent_zone = next((w.timezone for w in calendar.agent_windows if w.agent_id == agent.agent_id), None)
     seen: set[datetime] = set()
     for zone_name, spans in open_spans(calendar, agent_zone).items():
         for start, end in _cut(subtract(intersect(spans, free), blocks), policy, zone_name, now):
             if (
                 start in seen
-                or len(visitors(calendar, appointments, (start, end))) >= policy.capacity
-                or day_is_full(calendar, policy, agent, appointments, start)
+                or len(visitors(here, (start, end))) >= policy.capacity
+                or days.full(calendar.unit_id, start, policy.daily_cap)
             ):
                 continue
             seen.add(start)
@@ -223,10 +235,11 @@ def _slots_without_agent(
         *blocked_unit_spans(calendar),
         *_full_spans(calendar, policy, None, appointments),
     ]
+    here = showings_here(calendar, appointments)
     seen: set[datetime] = set()
     for zone_name, spans in open_spans(calendar).items():
         for start, end in _cut(subtract(spans, blocks), policy, zone_name, now):
-            if start not in seen and not visitors(calendar, appointments, (start, end)):
+            if start not in seen and not visitors(here, (start, end)):
                 seen.add(start)
                 yield Slot(start, end, zone_name, None, None, calendar.unit_id)
 
@@ -248,7 +261,7 @@ def _full_spans(
     calendar: UnitCalendar, policy: SlotPolicy, agent_id: UUID | None, appointments: Iterable[Appointment]
 ) -> list[Span]:
     """When the unit takes nobody more with that agent: it is with another one, or as many as it may have are in it."""
-    here = [a for a in appointments if a.blocks and a.unit_id == calendar.unit_id]
+    here = showings_here(calendar, appointments)
     own = [span_of(a) for a in here if a.agent_id == agent_id]
     edges = sorted({edge for span in own for edge in span})
     full = [

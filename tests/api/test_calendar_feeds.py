@@ -10,6 +10,7 @@ from icalendar import Calendar
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from leasebot_pipeline.domain.calendar_entries import Participant
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.storage import bootstrap, calendar_feeds
 from leasebot_pipeline.storage.availability import CalendarActor
@@ -55,7 +56,9 @@ def test_a_feed_shows_the_agents_showings_and_follows_their_changes(
     now = clock()
     with database.engine.begin() as conn:
         house, other = rows.unit(conn, unit_number="3"), rows.agent(conn, full_name="Lee")
-        lead = rows.conversation(conn, lead_name="Ana")
+        lead = rows.conversation(
+            conn, lead_name="Ana", showing_state="pending", lead_contact={"email": "ana@example.com"}
+        )
         rows.showing(conn, other, house, starts_at=now + 9 * HOUR, ends_at=now + 10 * HOUR)
         rows.showing(conn, dana, house, starts_at=now - 999 * HOUR, ends_at=now - 998 * HOUR)
         gone = {"status": "pending", "hold_expires_at": now - HOUR}
@@ -63,23 +66,36 @@ def test_a_feed_shows_the_agents_showings_and_follows_their_changes(
         held = {"status": "pending", "hold_expires_at": now + HOUR}
         rows.showing(conn, dana, house, starts_at=now + 7 * HOUR, ends_at=now + 8 * HOUR, **held)
         booked = rows.showing(
-            conn, dana, house, starts_at=now + HOUR, ends_at=now + 2 * HOUR, status="pending"
-        )
-        conn.execute(
-            text('UPDATE "ShowingAppointments" SET notes = :n WHERE id = :id'), {"n": str(lead), "id": booked}
+            conn,
+            dana,
+            house,
+            starts_at=now + HOUR,
+            ends_at=now + 2 * HOUR,
+            status="pending",
+            conversation_id=lead,
         )
     before = events(client, path)
     assert len(before) == 2
     uid = f"{booked}@showings.leasebot"
-    assert before[uid][:2] == ("Elm House 3", "TENTATIVE")
-    assert {summary for summary, *_ in before.values()} == {"Elm House 3", "Held: Elm House 3"}
+    assert before[uid][:2] == ("Elm House 3 (Ana)", "TENTATIVE")
+    assert {summary for summary, *_ in before.values()} == {"Elm House 3 (Ana)", "Held: Elm House 3"}
     with database.engine.begin() as conn:
         conn.execute(
             text("""UPDATE "ShowingAppointments" SET status = 'cancelled' WHERE id = :id"""), {"id": booked}
         )
+        conn.execute(
+            text("""UPDATE "Conversations" SET showing_state = 'cancelled' WHERE id = :id"""), {"id": lead}
+        )
     after = events(client, path)
-    assert after[uid][:2] == ("Cancelled: Elm House 3", "CANCELLED")
+    assert after[uid][:2] == ("Cancelled: Elm House 3 (Ana)", "CANCELLED")
     assert after[uid][2] > before[uid][2]
+    with database.engine.connect() as conn:
+        loaded = calendar_feeds.load_invite(conn, booked)
+        assert calendar_feeds.load_invite(conn, uuid4()) is None
+    assert loaded is not None
+    entry, organizer, attendee = loaded
+    assert (entry.id, entry.lead_name, organizer) == (booked, "Ana", None), "the agent has no address"
+    assert attendee == Participant("Ana", "ana@example.com")
 
 
 def test_only_the_newest_address_works_and_none_after_it_is_revoked(
