@@ -38,10 +38,11 @@ def free_slots(
     now: datetime,
     *,
     ignoring_conversation: UUID | None = None,
+    include_passive: bool = False,
 ) -> tuple[Slot, ...]:
     """Every free visit, one per agent and instant, by start, priority and agent.
 
-    A visit lies inside the unit's open windows and an active agent's available ones, outside everything that
+    A visit lies inside the unit's open windows and an active (or also a passive) agent's available ones, outside everything that
     blocks either, and starts no earlier than the notice allows. Showings of other units keep the agent away for
     their time with buffers; the unit itself takes ``capacity`` leads at a time, all with one agent.
 
@@ -51,7 +52,7 @@ def free_slots(
     appointments = without_conversation(calendar.appointments, ignoring_conversation)
     found: list[Slot] = []
     active = active_agents(calendar)
-    for agent in active:
+    for agent in by_priority(calendar.assignments) if include_passive else active:
         found.extend(_slots_of_agent(calendar, policy, now, agent, appointments))
     if not any(window_spans(calendar, agent.agent_id, now) for agent in active):
         found.extend(_slots_without_agent(calendar, policy, now, active, appointments))
@@ -102,10 +103,12 @@ def nearest(
 
 def active_agents(calendar: UnitCalendar) -> list[Assignment]:
     """Who may be offered, best priority first."""
-    return sorted(
-        (agent for agent in calendar.assignments if agent.active),
-        key=lambda agent: (agent.priority, str(agent.agent_id)),
-    )
+    return by_priority(agent for agent in calendar.assignments if agent.active)
+
+
+def by_priority(assignments: Iterable[Assignment]) -> list[Assignment]:
+    """Best priority first."""
+    return sorted(assignments, key=lambda agent: (agent.priority, str(agent.agent_id)))
 
 
 def without_conversation(appointments: Iterable[Appointment], conversation: UUID | None) -> list[Appointment]:

@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, UnitWindow
-from leasebot_pipeline.domain.slots_search import UnitCalendar
+from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
+from leasebot_pipeline.domain.slots_policy import SlotPolicy
+from leasebot_pipeline.domain.slots_search import UnitCalendar, free_slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +106,32 @@ def load_calendars(
         calendars.appointments_of_units[appointment.unit_id].append(appointment)
         calendars.appointments_of_agents[appointment.agent_id].append(appointment)
     return calendars
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A free visit with an assigned agent, and how that agent is assigned."""
+
+    slot: Slot
+    assignment: Assignment
+
+
+def unit_candidates(
+    conn: Connection,
+    unit_id: UUID,
+    policy: SlotPolicy,
+    now: datetime,
+    begin: datetime,
+    end: datetime,
+    *,
+    include_passive: bool = False,
+) -> list[Candidate]:
+    """Every free visit of a unit that begins within [begin, end), by priority, then start: four statements."""
+    calendar = load_calendars(conn, [unit_id], now, max(end - now, timedelta(0))).for_unit(unit_id)
+    assigned = {assignment.agent_id: assignment for assignment in calendar.assignments}
+    found = [
+        Candidate(slot, assigned[slot.agent_id])
+        for slot in free_slots(calendar, policy, now, include_passive=include_passive)
+        if slot.agent_id is not None and begin <= slot.starts_at < end
+    ]
+    return sorted(found, key=lambda candidate: (candidate.assignment.priority, candidate.slot.starts_at))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.domain.slots_search import free_slots
 from leasebot_pipeline.storage import calendars
-from leasebot_pipeline.storage.calendars import load_calendars
+from leasebot_pipeline.storage.calendars import load_calendars, unit_candidates
 from leasebot_pipeline.storage.slot_reasons import explain
 from leasebot_pipeline.storage.tables import accounts, scheduling
 from tests.storage.conftest import NOW
@@ -140,10 +140,43 @@ def test_the_daily_cap_counts_what_is_over_today(conn: Connection, house: UUID, 
     assert free_hours(conn, house, SlotPolicy(daily_cap=2)) != []
 
 
+def test_candidates_of_a_unit_by_priority_then_start_passive_agents_on_request(
+    conn: Connection, house: UUID, dana: UUID
+) -> None:
+    """Behaviours 46 and 47."""
+    lee = agent(conn, full_name="Lee")
+    add(
+        conn,
+        accounts.unit_agent_assignments,
+        unit_id=house,
+        agent_id=lee,
+        priority=1,
+        assignment_mode="passive",
+    )
+    ben = agent(conn, full_name="Ben")
+    add(conn, accounts.unit_agent_assignments, unit_id=house, agent_id=ben, priority=2)
+    for other in (lee, ben):
+        free_agent(conn, other, 2, 3)
+
+    def found(*, include_passive: bool) -> list[tuple[str | None, float, int, bool]]:
+        return [
+            (c.slot.agent_name, (c.slot.starts_at - NOW) / HOUR, c.assignment.priority, c.assignment.active)
+            for c in unit_candidates(
+                conn, house, POLICY, NOW, NOW, NOW + 3 * HOUR, include_passive=include_passive
+            )
+        ]
+
+    active = [("Dana", 2, 1, True), ("Dana", 2.5, 1, True), ("Ben", 2, 2, True), ("Ben", 2.5, 2, True)]
+    assert found(include_passive=False) == active
+    everybody = found(include_passive=True)
+    assert [c for c in everybody if c[3]] == active
+    assert [c for c in everybody if not c[3]] == [("Lee", 2, 1, False), ("Lee", 2.5, 1, False)]
+
+
 _FILL = (
-    """INSERT INTO "Units" (property_name, unit_number) SELECT 'House', n::text FROM generate_series(1, 300) n""",
+    """INSERT INTO "Units" (property_name, unit_number) SELECT 'House', n::text FROM generate_series(1, 100) n""",
     """INSERT INTO "Agents" (platform_account_id, full_name)
-       SELECT a.id, n::text FROM generate_series(1, 100) n, (SELECT id FROM "PlatformAccounts" LIMIT 1) a""",
+       SELECT a.id, n::text FROM generate_series(1, 60) n, (SELECT id FROM "PlatformAccounts" LIMIT 1) a""",
     """INSERT INTO "AvailabilitySlots" (unit_id, starts_at, ends_at, timezone)
        SELECT u.id, t.at, t.at + interval '8 hours', 'UTC'
          FROM "Units" u, (SELECT CAST(:now AS timestamptz) + n * interval '1 day' AS at FROM generate_series(-60, 10) n) t""",
@@ -153,9 +186,9 @@ _FILL = (
     """INSERT INTO "ShowingAppointments" (idempotency_key, platform_account_id, unit_id, agent_id, starts_at, ends_at, timezone)
        SELECT 'key ' || u.n || ' ' || d.n, p.id, u.id, g.id, t.at, t.at + interval '20 minutes', 'UTC'
          FROM (SELECT id, row_number() OVER () AS n FROM "Units") u
-         JOIN (SELECT id, row_number() OVER () AS n FROM "Agents") g ON g.n = u.n % 100 + 1
-        CROSS JOIN generate_series(-60, 5) AS d(n)
-        CROSS JOIN LATERAL (SELECT CAST(:now AS timestamptz) + d.n * interval '1 day' + u.n / 100 * interval '1 hour' AS at) t
+         JOIN (SELECT id, row_number() OVER () AS n FROM "Agents") g ON g.n = u.n % 60 + 1
+        CROSS JOIN generate_series(-45, 5) AS d(n)
+        CROSS JOIN LATERAL (SELECT CAST(:now AS timestamptz) + d.n * interval '1 day' + u.n / 60 * interval '1 hour' AS at) t
         CROSS JOIN (SELECT id FROM "PlatformAccounts" LIMIT 1) p""",
 )
 _QUESTIONS = {
