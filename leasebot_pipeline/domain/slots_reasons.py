@@ -83,10 +83,10 @@ def why_not_offered(
         *_windows(calendar, agent_id, visit),
         *_showings(calendar, policy, agent_id, appointments, visit),
     ]
-    if agent is not None and agent_days(agent, appointments).full(calendar.unit_id, start, policy.daily_cap):
+    if agent is not None and agent_days(agent, appointments).full(start, policy.daily_cap):
         found.append(
             NotOffered(
-                Obstacle.DAILY_CAP, f"the agent already has the {policy.daily_cap} visits a day may have"
+                Obstacle.DAILY_CAP, f"the agent already has the {policy.daily_cap} showings a day may have"
             )
         )
     if not found and not any(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -166,28 +167,22 @@ def visitors(here: Iterable[Appointment], visit: Span) -> list[Appointment]:
 
 @dataclass(frozen=True, slots=True)
 class AgentDays:
-    """An agent's visits per day, in the agent's own zone."""
+    """How many showings an agent has per day, in the agent's own zone."""
 
     tz: ZoneInfo
-    visits: Mapping[date, set[tuple[UUID, datetime]]]
+    showings: Mapping[date, int]
 
-    def full(self, unit_id: UUID, start: datetime, cap: int | None) -> bool:
-        """Whether the cap of that day forbids one more visit. Joining a group adds none."""
-        if cap is None:
-            return False
-        seen = self.visits.get(start.astimezone(self.tz).date(), set())
-        return (unit_id, start) not in seen and len(seen) >= cap
+    def full(self, start: datetime, cap: int | None) -> bool:
+        """Whether the cap of that day forbids one more."""
+        return cap is not None and self.showings.get(start.astimezone(self.tz).date(), 0) >= cap
 
 
 def agent_days(agent: Assignment, appointments: Iterable[Appointment]) -> AgentDays:
-    """The agent's visits per day; what is over counts."""
+    """The agent's showings per day; what is over counts, and so does each lead of a group."""
     tz = zone(known_zone(agent.agent_timezone))
     assert tz is not None  # known_zone returns known zones only
-    days: dict[date, set[tuple[UUID, datetime]]] = {}
-    for a in appointments:
-        if a.agent_id == agent.agent_id:
-            days.setdefault(a.starts_at.astimezone(tz).date(), set()).add((a.unit_id, a.starts_at))
-    return AgentDays(tz, days)
+    own = (a for a in appointments if a.agent_id == agent.agent_id)
+    return AgentDays(tz, Counter(a.starts_at.astimezone(tz).date() for a in own))
 
 
 def known_zone(*names: str | None) -> str:
@@ -217,7 +212,7 @@ def _slots_of_agent(
             if (
                 start in seen
                 or len(visitors(here, (start, end))) >= policy.capacity
-                or days.full(calendar.unit_id, start, policy.daily_cap)
+                or days.full(start, policy.daily_cap)
             ):
                 continue
             seen.add(start)

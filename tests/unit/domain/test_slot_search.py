@@ -116,13 +116,13 @@ def test_notice_counts_from_now_and_the_grid_stays() -> None:
 
 
 def test_the_daily_cap_counts_visits_in_the_agents_own_day() -> None:
-    """A group is one visit, and may still grow; what is over counts; the next day is free."""
+    """Each lead of a group counts, and what is over; the next day is free."""
     new_york = Assignment(UNIT, DANA, "Dana", 1, "America/New_York")  # its day ends at 5:00 UTC
     over = Appointment(DANA, OTHER_UNIT, at(15), at(15.5), blocks=False)
     group = [booked(27, 27.5, UNIT), booked(27, 27.5, UNIT)]
     parts = calendar(unit(15, 31), free(15, 31), over, *group, assigned=(new_york,))
-    policy = SlotPolicy(daily_cap=2, capacity=3)
-    assert hours(free_slots(parts, policy, at(15))) == [27, 29, 29.5, 30, 30.5]
+    policy = SlotPolicy(daily_cap=3, capacity=3)
+    assert hours(free_slots(parts, policy, at(15))) == [29, 29.5, 30, 30.5]
     assert reasons(parts, 26, policy, now=15) == ["daily_cap"]
 
 
