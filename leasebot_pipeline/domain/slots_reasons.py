@@ -15,6 +15,7 @@ from leasebot_pipeline.domain.slots_search import (
     agent_days,
     blocked_unit_spans,
     free_slots,
+    has_place,
     open_spans,
     showings_here,
     span_of,
@@ -158,9 +159,9 @@ def _showings(
             yield NotOffered(
                 Obstacle.UNIT_WITH_OTHER_AGENT, f"another agent shows the unit {_range(span_of(a))}"
             )
-    if len(here) >= policy.capacity:
+    if not has_place(here, visit, policy.capacity):
         yield NotOffered(
-            Obstacle.SLOT_FULL, f"{len(here)} of {policy.capacity} places are taken at that time"
+            Obstacle.SLOT_FULL, f"at most {policy.capacity} at a time may see the unit, and {len(here)} do"
         )
 
 

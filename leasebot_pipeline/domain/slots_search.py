@@ -165,6 +165,20 @@ def visitors(here: Iterable[Appointment], visit: Span) -> list[Appointment]:
     return [a for a in here if overlaps(span_of(a), visit)]
 
 
+def has_place(here: Iterable[Appointment], visit: Span, capacity: int) -> bool:
+    """Whether the unit takes one more for the whole visit: a seat of its own, and never too many at once.
+
+    Seats alone don't tell: rows of the earlier system knew none.
+    """
+    beside = visitors(here, visit)
+    if len(beside) < capacity:
+        return True
+    spans = [span_of(a) for a in beside]
+    moments = [visit[0], *(start for start, _ in spans if start > visit[0])]
+    at_once = max(sum(start <= moment < end for start, end in spans) for moment in moments)
+    return at_once < capacity and not {a.seat for a in beside}.issuperset(range(1, capacity + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class AgentDays:
     """How many showings an agent has per day, in the agent's own zone."""
@@ -211,7 +225,7 @@ def _slots_of_agent(
         for start, end in _cut(subtract(intersect(spans, free), blocks), policy, zone_name, now):
             if (
                 start in seen
-                or len(visitors(here, (start, end))) >= policy.capacity
+                or not has_place(here, (start, end), policy.capacity)
                 or days.full(start, policy.daily_cap)
             ):
                 continue

@@ -67,7 +67,7 @@ _AGENT_WINDOWS = text("""
 # Back over the whole current day of whichever zone: what is over counts for the daily cap.
 _APPOINTMENTS = text("""
     SELECT agent_id, unit_id, starts_at, ends_at, status IN ('pending', 'confirmed', 'reschedule_requested') AS blocks,
-           conversation_id, starts_at - busy_from AS buffer_before, busy_until - ends_at AS buffer_after
+           conversation_id, starts_at - busy_from AS buffer_before, busy_until - ends_at AS buffer_after, seat
       FROM "ShowingAppointments"
      WHERE (agent_id = ANY(:agents) OR unit_id = ANY(:units)) AND status <> 'cancelled'
        AND (hold_expires_at IS NULL OR hold_expires_at > :now)

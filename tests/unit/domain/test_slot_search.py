@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -137,6 +138,16 @@ def test_a_group_has_its_size_and_one_agent() -> None:
     ]
     assert reasons(parts, 10, pair, by=LEE) == ["unit_with_other_agent"]
     assert reasons(parts, 10) == ["slot_full"]
+
+
+def test_a_place_is_free_only_for_a_whole_visit() -> None:
+    """Two leads who only meet the visit one after the other leave a place; taken seats must not leave none."""
+    hour = SlotPolicy(duration=60 * MINUTES, capacity=2)
+    early, late = booked(10, 10.5, UNIT), booked(10.5, 11, UNIT)
+    parts = calendar(unit(10, 11), free(10, 11), early, late)
+    assert hours(free_slots(parts, hour, at(0))) == [10]
+    crossed = calendar(unit(10, 11), free(10, 11), early, replace(late, seat=2))
+    assert reasons(crossed, 10, hour) == ["slot_full"]
 
 
 def test_a_conversations_own_showing_does_not_stand_in_its_way() -> None:
@@ -282,6 +293,7 @@ def calendars(draw: st.DrawFn) -> tuple[UnitCalendar, SlotPolicy, datetime]:
                 draw(st.booleans()),
                 draw(st.sampled_from([None, ANA])),
                 draw(st.sampled_from([None, 15 * MINUTES])),
+                seat=draw(st.sampled_from([1, 2])),
             )
         )
     assigned = tuple(
@@ -327,7 +339,7 @@ def test_no_free_visit_collides_with_anything(drawn: tuple[UnitCalendar, SlotPol
         assert slot.starts_at >= now + policy.minimum_notice
         assert slot.ends_at - slot.starts_at == policy.duration
         assert slot.starts_at.astimezone(ZoneInfo(slot.timezone)).minute in (0, 30)
-        here = 0
+        at_once = [0] * 60
         for taken in of.appointments:
             if not taken.blocks:
                 continue
@@ -340,8 +352,10 @@ def test_no_free_visit_collides_with_anything(drawn: tuple[UnitCalendar, SlotPol
                 )
             elif taken.unit_id == UNIT and taken.starts_at < slot.ends_at and slot.starts_at < taken.ends_at:
                 assert taken.agent_id == slot.agent_id
-                here += 1
-        assert here < policy.capacity
+                for minute in range(len(at_once)):
+                    moment = slot.starts_at + minute * MINUTES
+                    at_once[minute] += taken.starts_at <= moment < min(taken.ends_at, slot.ends_at)
+        assert max(at_once) < policy.capacity
 
 
 @given(calendars(), st.integers(0, 8))
