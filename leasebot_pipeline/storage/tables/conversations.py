@@ -72,6 +72,7 @@ conversations = Table(
     optional("linkage_strategy"),
     instant("linkage_attempted_at"),
     optional("lead_external_id"),
+    instant("opted_out_at"),
     one_of(
         "conversations_workflow_state_chk",
         "workflow_state",
@@ -111,6 +112,7 @@ conversations = Table(
         "newest_inbound_seq",
         postgresql_where=text("status = 'open' AND newest_inbound_seq > handled_through_seq"),
     ),
+    Index("idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")),
     Index(
         "idx_conversations_unlinked",
         "platform_account_id",
