@@ -137,6 +137,9 @@ def _minutes(span: timedelta) -> float:
     return span.total_seconds() / 60
 
 
+_MOST_MINUTES: Final = 90 * 24 * 60
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
     """What an operator sets for one account; None takes the default again.
@@ -160,6 +163,8 @@ class PolicyChange:
             if value is None:
                 continue
             if item.name.endswith("_minutes"):
+                if not 0 < value <= _MOST_MINUTES:
+                    raise ValueError(f"{item.name}: must be from 1 to {_MOST_MINUTES}")
                 values[item.name.removesuffix("_minutes")] = timedelta(minutes=value)
             elif item.name == "quiet_hours":
                 values[item.name] = parse_quiet_hours(value)

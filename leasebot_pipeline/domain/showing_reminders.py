@@ -31,17 +31,25 @@ BEFORE: Final = {
 }
 PROMPT_AFTER: Final = timedelta(minutes=15)
 """How long after its end an agent is asked how a showing went."""
+LAST_MOMENT: Final = timedelta(minutes=30)
+"""A reminder closer to the showing than this helps nobody."""
 WORTH_A_REMINDER: Final = timedelta(minutes=30)
 """A showing that was confirmed closer than this to a reminder's time needs no such reminder."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueStep:
-    """A step of one showing and when it is due. ``not_after`` is when it makes no sense any more."""
+    """A step of one showing and when it is due."""
 
     step: ShowingStep
     due_at: datetime
-    not_after: datetime | None
+
+
+def not_after(step: ShowingStep, starts_at: datetime) -> datetime | None:
+    """When a step makes no sense any more: a reminder once the next one or the showing is near."""
+    if step is ShowingStep.REMINDER_24H:
+        return starts_at - BEFORE[ShowingStep.REMINDER_2H]
+    return starts_at - LAST_MOMENT if step is ShowingStep.REMINDER_2H else None
 
 
 def steps_of(
@@ -55,18 +63,15 @@ def steps_of(
 ) -> Iterator[DueStep]:
     """Everything due around a confirmed showing.
 
-    A reminder in the quiet hours waits for their end, as long as that is still before the next reminder or,
-    for the last one, half an hour before the showing. One whose time had come before the showing was
-    confirmed is left out: the confirmation said the same.
+    A reminder in the quiet hours waits for their end, where that is not too late for it. One whose time had
+    come (nearly) when the showing was confirmed is left out: the confirmation said the same.
     """
     if reminders:
-        latest = {
-            ShowingStep.REMINDER_24H: starts_at - BEFORE[ShowingStep.REMINDER_2H],
-            ShowingStep.REMINDER_2H: starts_at - timedelta(minutes=30),
-        }
         for step, before in BEFORE.items():
             planned = starts_at - before
             due = outside_quiet_hours(planned, quiet, tz)
-            if confirmed_at + WORTH_A_REMINDER <= planned and due < latest[step]:
-                yield DueStep(step, due, latest[step])
-    yield DueStep(ShowingStep.OUTCOME_PROMPT, ends_at + PROMPT_AFTER, None)
+            latest = not_after(step, starts_at)
+            assert latest is not None
+            if confirmed_at + WORTH_A_REMINDER <= planned and due < latest:
+                yield DueStep(step, due)
+    yield DueStep(ShowingStep.OUTCOME_PROMPT, ends_at + PROMPT_AFTER)

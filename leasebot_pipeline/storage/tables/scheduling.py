@@ -208,7 +208,7 @@ follow_ups = Table(
         "stage",
         "after_seq",
         unique=True,
-        postgresql_where=text("appointment_id IS NULL"),
+        postgresql_where=text("appointment_id IS NULL AND status <> 'cancelled'"),
     ),
     Index(
         "idx_follow_ups_showing",
@@ -216,7 +216,7 @@ follow_ups = Table(
         "stage",
         "about_starts_at",
         unique=True,
-        postgresql_where=text("appointment_id IS NOT NULL"),
+        postgresql_where=text("appointment_id IS NOT NULL AND status <> 'cancelled'"),
     ),
     Index(
         "idx_follow_ups_one_pending",
@@ -229,6 +229,11 @@ follow_ups = Table(
         "idx_follow_ups_handed",
         "dispatch_id",
         postgresql_where=text("status = 'pending' AND handed_at IS NOT NULL"),
+    ),
+    Index(
+        "idx_follow_ups_showing_pending",
+        "appointment_id",
+        postgresql_where=text("appointment_id IS NOT NULL AND status = 'pending'"),
     ),
     Index("idx_follow_ups_conversation_id", "conversation_id", "status"),
     Index(

@@ -40,14 +40,15 @@ ALTER TABLE "FollowUps"
     ADD CONSTRAINT follow_ups_planned_by_chk CHECK (planned_by IN ('policy', 'person'));
 
 -- A step after the same message, and a reminder of the same time, exist once.
-CREATE UNIQUE INDEX IF NOT EXISTS idx_follow_ups_step ON "FollowUps" (conversation_id, stage, after_seq) WHERE appointment_id IS NULL;
-CREATE UNIQUE INDEX IF NOT EXISTS idx_follow_ups_showing ON "FollowUps" (appointment_id, stage, about_starts_at) WHERE appointment_id IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS idx_follow_ups_step ON "FollowUps" (conversation_id, stage, after_seq) WHERE appointment_id IS NULL AND status <> 'cancelled';
+CREATE UNIQUE INDEX IF NOT EXISTS idx_follow_ups_showing ON "FollowUps" (appointment_id, stage, about_starts_at) WHERE appointment_id IS NOT NULL AND status <> 'cancelled';
 -- A silent lead waits for one step at a time.
 CREATE UNIQUE INDEX IF NOT EXISTS idx_follow_ups_one_pending ON "FollowUps" (conversation_id) WHERE appointment_id IS NULL AND status = 'pending';
 
 DROP INDEX IF EXISTS idx_follow_ups_due;
 CREATE INDEX IF NOT EXISTS idx_follow_ups_due ON "FollowUps" (due_at) WHERE status = 'pending' AND handed_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_follow_ups_handed ON "FollowUps" (dispatch_id) WHERE status = 'pending' AND handed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS idx_follow_ups_showing_pending ON "FollowUps" (appointment_id) WHERE appointment_id IS NOT NULL AND status = 'pending';
 CREATE INDEX IF NOT EXISTS idx_follow_ups_conversation_id ON "FollowUps" (conversation_id, status);
 CREATE INDEX IF NOT EXISTS idx_follow_ups_prompts ON "FollowUps" (owner_agent_id, due_at) WHERE stage = 'outcome_prompt' AND status = 'pending';
 
