@@ -7,7 +7,7 @@ database's own guards, allow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final, Literal
@@ -55,11 +55,11 @@ class WorkflowPatch:
     """
 
     workflow_state: WorkflowState | Keep = KEEP
-    workflow_outcome: WorkflowOutcome | None | Keep = KEEP
-    showing_state: ShowingState | None | Keep = KEEP
-    follow_up_stage: FollowUpStage | None | Keep = KEEP
-    follow_up_due_at: datetime | None | Keep = KEEP
-    follow_up_owner_agent_id: UUID | None | Keep = KEEP
+    workflow_outcome: WorkflowOutcome | Keep | None = KEEP
+    showing_state: ShowingState | Keep | None = KEEP
+    follow_up_stage: FollowUpStage | Keep | None = KEEP
+    follow_up_due_at: datetime | Keep | None = KEEP
+    follow_up_owner_agent_id: UUID | Keep | None = KEEP
     follow_up_status: FollowUpStatus | Keep = KEEP
 
 
@@ -77,6 +77,19 @@ class ChangeRefusal:
     target: str | None = None
 
 
+_STAGES: Final = {
+    WorkflowState.FOLLOW_UP_1: FollowUpStage.FOLLOW_UP_1,
+    WorkflowState.FOLLOW_UP_2: FollowUpStage.FOLLOW_UP_2,
+}
+_BETWEEN: Final = (
+    (),
+    (WorkflowState.OUTCOME,),
+    (WorkflowState.LEAD,),
+    (WorkflowState.OUTCOME, WorkflowState.LEAD),
+)
+"""States a reopened conversation may pass through, shortest way first."""
+
+
 def plan_change(
     current: WorkflowColumns, patch: WorkflowPatch, *, reopen: bool = False, new_showing: bool = False
 ) -> tuple[WorkflowColumns, ...] | ChangeRefusal:
@@ -86,11 +99,132 @@ def plan_change(
     showing was booked). ``new_showing``: a new appointment begins, so that an ended showing state may be
     followed by a live one.
     """
-    raise NotImplementedError
+    target = _target(current, patch)
+    if isinstance(target, ChangeRefusal):
+        return target
+    if target == current:
+        return ChangeRefusal("no_change", "the conversation already is as asked")
+    refusals: list[ChangeRefusal] = []
+    for between in _BETWEEN if reopen else ((),):
+        steps = (*(_pass_through(current, state) for state in between), target)
+        refusal = _first_refusal(current, steps, new_showing)
+        if refusal is None:
+            return steps
+        refusals.append(refusal)
+    return refusals[0]
 
 
 def step_refusal(
     before: WorkflowColumns, after: WorkflowColumns, *, new_showing: bool = False
 ) -> ChangeRefusal | None:
     """Why the database would refuse that one step; None when it allows it."""
-    raise NotImplementedError
+    if not workflow_transition_allowed(before.workflow_state, after.workflow_state):
+        return _forbidden("workflow_state", before.workflow_state, after.workflow_state)
+    if not showing_transition_allowed(before.showing_state, after.showing_state) and not (
+        new_showing and after.showing_state in LIVE_SHOWING_STATES
+    ):
+        return _forbidden("showing_state", before.showing_state, after.showing_state)
+    may_clear = (
+        after.workflow_state is WorkflowState.OUTCOME
+        or after.workflow_outcome is WorkflowOutcome.SHOWING_CONFIRMED
+        or (before.workflow_state is WorkflowState.OUTCOME and after.workflow_state is WorkflowState.LEAD)
+    )
+    if not stage_transition_allowed(before.follow_up_stage, after.follow_up_stage, may_clear=may_clear):
+        return _forbidden("follow_up_stage", before.follow_up_stage, after.follow_up_stage)
+    return None
+
+
+def outcome_fits(outcome: WorkflowOutcome | None, state: WorkflowState) -> bool:
+    """Whether a conversation in that state may carry that outcome."""
+    return (
+        outcome is None
+        or state is WorkflowState.OUTCOME
+        or (outcome is WorkflowOutcome.SHOWING_CONFIRMED and state is WorkflowState.SHOWING)
+    )
+
+
+def _target(current: WorkflowColumns, patch: WorkflowPatch) -> WorkflowColumns | ChangeRefusal:
+    """All seven columns as they would be, or what in the patch contradicts itself."""
+    state = _state(current, patch)
+    outcome = current.workflow_outcome if patch.workflow_outcome is KEEP else patch.workflow_outcome
+    if not outcome_fits(outcome, state):
+        if patch.workflow_outcome is not KEEP:
+            return ChangeRefusal(
+                "validation_error",
+                f"workflowOutcome: {outcome} does not go with the state {state}",
+                "workflow_outcome",
+            )
+        outcome = None
+    stage = _stage(current, patch, state, outcome)
+    if state in _STAGES and stage is not _STAGES[state]:
+        return ChangeRefusal(
+            "validation_error", f"followUpStage: the state {state} needs its own stage", "follow_up_stage"
+        )
+    due = current.follow_up_due_at if patch.follow_up_due_at is KEEP else patch.follow_up_due_at
+    owner = (
+        current.follow_up_owner_agent_id
+        if patch.follow_up_owner_agent_id is KEEP
+        else patch.follow_up_owner_agent_id
+    )
+    if stage is None:
+        due = owner = None
+    elif due is None or owner is None:
+        field = "followUpDueAt" if due is None else "followUpOwnerAgentId"
+        return ChangeRefusal("validation_error", f"{field}: a follow-up stage needs it", "follow_up_stage")
+    if patch.follow_up_status is not KEEP:
+        status = patch.follow_up_status
+    else:
+        same = stage is current.follow_up_stage
+        status = current.follow_up_status if same else FollowUpStatus.PENDING
+    showing = current.showing_state if patch.showing_state is KEEP else patch.showing_state
+    return WorkflowColumns(state, outcome, showing, stage, due, owner, status)
+
+
+def _state(current: WorkflowColumns, patch: WorkflowPatch) -> WorkflowState:
+    if patch.workflow_state is not KEEP:
+        return patch.workflow_state
+    if patch.follow_up_stage is not KEEP and patch.follow_up_stage is not None:
+        return WorkflowState(patch.follow_up_stage.value)
+    if patch.workflow_outcome is KEEP or patch.workflow_outcome is None:
+        return current.workflow_state
+    confirmed = patch.workflow_outcome is WorkflowOutcome.SHOWING_CONFIRMED
+    return WorkflowState.SHOWING if confirmed else WorkflowState.OUTCOME
+
+
+def _stage(
+    current: WorkflowColumns, patch: WorkflowPatch, state: WorkflowState, outcome: WorkflowOutcome | None
+) -> FollowUpStage | None:
+    if patch.follow_up_stage is not KEEP:
+        return patch.follow_up_stage
+    if state in _STAGES:
+        return _STAGES[state]
+    ends = state is not current.workflow_state or (outcome is not None and patch.workflow_outcome is not KEEP)
+    return None if ends else current.follow_up_stage
+
+
+def _pass_through(current: WorkflowColumns, state: WorkflowState) -> WorkflowColumns:
+    """The conversation on its way: nothing but the showing goes with it."""
+    return WorkflowColumns(workflow_state=state, showing_state=current.showing_state)
+
+
+def _first_refusal(
+    current: WorkflowColumns, steps: tuple[WorkflowColumns, ...], new_showing: bool
+) -> ChangeRefusal | None:
+    before = current
+    for after in steps:
+        refusal = step_refusal(before, after, new_showing=new_showing)
+        if refusal is not None:
+            return refusal
+        before = after
+    return None
+
+
+def _forbidden(kind: str, current: str | None, target: str | None) -> ChangeRefusal:
+    names = (current or "none", target or "none")
+    return ChangeRefusal(
+        "invalid_transition",
+        f"{kind} transition from {names[0]} to {names[1]} is not allowed",
+        kind,
+        current,
+        target,
+    )

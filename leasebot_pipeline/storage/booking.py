@@ -136,7 +136,7 @@ class StatusChange:
     status: ShowingState
     appointment_id: UUID | None = None
     conversation_id: UUID | None = None
-    workflow_outcome: WorkflowOutcome | None | Keep = KEEP
+    workflow_outcome: WorkflowOutcome | Keep | None = KEEP
     source: str = "ai_outcome_decision"
     trigger: str = "ai_outcome_persistence"
     message_id: UUID | None = None
