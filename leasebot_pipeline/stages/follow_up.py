@@ -110,9 +110,7 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
             completed = follow_up_plans.complete_sent(conn, seen, now)
             follow_up_plans.mark_seen(conn, seen, now)
         replaced = [reply.pending_id for reply, _ in steps.values() if reply.pending_id is not None]
-        follow_up_stops.stop_steps(
-            conn, replaced, [StopReason.REPLACED] * len(replaced), now, run_id=run_id
-        )
+        follow_up_stops.stop_steps(conn, replaced, [StopReason.REPLACED] * len(replaced), now, run_id=run_id)
         stored = follow_up_plans.store_steps(conn, [step for _, step in steps.values()], now)
         planned = [pair for identity, pair in steps.items() if identity in stored]
         transitions.transition(conn, _columns(replies, planned, run_id), now)
@@ -132,9 +130,7 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
     )
 
 
-def _next(
-    reply: SentReply, policy: FollowUpPolicy, default_zone: str
-) -> tuple[PlannedStep | None, str]:
+def _next(reply: SentReply, policy: FollowUpPolicy, default_zone: str) -> tuple[PlannedStep | None, str]:
     """The step that follows a sent reply, or why none does."""
     if reply.obstacle is not None:
         return None, reply.obstacle
@@ -150,9 +146,7 @@ def _next(
     if step is None:
         return None, "sequence_ended"
     due = due_at(step, policy, reply.sent_at, first_zone(*reply.zones, default_zone))
-    planned = PlannedStep(
-        uuid4(), reply.conversation_id, step.value, due, reply.owner_agent_id, reply.seq
-    )
+    planned = PlannedStep(uuid4(), reply.conversation_id, step.value, due, reply.owner_agent_id, reply.seq)
     return planned, ""
 
 
@@ -184,9 +178,7 @@ def _columns(
     return requests
 
 
-def _request(
-    reply: SentReply, patch: WorkflowPatch, trigger: str, run_id: str | None
-) -> TransitionRequest:
+def _request(reply: SentReply, patch: WorkflowPatch, trigger: str, run_id: str | None) -> TransitionRequest:
     return TransitionRequest(
         reply.conversation_id,
         patch,
@@ -200,9 +192,7 @@ def _request(
 def _stop_discarded(conn: Connection, platform: Platform, now: datetime, run_id: str | None) -> int:
     """Steps whose text a person discarded end there."""
     gone = follow_ups.discarded(conn, platform, BATCH)
-    return len(
-        follow_up_stops.stop_steps(conn, gone, [StopReason.NOT_SENT] * len(gone), now, run_id=run_id)
-    )
+    return len(follow_up_stops.stop_steps(conn, gone, [StopReason.NOT_SENT] * len(gone), now, run_id=run_id))
 
 
 def _plan_showings(
@@ -317,7 +307,9 @@ def due(pipeline: Pipeline, platform: Platform) -> DuePlan:
     steps = []
     for row in rows:
         account = row.platform_account_id
-        judged = _judge(row, by_account[account], sending[account], gate, platform, limits.follow_up_zone, now)
+        judged = _judge(
+            row, by_account[account], sending[account], gate, platform, limits.follow_up_zone, now
+        )
         if judged.what == "queued":
             template = book.template(account, judged.template_name)
             judged = _with_text(judged, template, offers.get(row.conversation_id, ()))
@@ -480,9 +472,7 @@ def apply(
     )
 
 
-def _moved(
-    conn: Connection, steps: Sequence[DueStep], now: datetime, run_id: str | None
-) -> list[DueStep]:
+def _moved(conn: Connection, steps: Sequence[DueStep], now: datetime, run_id: str | None) -> list[DueStep]:
     """Move the conversations; a step whose conversation may not move is called off."""
     moving = [step for step in steps if step.what in ("queued", "drafted", "held", "no_reply")]
     moving = [step for step in moving if step.row.appointment_id is None]

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.storage.follow_up_sql import (
     CONFIRMED_SHOWING_AHEAD,
+    LEAD_WAITS,
     LEAD_WROTE_SINCE,
     OWNER,
     ZONES,
@@ -66,8 +67,7 @@ _FACTS = text(f"""
                 THEN 'replaced_by_newer_message'
                 WHEN c.opted_out_at IS NOT NULL THEN 'lead_opted_out'
                 WHEN c.status <> 'open' THEN 'conversation_closed'
-                WHEN {LEAD_WROTE_SINCE.format(seq="m.seq")} OR c.newest_inbound_seq > c.handled_through_seq
-                THEN 'lead_replied'
+                WHEN {LEAD_WROTE_SINCE.format(seq="m.seq")} OR {LEAD_WAITS} THEN 'lead_replied'
                 WHEN {CONFIRMED_SHOWING_AHEAD} THEN 'showing_booked'
                 WHEN c.workflow_state = 'outcome' THEN 'outcome_reached'
                 WHEN o.owner IS NULL THEN 'no_owner'

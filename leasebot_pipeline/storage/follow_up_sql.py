@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-LEAD_WROTE_SINCE: Final = """
-    (EXISTS (SELECT 1 FROM "Messages" w
-              WHERE w.conversation_id = c.id AND w.direction = 'inbound' AND w.seq > {seq})
-     OR EXISTS (SELECT 1 FROM "InboundEvents" e
-                 WHERE e.platform_account_id = c.platform_account_id AND e.external_thread_id = c.external_thread_id
-                   AND e.direction = 'inbound' AND e.ingested_at IS NULL AND e.quarantined_at IS NULL))
+LEAD_LANDED: Final = """
+    EXISTS (SELECT 1 FROM "InboundEvents" e
+             WHERE e.platform_account_id = c.platform_account_id AND e.external_thread_id = c.external_thread_id
+               AND e.direction = 'inbound' AND e.ingested_at IS NULL AND e.quarantined_at IS NULL)
 """
-"""The lead has written after a message, counting what has landed and is not ingested yet."""
+"""A message of the lead has landed and is not ingested yet."""
+
+LEAD_WROTE_SINCE: Final = f"""
+    (EXISTS (SELECT 1 FROM "Messages" w
+              WHERE w.conversation_id = c.id AND w.direction = 'inbound' AND w.seq > {{seq}})
+     OR {LEAD_LANDED})
+"""
+"""The lead has written after a message."""
+
+LEAD_WAITS: Final = f"(c.newest_inbound_seq > c.handled_through_seq OR {LEAD_LANDED})"
+"""The lead wrote something that nobody has dealt with."""
 
 INBOX_READ_SINCE: Final = """
     (EXISTS (SELECT 1 FROM "AccountRuntime" r

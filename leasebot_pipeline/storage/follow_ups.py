@@ -16,6 +16,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.storage.follow_up_sql import (
     CONFIRMED_SHOWING_AHEAD,
     INBOX_READ_SINCE,
+    LEAD_WAITS,
     LEAD_WROTE_SINCE,
     ZONES,
 )
@@ -101,11 +102,7 @@ _FACTS = f"""
                 THEN 'replaced_by_newer_message'
            END AS obstacle,
            f.appointment_id IS NOT NULL AND f.stage <> 'outcome_prompt'
-             AND (c.newest_inbound_seq > c.handled_through_seq OR c.workflow_outcome IS NOT DISTINCT FROM 'human_required'
-                  OR EXISTS (SELECT 1 FROM "InboundEvents" e
-                              WHERE e.platform_account_id = c.platform_account_id
-                                AND e.external_thread_id = c.external_thread_id AND e.direction = 'inbound'
-                                AND e.ingested_at IS NULL AND e.quarantined_at IS NULL)) AS waits,
+             AND ({LEAD_WAITS} OR c.workflow_outcome IS NOT DISTINCT FROM 'human_required') AS waits,
            f.appointment_id, s.starts_at AS showing_starts_at, s.ends_at AS showing_ends_at,
            s.timezone AS showing_timezone, g.full_name AS showing_agent_name, s.unit_id AS showing_unit_id
       FROM "FollowUps" f

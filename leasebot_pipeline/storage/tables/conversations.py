@@ -113,7 +113,9 @@ conversations = Table(
         "newest_inbound_seq",
         postgresql_where=text("status = 'open' AND newest_inbound_seq > handled_through_seq"),
     ),
-    Index("idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")),
+    Index(
+        "idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")
+    ),
     Index(
         "idx_conversations_unlinked",
         "platform_account_id",

@@ -282,6 +282,7 @@ follow_ups = Table(
         "appointment_id",
         postgresql_where=text("appointment_id IS NOT NULL AND status = 'pending'"),
     ),
+    Index("idx_follow_ups_dispatch_id", "dispatch_id", postgresql_where=text("dispatch_id IS NOT NULL")),
     Index("idx_follow_ups_conversation_id", "conversation_id", "status"),
     Index(
         "idx_follow_ups_prompts",

@@ -49,6 +49,7 @@ DROP INDEX IF EXISTS idx_follow_ups_due;
 CREATE INDEX IF NOT EXISTS idx_follow_ups_due ON "FollowUps" (due_at) WHERE status = 'pending' AND handed_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_follow_ups_handed ON "FollowUps" (dispatch_id) WHERE status = 'pending' AND handed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_follow_ups_showing_pending ON "FollowUps" (appointment_id) WHERE appointment_id IS NOT NULL AND status = 'pending';
+CREATE INDEX IF NOT EXISTS idx_follow_ups_dispatch_id ON "FollowUps" (dispatch_id) WHERE dispatch_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_follow_ups_conversation_id ON "FollowUps" (conversation_id, status);
 CREATE INDEX IF NOT EXISTS idx_follow_ups_prompts ON "FollowUps" (owner_agent_id, due_at) WHERE stage = 'outcome_prompt' AND status = 'pending';
 
