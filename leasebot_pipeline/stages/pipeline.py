@@ -48,6 +48,10 @@ class PipelinePolicy:
     slots: SlotPolicy = field(default_factory=SlotPolicy)
     availability_horizon: timedelta = timedelta(days=56)
     """How far ahead weekly rules are written out as occurrences."""
+    hold: timedelta = timedelta(minutes=10)
+    """How long a time is held for a lead who has to confirm it."""
+    draft_hold: timedelta = timedelta(hours=24)
+    """How long a time is held while the reply that confirms it is a draft."""
     allow_lead_names: tuple[str, ...] = ()
     allow_lead_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
     max_message_age: timedelta | None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -13,8 +13,19 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
-from leasebot_pipeline.domain.slots_search import UnitCalendar
+from leasebot_pipeline.domain.slots import Slot
+from leasebot_pipeline.storage.calendars import Calendars, load_calendars
+
+__all__ = [
+    "Calendars",
+    "ReplyBook",
+    "StoredMessage",
+    "WaitingConversation",
+    "load_calendars",
+    "load_open_offers",
+    "load_reply_book",
+    "load_waiting",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,74 +112,6 @@ def load_waiting(
                 )
             )
     return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Calendars:
-    """Everything that decides which visits of some units can be offered."""
-
-    unit_windows: dict[UUID, list[UnitWindow]] = field(default_factory=dict)
-    assignments: dict[UUID, list[Assignment]] = field(default_factory=dict)
-    agent_windows: dict[UUID, list[AgentWindow]] = field(default_factory=dict)
-    appointments: list[Appointment] = field(default_factory=list)
-
-    def for_unit(self, unit_id: UUID) -> UnitCalendar:
-        """One unit's part, as the slot search takes it."""
-        assignments = self.assignments.get(unit_id, [])
-        agents = {assignment.agent_id for assignment in assignments}
-        return UnitCalendar(
-            unit_id,
-            self.unit_windows.get(unit_id, []),
-            assignments,
-            [window for agent in agents for window in self.agent_windows.get(agent, [])],
-            [taken for taken in self.appointments if taken.agent_id in agents or taken.unit_id == unit_id],
-        )
-
-
-_UNIT_WINDOWS = text("""
-    SELECT unit_id, starts_at, ends_at, timezone, status FROM "AvailabilitySlots"
-     WHERE unit_id = ANY(:units) AND status IN ('open', 'blocked') AND ends_at > :now AND starts_at < :until
-     ORDER BY starts_at
-""")
-_ASSIGNMENTS = text("""
-    SELECT ua.unit_id, ua.agent_id, g.full_name, ua.priority, g.timezone, ua.assignment_mode = 'active'
-      FROM "UnitAgentAssignments" ua JOIN "Agents" g ON g.id = ua.agent_id
-     WHERE ua.unit_id = ANY(:units)
-     ORDER BY ua.priority, ua.created_at
-""")
-_AGENT_WINDOWS = text("""
-    SELECT agent_id, starts_at, ends_at, timezone, status FROM "AgentAvailabilitySlots"
-     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
-     ORDER BY starts_at
-""")
-# Back over the whole current day of whichever zone: what is over counts for the daily cap.
-_APPOINTMENTS = text("""
-    SELECT agent_id, unit_id, starts_at, ends_at, status IN ('pending', 'confirmed', 'reschedule_requested') AS blocks,
-           conversation_id
-      FROM "ShowingAppointments"
-     WHERE (agent_id = ANY(:agents) OR unit_id = ANY(:units)) AND status <> 'cancelled'
-       AND starts_at > CAST(:now AS timestamptz) - interval '2 days' AND starts_at < :until
-""")
-
-
-def load_calendars(conn: Connection, units: Iterable[UUID], now: datetime, horizon: timedelta) -> Calendars:
-    """Calendars of the units and their agents from now to the horizon: four statements."""
-    unit_ids = list(set(units))
-    if not unit_ids:
-        return Calendars()
-    calendars = Calendars()
-    window = {"now": now, "until": now + horizon}
-    for row in conn.execute(_UNIT_WINDOWS, {"units": unit_ids, **window}):
-        calendars.unit_windows.setdefault(row.unit_id, []).append(UnitWindow(*row))
-    agents: set[UUID] = set()
-    for row in conn.execute(_ASSIGNMENTS, {"units": unit_ids}):
-        calendars.assignments.setdefault(row.unit_id, []).append(Assignment(*row))
-        agents.add(row.agent_id)
-    for row in conn.execute(_AGENT_WINDOWS, {"agents": list(agents), **window}):
-        calendars.agent_windows.setdefault(row.agent_id, []).append(AgentWindow(*row))
-    for row in conn.execute(_APPOINTMENTS, {"agents": list(agents), "units": unit_ids, **window}):
-        calendars.appointments.append(Appointment(*row))
-    return calendars
 
 
 _OPEN_OFFERS = text("""

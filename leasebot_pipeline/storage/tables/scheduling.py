@@ -46,7 +46,15 @@ availability_slots = Table(
     required("source", "manual"),
     optional("notes"),
     instant("created_at", now=True),
+    ref("rule_id", "AvailabilityRules", "CASCADE", nullable=True),
     CheckConstraint("ends_at > starts_at", name="availability_slots_time_chk"),
+    Index(
+        "idx_availability_slots_rule_start",
+        "rule_id",
+        "starts_at",
+        unique=True,
+        postgresql_where=text("rule_id IS NOT NULL"),
+    ),
     Index("idx_availability_slots_unit_id", "unit_id"),
     Index("idx_availability_slots_unit_time", "unit_id", "ends_at"),
 )
@@ -63,6 +71,14 @@ agent_availability_slots = Table(
     required("source", "manual"),
     optional("notes"),
     instant("created_at", now=True),
+    ref("rule_id", "AvailabilityRules", "CASCADE", nullable=True),
+    Index(
+        "idx_agent_availability_slots_rule_start",
+        "rule_id",
+        "starts_at",
+        unique=True,
+        postgresql_where=text("rule_id IS NOT NULL"),
+    ),
     one_of("agent_availability_slots_status_chk", "status", "available", "unavailable"),
     CheckConstraint("ends_at > starts_at", name="agent_availability_slots_time_chk"),
     ExcludeConstraint(
@@ -73,6 +89,7 @@ agent_availability_slots = Table(
         where=text("status = 'available'"),
     ),
     Index("idx_agent_availability_slots_agent_id", "agent_id", "starts_at"),
+    Index("idx_agent_availability_slots_agent_end", "agent_id", "ends_at"),
     Index("idx_agent_availability_slots_status", "status", "starts_at"),
 )
 
@@ -95,8 +112,29 @@ availability_rules = Table(
     CheckConstraint("num_nonnulls(unit_id, agent_id) = 1", name="availability_rules_owner_chk"),
     CheckConstraint("day_of_week BETWEEN 0 AND 6", name="availability_rules_day_chk"),
     CheckConstraint("end_time > start_time", name="availability_rules_time_chk"),
+    CheckConstraint("valid_until >= valid_from", name="availability_rules_dates_chk"),
+    CheckConstraint(
+        "(unit_id IS NOT NULL AND status IN ('open', 'blocked'))"
+        " OR (agent_id IS NOT NULL AND status IN ('available', 'unavailable'))",
+        name="availability_rules_status_chk",
+    ),
     Index("idx_availability_rules_unit_id", "unit_id"),
     Index("idx_availability_rules_agent_id", "agent_id"),
+)
+
+calendar_feeds = Table(
+    "CalendarFeeds",
+    metadata,
+    uuid_key(),
+    ref("agent_id", "Agents", "CASCADE"),
+    required("token_hash"),
+    optional("created_by"),
+    instant("created_at", now=True),
+    instant("revoked_at"),
+    instant("last_read_at"),
+    Index(
+        "idx_calendar_feeds_agent_id", "agent_id", unique=True, postgresql_where=text("revoked_at IS NULL")
+    ),
 )
 
 showing_appointments = Table(
