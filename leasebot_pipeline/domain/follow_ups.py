@@ -173,6 +173,15 @@ class PolicyChange:
         return replace(defaults, **values)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUpWork:
+    """What waits for a run of a platform. ``next_due_at`` is the next step whose time has not come yet."""
+
+    due: int = 0
+    to_plan: int = 0
+    next_due_at: datetime | None = None
+
+
 def first_step(policy: FollowUpPolicy) -> FollowUpStep:
     """The step a new silence begins with."""
     return FollowUpStep.FOLLOW_UP_1 if policy.maximum else FollowUpStep.NO_REPLY

@@ -24,6 +24,7 @@ from leasebot_pipeline.domain.follow_ups import (
     MOST_OVERDUE,
     FollowUpPolicy,
     FollowUpStep,
+    FollowUpWork,
     StopReason,
     due_at,
     first_step,
@@ -42,6 +43,7 @@ from leasebot_pipeline.stages import follow_up_rows
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import (
     audit,
+    follow_up_checks,
     follow_up_plans,
     follow_up_policies,
     follow_up_stops,
@@ -53,7 +55,7 @@ from leasebot_pipeline.storage import (
 )
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.follow_up_plans import PlannedStep, SentReply
-from leasebot_pipeline.storage.follow_ups import Allowed, DueRow, FollowUpWork
+from leasebot_pipeline.storage.follow_ups import Allowed, DueRow
 from leasebot_pipeline.storage.showing_steps import ShowingStepRow
 from leasebot_pipeline.storage.transitions import Actor, TransitionRequest
 
@@ -64,14 +66,31 @@ PLAN_AFTER = timedelta(minutes=1)
 What = Literal["queued", "drafted", "held", "no_reply", "prompted", "stopped", "postponed", "waits"]
 
 
-def pending_work(pipeline: Pipeline, platform: Platform) -> FollowUpWork:
+def pending_work(pipeline: Pipeline, platform: Platform, plan_after: timedelta = PLAN_AFTER) -> FollowUpWork:
     """What waits for a run: due steps, silences and showings to plan."""
     now = pipeline.clock()
     with pipeline.engine.connect() as conn:
         by_account = follow_up_policies.policies(conn, platform, pipeline.policy.follow_ups)
-        work = follow_ups.pending_work(conn, platform, Allowed.by(by_account), now, now - PLAN_AFTER)
+        work = follow_ups.pending_work(conn, platform, Allowed.by(by_account), now, now - plan_after)
         showings = showing_steps.pending_work(conn, platform, now)
     return replace(work, to_plan=work.to_plan + showings)
+
+
+def stored_steps(
+    pipeline: Pipeline, platform: Platform, *, overdue_after: timedelta, settled_within: timedelta
+) -> list[dict[str, object]]:
+    """Open and lately settled steps, as the quality suite looks at them."""
+    now = pipeline.clock()
+    with pipeline.engine.connect() as conn:
+        by_account = follow_up_policies.policies(conn, platform, pipeline.policy.follow_ups)
+        return follow_up_checks.load_steps(
+            conn,
+            platform,
+            Allowed.by(by_account),
+            now=now,
+            overdue_before=now - overdue_after,
+            settled_after=now - settled_within,
+        )
 
 
 # ---- planning
@@ -117,7 +136,8 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
         audit.record(
             conn, [follow_up_rows.planned_entry(*pair, platform=platform, run_id=run_id) for pair in planned]
         )
-        crash_point("follow_up.plan_before_commit")
+        crash_point("follow_up.before_commit")
+    crash_point("follow_up.after_commit")
     with pipeline.engine.begin() as conn:
         showings, called_off = _plan_showings(conn, pipeline, platform, by_account, now, run_id)
     return PlanResult(
@@ -213,24 +233,20 @@ def _plan_showings(
     for showing in showing_steps.unplanned(conn, platform, now, BATCH):
         policy = by_account[showing.platform_account_id]
         tz = first_zone(showing.timezone, *showing.zones, pipeline.policy.follow_up_zone)
-        for step in steps_of(
-            showing.starts_at,
-            showing.ends_at,
-            now,
-            policy.quiet_hours,
-            tz,
-            reminders=policy.reminders,
-        ):
-            rows.append(
-                ShowingStepRow(
-                    showing.conversation_id,
-                    step.step.value,
-                    step.due_at,
-                    showing.agent_id,
-                    showing.id,
-                    showing.starts_at,
-                )
+        due_steps = steps_of(
+            showing.starts_at, showing.ends_at, now, policy.quiet_hours, tz, reminders=policy.reminders
+        )
+        rows += [
+            ShowingStepRow(
+                showing.conversation_id,
+                step.step.value,
+                step.due_at,
+                showing.agent_id,
+                showing.id,
+                showing.starts_at,
             )
+            for step in due_steps
+        ]
     return showing_steps.store(conn, rows, now), len(stopped)
 
 

@@ -17,6 +17,8 @@ CRASH_POINTS: Final[dict[str, str]] = {
     "availability.before_commit": "a calendar's rules and occurrences are written but not committed",
     "decide.before_commit": "the decision and its effects are written but not committed",
     "decide.after_commit": "the decision and its outbox row are stored; nothing is claimed",
+    "follow_up.before_commit": "steps, their texts and conversations are written but not committed",
+    "follow_up.after_commit": "steps and their outbox rows are stored; nothing is claimed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",
     "dispatch.before_click": "the intent is committed; the click has not happened",
     "dispatch.after_click": "the reply was clicked and seen; the receipt is not stored",

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.domain.follow_ups import FollowUpPolicy
+from leasebot_pipeline.domain.follow_ups import FollowUpPolicy, FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.storage.follow_up_sql import (
     CONFIRMED_SHOWING_AHEAD,
@@ -42,7 +42,7 @@ class Allowed:
         return {"following": list(self.following), "reminding": list(self.reminding)}
 
 
-_READY = f"""
+READY = f"""
     f.status = 'pending' AND f.handed_at IS NULL AND f.due_at <= :now AND a.platform = :platform
     AND CASE WHEN f.stage = 'outcome_prompt' THEN true
              ELSE a.is_active
@@ -113,7 +113,7 @@ _FACTS = f"""
       LEFT JOIN "Listings" l ON l.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = COALESCE(s.unit_id, l.unit_id)
 """
-_DUE = text(f"{_FACTS} WHERE {_READY} ORDER BY f.due_at, f.id LIMIT :limit")
+_DUE = text(f"{_FACTS} WHERE {READY} ORDER BY f.due_at, f.id LIMIT :limit")
 _AGAIN = text(f"{_FACTS} WHERE f.id = ANY(:ids)")
 _LOCK = text("""
     SELECT f.id FROM "FollowUps" f JOIN "Conversations" c ON c.id = f.conversation_id
@@ -212,20 +212,11 @@ def discarded(conn: Connection, platform: Platform, limit: int) -> list[UUID]:
     return list(conn.execute(_UNSENT, {"platform": platform.value, "limit": limit}).scalars())
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUpWork:
-    """What waits for a run of a platform. ``next_due_at`` is the next step whose time has not come yet."""
-
-    due: int = 0
-    to_plan: int = 0
-    next_due_at: datetime | None = None
-
-
 _WORK = text(f"""
     SELECT (SELECT count(*) FROM (
               SELECT 1 FROM "FollowUps" f JOIN "Conversations" c ON c.id = f.conversation_id
                 JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
-               WHERE {_READY} LIMIT 10000) ready) AS due,
+               WHERE {READY} LIMIT 10000) ready) AS due,
            (SELECT count(*) FROM (
               SELECT 1 FROM "OutboundDispatches" d
                WHERE d.platform = :platform AND d.state = 'sent' AND d.silence_seen_at IS NULL AND d.sent_at <= :plan_before
