@@ -46,6 +46,7 @@ class StopReason(StrEnum):
     NO_OWNER = "no_owner"
     REFUSED = "transition_refused"
     SHOWING_CHANGED = "showing_changed"
+    DISABLED = "disabled"
 
 
 MOST_OVERDUE: Final = timedelta(days=7)

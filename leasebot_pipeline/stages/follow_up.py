@@ -44,9 +44,9 @@ from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import (
     audit,
     follow_up_checks,
+    follow_up_ends,
     follow_up_plans,
     follow_up_policies,
-    follow_up_stops,
     follow_ups,
     policies,
     showing_steps,
@@ -113,7 +113,7 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
     now = pipeline.clock()
     with pipeline.engine.begin() as conn:
         by_account = follow_up_policies.policies(conn, platform, pipeline.policy.follow_ups)
-        stopped = _stop_discarded(conn, platform, now, run_id)
+        stopped = _stop_ended(conn, platform, Allowed.by(by_account), now, run_id)
         replies = follow_up_plans.lock_sent_replies(conn, platform, now, BATCH)
         reasons: Counter[str] = Counter()
         steps: dict[UUID, tuple[SentReply, PlannedStep]] = {}
@@ -129,7 +129,7 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
             completed = follow_up_plans.complete_sent(conn, seen, now)
             follow_up_plans.mark_seen(conn, seen, now)
         replaced = [reply.pending_id for reply, _ in steps.values() if reply.pending_id is not None]
-        follow_up_stops.stop_steps(conn, replaced, [StopReason.REPLACED] * len(replaced), now, run_id=run_id)
+        follow_up_ends.call_off(conn, replaced, [StopReason.REPLACED] * len(replaced), now, run_id)
         stored = follow_up_plans.store_steps(conn, [step for _, step in steps.values()], now)
         planned = [pair for identity, pair in steps.items() if identity in stored]
         transitions.transition(conn, _columns(replies, planned, run_id), now)
@@ -209,10 +209,14 @@ def _request(reply: SentReply, patch: WorkflowPatch, trigger: str, run_id: str |
     )
 
 
-def _stop_discarded(conn: Connection, platform: Platform, now: datetime, run_id: str | None) -> int:
-    """Steps whose text a person discarded end there."""
+def _stop_ended(
+    conn: Connection, platform: Platform, allowed: Allowed, now: datetime, run_id: str | None
+) -> int:
+    """Steps whose text a person discarded end there, and those of accounts that follow up no more."""
     gone = follow_ups.discarded(conn, platform, BATCH)
-    return len(follow_up_stops.stop_steps(conn, gone, [StopReason.NOT_SENT] * len(gone), now, run_id=run_id))
+    off = follow_ups.switched_off(conn, platform, allowed, BATCH)
+    reasons = [StopReason.NOT_SENT] * len(gone) + [StopReason.DISABLED] * len(off)
+    return len(follow_up_ends.call_off(conn, [*gone, *off], reasons, now, run_id))
 
 
 def _plan_showings(
@@ -225,8 +229,8 @@ def _plan_showings(
 ) -> tuple[int, int]:
     """Steps of showings; (stored, called off). First what no longer fits goes, so that a moved one comes anew."""
     obsolete = showing_steps.obsolete(conn, platform, BATCH)
-    stopped = follow_up_stops.stop_steps(
-        conn, obsolete.stop, [StopReason.SHOWING_CHANGED] * len(obsolete.stop), now, run_id=run_id
+    stopped = follow_up_ends.call_off(
+        conn, obsolete.stop, [StopReason.SHOWING_CHANGED] * len(obsolete.stop), now, run_id
     )
     showing_steps.answered(conn, obsolete.answered, now)
     rows = []
@@ -435,12 +439,12 @@ def apply(
         stands = [step for step in steps if step.row.id in unchanged]
         stands = _moved(conn, stands, now, run_id)
         stopping = [step for step in stands if step.what == "stopped"]
-        follow_up_stops.stop_steps(
+        follow_up_ends.call_off(
             conn,
             [step.row.id for step in stopping],
             [step.reason or StopReason.NOT_SENT for step in stopping],
             now,
-            run_id=run_id,
+            run_id,
         )
         follow_ups.postpone(
             conn,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from leasebot_pipeline.domain.follow_ups import StopReason, first_zone, outside_quiet_hours, quiet_from
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import follow_up_guard, follow_up_policies, follow_up_stops
+from leasebot_pipeline.storage import follow_up_ends, follow_up_guard, follow_up_policies
 
 
 def hold_back(
@@ -20,12 +20,12 @@ def hold_back(
     if not waiting:
         return 0
     stopped = [text for text in waiting if text.pending and text.reason is not None]
-    follow_up_stops.stop_steps(
+    follow_up_ends.call_off(
         conn,
         [text.id for text in stopped],
         [StopReason(text.reason or "") for text in stopped],
         now,
-        run_id=run_id,
+        run_id,
     )
     follow_up_guard.withdraw(conn, [text.dispatch_id for text in waiting if not text.pending], now)
     late = [text for text in waiting if text.reason is None]

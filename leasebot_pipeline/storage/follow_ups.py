@@ -142,6 +142,26 @@ def lock_unchanged(conn: Connection, seen: Sequence[DueRow], now: datetime) -> s
     return {row["id"] for row in rows if DueRow(**row) == before[row["id"]]}
 
 
+_SWITCHED_OFF = """
+    f.status = 'pending' AND f.stage <> 'outcome_prompt' AND a.platform = :platform
+    AND NOT CASE WHEN f.appointment_id IS NULL THEN a.id = ANY(:following) ELSE a.id = ANY(:reminding) END
+    AND NOT EXISTS (SELECT 1 FROM "OutboundDispatches" d
+                     WHERE d.id = f.dispatch_id AND d.state IN ('claimed', 'sending', 'unknown', 'sent'))
+"""
+_OFF = text(f"""
+    SELECT f.id FROM "FollowUps" f
+      JOIN "Conversations" c ON c.id = f.conversation_id
+      JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+     WHERE {_SWITCHED_OFF} ORDER BY f.id LIMIT :limit
+""")
+
+
+def switched_off(conn: Connection, platform: Platform, allowed: Allowed, limit: int) -> list[UUID]:
+    """Steps of accounts whose follow-ups or reminders were switched off since they were planned."""
+    parameters = {"platform": platform.value, "limit": limit, **allowed.parameters()}
+    return list(conn.execute(_OFF, parameters).scalars())
+
+
 _DRAFTS = text("""
     INSERT INTO "Messages"
            (id, conversation_id, sender_type, sender_agent_id, external_message_id, direction, channel, body, metadata, sent_at, created_at)
@@ -224,7 +244,11 @@ _WORK = text(f"""
          + (SELECT count(*) FROM (
               SELECT 1 FROM "FollowUps" f JOIN "OutboundDispatches" d ON d.id = f.dispatch_id
                WHERE f.status = 'pending' AND f.handed_at IS NOT NULL AND d.platform = :platform AND d.state = 'cancelled'
-               LIMIT 10000) gone) AS to_plan,
+               LIMIT 10000) gone)
+         + (SELECT count(*) FROM (
+              SELECT 1 FROM "FollowUps" f JOIN "Conversations" c ON c.id = f.conversation_id
+                JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+               WHERE {_SWITCHED_OFF} LIMIT 10000) off) AS to_plan,
            (SELECT min(f.due_at) FROM "FollowUps" f JOIN "Conversations" c ON c.id = f.conversation_id
               JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
              WHERE f.status = 'pending' AND f.handed_at IS NULL AND f.due_at > :now AND a.platform = :platform) AS next_due_at

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.storage import follow_up_replies, opt_outs
+from leasebot_pipeline.storage import follow_up_ends, opt_outs
 
 _LOAD = text("""
     SELECT e.id, e.platform_account_id, e.platform, e.external_thread_id, e.external_message_id, e.identity_source,
@@ -192,7 +192,7 @@ def ingest_events(
     conn.execute(_MARK_INGESTED, {"ids": ids, "now": now})
     conn.execute(_WATERMARKS, {"messages": messages, "now": now})
     opt_outs.inherit(conn, conversations)
-    follow_up_replies.lead_wrote(conn, messages, now, run_id)
+    follow_up_ends.lead_wrote(conn, messages, now, run_id)
     p50, p95 = conn.execute(_LATENCY, {"ids": ids, "now": now}).one()
     return Ingested(
         events=len(ids),

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.follow_ups import StopReason
-from leasebot_pipeline.storage import audit, follow_up_stops
+from leasebot_pipeline.storage import audit, follow_up_ends, follow_up_stops
 
 # The lead is known by the platform's own id where it tells one; else only the thread is.
 _RECORD = text("""
@@ -63,7 +63,10 @@ def record(
     conversations = [row.id for row in rows]
     if not conversations:
         return []
-    follow_up_stops.stop(conn, conversations, StopReason.OPTED_OUT, now, run_id=run_id, showings=True)
+    stopped = follow_up_stops.stop(
+        conn, conversations, StopReason.OPTED_OUT, now, run_id=run_id, showings=True
+    )
+    follow_up_ends.say_cancelled(conn, stopped, now, run_id)
     conn.execute(_WITHDRAW, {"conversations": conversations, "now": now})
     audit.record(
         conn,

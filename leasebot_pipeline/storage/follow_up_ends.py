@@ -1,4 +1,7 @@
-"""A lead who had been silent wrote: in the transaction that stores the message, everything planned stops."""
+"""Steps that end before they were taken, together with what their conversations say about them.
+
+A lead who writes ends everything in the transaction that stores the message.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,54 @@ from leasebot_pipeline.domain.follow_ups import StopReason
 from leasebot_pipeline.domain.workflow import WorkflowState
 from leasebot_pipeline.domain.workflow_changes import WorkflowPatch
 from leasebot_pipeline.storage import follow_up_stops, transitions
+from leasebot_pipeline.storage.follow_up_stops import StoppedStep
 from leasebot_pipeline.storage.transitions import TransitionRequest
+
+_SAYS_DUE = text("""
+    SELECT DISTINCT c.id FROM unnest(CAST(:conversations AS uuid[]), CAST(:stages AS text[])) AS s(id, stage)
+      JOIN "Conversations" c ON c.id = s.id AND c.follow_up_stage = s.stage AND c.follow_up_status = 'pending'
+     WHERE NOT EXISTS (SELECT 1 FROM "FollowUps" f
+                        WHERE f.conversation_id = c.id AND f.stage = c.follow_up_stage AND f.status = 'pending')
+     ORDER BY c.id
+""")
+
+
+def call_off(
+    conn: Connection,
+    steps: Sequence[UUID],
+    reasons: Sequence[StopReason],
+    now: datetime,
+    run_id: str | None = None,
+) -> list[StoppedStep]:
+    """Call off steps, each with its reason; a conversation that said such a step is due says it is cancelled."""
+    stopped = follow_up_stops.stop_steps(conn, steps, reasons, now, run_id=run_id)
+    say_cancelled(conn, stopped, now, run_id)
+    return stopped
+
+
+def say_cancelled(
+    conn: Connection, stopped: Sequence[StoppedStep], now: datetime, run_id: str | None = None
+) -> None:
+    """Bring the conversations' own columns in line with steps that were stopped."""
+    silent = [step for step in stopped if step.appointment_id is None]
+    if not silent:
+        return
+    parameters = {
+        "conversations": [step.conversation_id for step in silent],
+        "stages": [step.stage for step in silent],
+    }
+    requests = [
+        TransitionRequest(
+            conversation,
+            WorkflowPatch(follow_up_status=FollowUpStatus.CANCELLED),
+            source="follow_up",
+            trigger="follow_up_stopped",
+            run_id=run_id,
+        )
+        for conversation in conn.execute(_SAYS_DUE, parameters).scalars()
+    ]
+    transitions.transition(conn, requests, now)
+
 
 # Only messages that wait count: history that is landed late is no reply.
 _WROTE = text("""
