@@ -268,6 +268,41 @@ def pending_work(
     return FollowUpWork(*conn.execute(_WORK, parameters).one())
 
 
+@dataclass(frozen=True, slots=True)
+class OutcomePrompt:
+    """A showing that is over and whose outcome its agent has not told yet."""
+
+    id: UUID
+    appointment_id: UUID
+    conversation_id: UUID
+    agent_id: UUID | None
+    lead_name: str | None
+    unit_label: str
+    starts_at: datetime
+    ends_at: datetime
+    asked_at: datetime
+
+
+_PROMPTS = text("""
+    SELECT f.id, f.appointment_id, f.conversation_id, f.owner_agent_id AS agent_id, c.lead_name,
+           concat_ws(' ', u.property_name, u.unit_number) AS unit_label, s.starts_at, s.ends_at, f.handed_at AS asked_at
+      FROM "FollowUps" f
+      JOIN "ShowingAppointments" s ON s.id = f.appointment_id
+      JOIN "Conversations" c ON c.id = f.conversation_id
+      JOIN "Units" u ON u.id = s.unit_id
+     WHERE f.stage = 'outcome_prompt' AND f.status = 'pending' AND f.handed_at IS NOT NULL AND s.status = 'confirmed'
+       AND (CAST(:agent AS uuid) IS NULL OR f.owner_agent_id = :agent)
+     ORDER BY f.due_at, f.id
+     LIMIT :limit
+""")
+
+
+def open_prompts(conn: Connection, agent: UUID | None = None, limit: int = 200) -> list[OutcomePrompt]:
+    """Showings an agent (or anybody) should tell the outcome of, longest ago first."""
+    rows = conn.execute(_PROMPTS, {"agent": agent, "limit": limit}).mappings()
+    return [OutcomePrompt(**row) for row in rows]
+
+
 def _json(rows: Sequence[Row]) -> str:
     return json.dumps([dict(row) for row in rows], default=_plain)
 
