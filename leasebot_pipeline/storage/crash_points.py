@@ -17,6 +17,7 @@ CRASH_POINTS: Final[dict[str, str]] = {
     "availability.before_commit": "a calendar's rules and occurrences are written but not committed",
     "decide.before_commit": "the decision and its effects are written but not committed",
     "decide.after_commit": "the decision and its outbox row are stored; nothing is claimed",
+    "book.before_commit": "a showing is held, booked or moved, with all that follows, but not committed",
     "follow_up.before_commit": "steps, their texts and conversations are written but not committed",
     "follow_up.after_commit": "steps and their outbox rows are stored; nothing is claimed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",

@@ -1,15 +1,16 @@
-"""What must always hold of follow-ups, reminders and opt-outs: name, sentence, query (see ``invariants``)."""
+"""Invariants of follow-ups, reminders and opt-outs."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from leasebot_pipeline.storage.follow_up_sql import INBOX_READ_SINCE
+from leasebot_pipeline.storage.invariant import Invariant
 
 _OUT: Final = "d.state IN ('sending', 'sent', 'unknown')"
 
-FOLLOW_UP_INVARIANTS: Final[tuple[tuple[str, str, str], ...]] = (
-    (
+FOLLOW_UP_INVARIANTS: Final[tuple[Invariant, ...]] = (
+    Invariant(
         "follow_up_once",
         "One silence gets each follow-up once, one showing each reminder once.",
         f"""
@@ -19,7 +20,7 @@ FOLLOW_UP_INVARIANTS: Final[tuple[tuple[str, str, str], ...]] = (
          GROUP BY f.conversation_id, f.appointment_id, f.stage, f.after_seq, f.about_starts_at HAVING count(*) > 1
         """,
     ),
-    (
+    Invariant(
         "follow_up_in_thread_once",
         "A follow-up or reminder that was sent once stands in its thread once.",
         rf"""
@@ -36,7 +37,7 @@ FOLLOW_UP_INVARIANTS: Final[tuple[tuple[str, str, str], ...]] = (
          GROUP BY t.conversation_id, t.body, t.clicks HAVING count(*) > t.clicks
         """,
     ),
-    (
+    Invariant(
         "no_follow_up_after_reply",
         "No follow-up goes to a lead who had already answered.",
         f"""
@@ -47,7 +48,7 @@ FOLLOW_UP_INVARIANTS: Final[tuple[tuple[str, str, str], ...]] = (
          WHERE {_OUT} AND f.appointment_id IS NULL AND m.created_at < d.sending_at
         """,
     ),
-    (
+    Invariant(
         "opted_out_not_written",
         "Nothing leaves by itself for a lead who asked not to be written to.",
         f"""
@@ -59,7 +60,7 @@ FOLLOW_UP_INVARIANTS: Final[tuple[tuple[str, str, str], ...]] = (
                               AND l.actor_type IN ('admin', 'agent', 'user') AND l.created_at > c.opted_out_at)
         """,
     ),
-    (
+    Invariant(
         "silent_lead_not_forgotten",
         "Each step of a silence is taken in time once its inbox was read.",
         f"""
@@ -71,7 +72,7 @@ FOLLOW_UP_INVARIANTS: Final[tuple[tuple[str, str, str], ...]] = (
            AND f.due_at < :now - CAST(:decision_bound AS interval) AND {INBOX_READ_SINCE.format(since="f.due_at")}
         """,
     ),
-    (
+    Invariant(
         "conversation_knows_its_step",
         "A conversation that says a follow-up is due has that step, and a stopped one says so.",
         """
