@@ -18,7 +18,7 @@ GROUP: Final = "dispatch"
 
 @dg.asset(
     partitions_def=PLATFORMS,
-    deps=[reply_decisions],
+    deps=[reply_decisions, dg.AssetKey("follow_ups")],
     group_name=GROUP,
     owners=OWNERS,
     kinds={"playwright", "postgres", "python"},

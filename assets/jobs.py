@@ -31,6 +31,14 @@ OUTBOX_DISPATCH: Final = dg.define_asset_job(
     run_tags=_MAX_RUNTIME,
     description="Send what is due on one platform: retries, approved drafts, replies of people.",
 )
+FOLLOW_UP: Final = dg.define_asset_job(
+    "follow_up",
+    selection=dg.AssetSelection.assets("follow_ups", "outbound_dispatches"),
+    partitions_def=PLATFORMS,
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Follow-ups, reminders and questions to agents that are due on one platform, and what they send.",
+)
 LISTING_SYNC: Final = dg.define_asset_job(
     "listing_sync",
     selection=dg.AssetSelection.assets("listings"),

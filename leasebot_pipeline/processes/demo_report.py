@@ -41,6 +41,7 @@ def build(
         "answered": sum(bool(lead.received) for lead in leads),
         "duplicates": duplicates(leads, clicked),
         "lost": lost_inbound(leads, inbound) + lost_outbound(leads, clicked),
+        "followUps": demo_figures.follow_up_figures(conn),
         "latencySeconds": {"p50": percentile(latencies, 0.5), "p95": percentile(latencies, 0.95)},
         "dagsterRuns": dagster_runs,
         "checks": checks,

@@ -14,6 +14,7 @@ from leasebot_pipeline.settings.browser import (
     PlatformSettings,
     RpaSettings,
 )
+from leasebot_pipeline.settings.follow_ups import FollowUpSettings
 from leasebot_pipeline.settings.server import (
     ApiSettings,
     AuthSettings,
@@ -40,6 +41,7 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "invite": InviteSettings,
     "worker": WorkerSettings,
     "showings": ShowingSettings,
+    "follow_ups": FollowUpSettings,
     "ai": AiSettings,
     "bootstrap": BootstrapSettings,
     "rpa": RpaSettings,

@@ -17,6 +17,7 @@ from leasebot_pipeline.settings.browser import (
     RpaSettings,
 )
 from leasebot_pipeline.settings.catalogue import Variable, catalogue
+from leasebot_pipeline.settings.follow_ups import FollowUpSettings
 from leasebot_pipeline.settings.rules import is_placeholder
 from leasebot_pipeline.settings.server import (
     ApiSettings,
@@ -61,6 +62,7 @@ class Settings(BaseModel):
     invite: InviteSettings
     worker: WorkerSettings
     showings: ShowingSettings
+    follow_ups: FollowUpSettings
     ai: AiSettings
     bootstrap: BootstrapSettings
     rpa: RpaSettings

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from leasebot_pipeline.domain.decisions import (
     ComposeOptions,
     DecisionInput,
+    Intent,
     Outcome,
     Verdict,
     WorkflowOutcome,
 )
-from leasebot_pipeline.domain.eligibility import compose, rule_intents
+from leasebot_pipeline.domain.eligibility import compose, policy_intent, rule_intents
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import LeadGate, PlatformPolicy
 from leasebot_pipeline.domain.readings import Direction
@@ -35,9 +36,12 @@ from leasebot_pipeline.domain.workflow import (
 )
 from leasebot_pipeline.stages import decide_rows
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, decisions, policies, waiting
+from leasebot_pipeline.storage import audit, decisions, opt_outs, policies, waiting
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.waiting import Calendars, ReplyBook, WaitingConversation
+
+RECENT_OUTBOUND = timedelta(days=14)
+"""A lead who "follows up" answers something we sent this recently; drafts are no part of the history (G-61)."""
 
 # Beyond what is offered, so that the provider can match a lead's own proposal.
 _CANDIDATES = 12
@@ -173,6 +177,9 @@ def apply(
                 transitions=decide_rows.transition_requests(stands, run_id),
                 now=now,
             )
+            opt_outs.record(
+                conn, {i.conversation.id: i.inbound_message_id for i in stands if _opts_out(i)}, now, run_id
+            )
         crash_point("decide.before_commit")
     crash_point("decide.after_commit")
     outcomes = [item.outcome.outcome for item in stands]
@@ -186,6 +193,11 @@ def apply(
         refused=sum(str(item.id) in refused for item in stands),
         raced=len(planned) - len(stands),
     )
+
+
+def _opts_out(item: PlannedDecision) -> bool:
+    """Whether the lead asked not to be written to any more."""
+    return policy_intent(item.input, item.verdict) is Intent.UNSUBSCRIBE
 
 
 class _SlotFinder:
@@ -237,7 +249,11 @@ def _input(
         history=tuple((message.direction, message.body) for message in history),
         slots=slots,
         open_offer=open_offer,
-        has_recent_outbound=any(message.direction is Direction.OUTBOUND for message in history),
+        has_recent_outbound=any(
+            message.direction is Direction.OUTBOUND
+            and now - (message.sent_at or message.created_at) <= RECENT_OUTBOUND
+            for message in history
+        ),
         last_intent=conversation.last_intent,
         workflow_state=conversation.workflow_state,
         workflow_outcome=conversation.workflow_outcome,
@@ -263,7 +279,9 @@ def _planned(
     template = book.template(account, rule.template_name if rule else None)
     outcome = compose(asked, verdict, policy, rule, template, options)
     if outcome.outcome in ("send", "draft"):
-        if conversation.delivery_unknown:
+        if conversation.opted_out:
+            outcome = _held(outcome, "escalate_lead_opted_out")
+        elif conversation.delivery_unknown:
             outcome = _held(outcome, "escalate_delivery_unknown")
         elif asked.age_s is not None and asked.age_s > history_bound_s:
             outcome = _held(outcome, "escalate_message_too_old")

@@ -27,6 +27,7 @@ from leasebot_pipeline.domain.readings import (
 )
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages.dispatch_audit import failure_entries, sent_entries
+from leasebot_pipeline.stages.follow_up_hold import hold_back
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.visits import Lease, account_ref, expire_dead_workers, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, audit, outbox, policies
@@ -78,6 +79,7 @@ def dispatch(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Disp
         counts["requeued"], counts["unknown"] = outbox.expire_claims(conn, platform, now)
         by_account = policies.account_policies(conn, platform, pipeline.policy.default_send_mode)
         counts["held"] = outbox.demote_disallowed(conn, platform, by_account, now)
+        hold_back(pipeline, conn, platform, now, run_id)
         due = outbox.accounts_with_due(conn, platform, now)
         rows = [row for row in accounts_runtime.accounts(conn, platform) if row.state.id in due]
     left: list[str] = []
@@ -136,7 +138,9 @@ def _send_next(lease: Lease, send: Sender, run_id: str | None, counts: Counter[s
                 conn, claim, lease.owner, baseline, pipeline.clock(), pipeline.policy.claim_ttl
             )
         if not ours:
-            raise PlatformFailure("ACCOUNT_BUSY", "the reply was taken over or its account switched off")
+            raise PlatformFailure(
+                "ACCOUNT_BUSY", "the reply was taken over, its account switched off, or its reason is gone"
+            )
         crash_point("dispatch.before_click")
 
     receipt: DeliveryReceipt | None = None

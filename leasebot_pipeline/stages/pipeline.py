@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.decisions import DecisionProvider
+from leasebot_pipeline.domain.follow_ups import FollowUpPolicy
 from leasebot_pipeline.domain.pacing import DEFAULT_PACES, Pace
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
@@ -55,6 +56,10 @@ class PipelinePolicy:
     allow_lead_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
     max_message_age: timedelta | None = None
     ingest_p95_target_ms: int = 60_000
+    follow_ups: FollowUpPolicy = field(default_factory=FollowUpPolicy)
+    """Defaults of accounts that say nothing else."""
+    follow_up_zone: str = "America/New_York"
+    """Zone of the quiet hours where neither lead nor unit nor agent tells one."""
     paces: Mapping[Platform, Pace] = field(default_factory=lambda: dict(DEFAULT_PACES))
 
 

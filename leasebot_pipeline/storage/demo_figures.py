@@ -92,3 +92,19 @@ _OPEN_WORK = text("""
 def open_work(conn: Connection) -> int:
     """How many events, conversations and replies still wait for the pipeline."""
     return int(conn.execute(_OPEN_WORK).scalar_one())
+
+
+_FOLLOW_UPS = text("""
+    SELECT count(*) FILTER (WHERE f.due_at <= :now OR f.handed_at IS NOT NULL) AS due,
+           count(*) FILTER (WHERE d.state = 'sent') AS sent,
+           count(*) FILTER (WHERE f.status = 'cancelled') AS stopped
+      FROM "FollowUps" f LEFT JOIN "OutboundDispatches" d ON d.id = f.dispatch_id
+     WHERE f.appointment_id IS NULL
+""")
+
+
+def follow_up_figures(conn: Connection, now: datetime | None = None) -> dict[str, int]:
+    """Steps of silences: how many came due, how many texts are proven sent, how many were called off."""
+    moment = now or conn.execute(text("SELECT now()")).scalar_one()
+    row = conn.execute(_FOLLOW_UPS, {"now": moment}).one()
+    return {"due": row.due, "sent": row.sent, "stopped": row.stopped}

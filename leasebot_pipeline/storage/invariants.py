@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.storage.invariant import Invariant
+from leasebot_pipeline.storage.invariants_follow_ups import FOLLOW_UP_INVARIANTS
 from leasebot_pipeline.storage.invariants_showings import SHOWING_INVARIANTS
 from leasebot_pipeline.storage.observability.audits import CRITICAL_ACTIONS
 
@@ -89,6 +90,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
          WHERE {_OUT} AND NOT CASE d.purpose
                  WHEN 'decision' THEN COALESCE(x.outcome = 'send', false) OR {_APPROVED}
                  WHEN 'follow_up' THEN EXISTS (SELECT 1 FROM "FollowUps" f WHERE f.dispatch_id = d.id) OR {_APPROVED}
+                 WHEN 'reminder' THEN EXISTS (SELECT 1 FROM "FollowUps" f WHERE f.dispatch_id = d.id) OR {_APPROVED}
                  ELSE {_BY_PERSON} END
         """,
     ),
@@ -127,7 +129,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
                 ORDER BY l.created_at DESC LIMIT 1) p ON true
          WHERE {_OUT}
            AND (COALESCE(p.details ->> 'isActive' = 'false', false)
-             OR (d.purpose IN ('decision', 'follow_up') AND NOT {_APPROVED}
+             OR (d.purpose IN ('decision', 'follow_up', 'reminder') AND NOT {_APPROVED}
                  AND (COALESCE(p.details ->> 'effectiveSendMode' = 'draft_only', false)
                    OR COALESCE(x.policy ->> 'sendMode' <> 'auto_send', false)
                    OR COALESCE(x.policy ->> 'isActive' = 'false', false))))
@@ -244,6 +246,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         """,
     ),
     *SHOWING_INVARIANTS,
+    *FOLLOW_UP_INVARIANTS,
 )
 
 

@@ -20,6 +20,7 @@ from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 from leasebot_pipeline.domain.policy import PlatformPolicy
 from leasebot_pipeline.domain.readings import DeliveryReceipt, SendBaseline
+from leasebot_pipeline.storage import follow_up_guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ _DEMOTE = text("""
            error_code = CASE WHEN a.is_active THEN 'policy_draft_required' ELSE 'policy_platform_inactive' END
       FROM "PlatformAccounts" a
      WHERE a.id = d.platform_account_id AND d.platform = :platform AND d.state IN ('queued', 'retry_scheduled')
-       AND (a.id = ANY(:silent) OR (d.purpose IN ('decision', 'follow_up') AND NOT a.id = ANY(:automatic)))
+       AND (a.id = ANY(:silent) OR (d.purpose IN ('decision', 'follow_up', 'reminder') AND NOT a.id = ANY(:automatic)))
     RETURNING d.id
 """)
 
@@ -171,7 +172,7 @@ def _claim(
     return ClaimedDispatch(**values)
 
 
-_INTENT = text("""
+_INTENT = text(f"""
     UPDATE "OutboundDispatches" d
        SET state = 'sending', sending_at = :now, baseline = CAST(:baseline AS jsonb), lease_expires_at = :expires,
            updated_at = :now
@@ -179,7 +180,8 @@ _INTENT = text("""
      WHERE d.id = :id AND d.state = 'claimed' AND d.fence = :fence AND d.claimed_by = :owner
        AND a.id = d.platform_account_id AND a.is_active
        AND EXISTS (SELECT 1 FROM "ReleaseStages" s WHERE s.ended_at IS NULL AND s.stage <> 'shadow')
-       AND (d.purpose NOT IN ('decision', 'follow_up') OR a.send_mode IS DISTINCT FROM 'draft_only')
+       AND (d.purpose NOT IN ('decision', 'follow_up', 'reminder') OR a.send_mode IS DISTINCT FROM 'draft_only')
+       AND {follow_up_guard.STANDS}
 """)
 
 
@@ -193,7 +195,8 @@ def commit_intent(
 ) -> bool:
     """Claimed -> sending, just before the click.
 
-    False when the claim is no longer ours, or the account or stage was switched to silence meanwhile.
+    False when the claim is no longer ours, when the account or stage was switched to silence meanwhile, or
+    when what a follow-up or reminder was planned on no longer holds.
     """
     result = conn.execute(
         _INTENT,
@@ -202,6 +205,7 @@ def commit_intent(
             "fence": claim.fence,
             "owner": owner,
             "baseline": json.dumps(asdict(baseline)),
+            "last_shown": baseline.last_external_message_id,
             "now": now,
             "expires": now + ttl,
         },
@@ -239,7 +243,7 @@ _WRITE_ROW = text("""
            jsonb_build_object(
              'reviewStatus', 'sent', 'source', 'playwright_rpa', 'sentAtSource', 'platform_outbound_send',
              'templateId', x.template_id, 'intent', x.intent, 'effectiveIntent', x.effective_intent,
-             'followUp', COALESCE(x.follow_up, false), 'workerGeneratedAt', d.created_at,
+             'followUp', COALESCE(x.follow_up, d.purpose = 'follow_up'), 'workerGeneratedAt', d.created_at,
              'guardrails', COALESCE(to_jsonb(x.guardrails), '[]'::jsonb),
              'escalationReasonCode', x.escalation_reason_code, 'platformPolicy', x.policy,
              'selectedSlotIndex', x.selected_slot_index, 'slotCandidates', COALESCE(x.slots, '[]'::jsonb),

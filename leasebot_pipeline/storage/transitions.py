@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.decisions import WorkflowOutcome
 from leasebot_pipeline.domain.follow_up_states import FollowUpStage, FollowUpStatus
+from leasebot_pipeline.domain.follow_ups import StopReason
 from leasebot_pipeline.domain.showings import ShowingState, showing_transition_allowed
 from leasebot_pipeline.domain.workflow import ConversationState, WorkflowState
 from leasebot_pipeline.domain.workflow_changes import (
@@ -26,7 +27,7 @@ from leasebot_pipeline.domain.workflow_changes import (
     WorkflowPatch,
     plan_change,
 )
-from leasebot_pipeline.storage import appointments
+from leasebot_pipeline.storage import appointments, follow_up_stops
 from leasebot_pipeline.storage.audit import AuditEntry, record
 
 RefusedBecause = Literal["not_found", "invalid_transition", "validation_error", "no_change", "stale"]
@@ -174,7 +175,25 @@ def apply(
         for rows in steps:
             conn.execute(_WRITE, {"rows": appointments.dumps(rows), "now": now})
         record(conn, [_audit(q, r, locked[q.conversation_id]) for q, r in applied] + synced)
+        _end_silences(conn, applied, now)
     return [results[n] for n in range(len(requests))]
+
+
+def _end_silences(
+    conn: Connection, applied: Sequence[tuple[TransitionRequest, TransitionResult]], now: datetime
+) -> None:
+    """A conversation that came to an outcome or a showing is followed up no more; the sequence ends its own."""
+    ended: dict[tuple[StopReason, str | None, str], list[UUID]] = {}
+    for request, result in applied:
+        assert result.next is not None
+        state = result.next.workflow_state
+        if request.source != "follow_up" and state in (WorkflowState.SHOWING, WorkflowState.OUTCOME):
+            booked = state is WorkflowState.SHOWING
+            reason = StopReason.SHOWING_BOOKED if booked else StopReason.OUTCOME_REACHED
+            key = (reason, request.run_id, request.actor.actor_type)
+            ended.setdefault(key, []).append(request.conversation_id)
+    for (reason, run_id, actor_type), conversations in ended.items():
+        follow_up_stops.stop(conn, conversations, reason, now, run_id=run_id, actor_type=actor_type)
 
 
 def _turns(requests: Sequence[TransitionRequest]) -> list[list[int]]:

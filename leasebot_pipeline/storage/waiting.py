@@ -63,6 +63,7 @@ class WaitingConversation:
     follow_up_stage: str | None
     last_intent: str | None
     delivery_unknown: bool
+    opted_out: bool
     messages: tuple[StoredMessage, ...] = ()
 
 
@@ -75,7 +76,8 @@ _WAITING = text("""
            (SELECT d.intent FROM "Decisions" d WHERE d.conversation_id = c.id AND d.intent <> 'unknown'
              ORDER BY d.through_seq DESC LIMIT 1) AS last_intent,
            EXISTS (SELECT 1 FROM "OutboundDispatches" o
-                    WHERE o.conversation_id = c.id AND o.state IN ('claimed', 'sending', 'unknown')) AS delivery_unknown
+                    WHERE o.conversation_id = c.id AND o.state IN ('claimed', 'sending', 'unknown')) AS delivery_unknown,
+           c.opted_out_at IS NOT NULL AS opted_out
       FROM "Conversations" c
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN "Listings" l ON l.id = c.listing_id

@@ -17,7 +17,7 @@ from leasebot_pipeline.storage.tables.conversations import conversations
 from leasebot_pipeline.storage.tables.conversations import messages as messages_table
 from leasebot_pipeline.storage.tables.operations import outbound_dispatches, release_stages
 from leasebot_pipeline.storage.tables.scheduling import follow_ups, slot_offers
-from tests.storage import rows
+from tests.storage import breaches_follow_ups, rows
 from tests.storage.conftest import ACCOUNT, NOW
 from tests.storage.rows import HOUR
 
@@ -385,6 +385,7 @@ BREACHES: list[tuple[Callable[[Story], None], str]] = [
     (sent_reply_reopened, "terminal_state_final"),
     (audit_without_platform, "audit_names_platform"),
     (audit_of_another_platform, "audit_names_platform"),
+    *breaches_follow_ups.BREACHES,
 ]
 
 

@@ -73,6 +73,7 @@ conversations = Table(
     instant("linkage_attempted_at"),
     optional("lead_external_id"),
     instant("workflow_outcome_at"),
+    instant("opted_out_at"),
     one_of(
         "conversations_workflow_state_chk",
         "workflow_state",
@@ -111,6 +112,9 @@ conversations = Table(
         "platform_account_id",
         "newest_inbound_seq",
         postgresql_where=text("status = 'open' AND newest_inbound_seq > handled_through_seq"),
+    ),
+    Index(
+        "idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")
     ),
     Index(
         "idx_conversations_unlinked",

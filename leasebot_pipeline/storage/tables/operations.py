@@ -104,6 +104,8 @@ outbound_dispatches = Table(
     optional("last_error"),
     optional("run_id"),
     *stamps(),
+    instant("silence_seen_at"),
+    instant("not_after"),
     one_of(
         "outbound_dispatches_purpose_chk",
         "purpose",
@@ -111,6 +113,7 @@ outbound_dispatches = Table(
         "manual_reply",
         "follow_up",
         "approved_draft",
+        "reminder",
     ),
     one_of(
         "outbound_dispatches_state_chk",
@@ -140,6 +143,12 @@ outbound_dispatches = Table(
         "platform",
         "next_attempt_at",
         postgresql_where=text("state IN ('queued', 'retry_scheduled', 'unknown')"),
+    ),
+    Index(
+        "idx_outbound_dispatches_silence",
+        "platform",
+        "sent_at",
+        postgresql_where=text("state = 'sent' AND silence_seen_at IS NULL"),
     ),
     Index(
         "idx_outbound_dispatches_leased",

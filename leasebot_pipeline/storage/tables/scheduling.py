@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -266,6 +267,9 @@ slot_offers = Table(
     ),
 )
 
+FOLLOW_UP_STAGES = ("follow_up_1", "follow_up_2", "no_reply")
+SHOWING_STAGES = ("reminder_24h", "reminder_2h", "outcome_prompt")
+
 follow_ups = Table(
     "FollowUps",
     metadata,
@@ -277,8 +281,87 @@ follow_ups = Table(
     required("status", "pending"),
     ref("dispatch_id", "OutboundDispatches", "SET NULL", nullable=True),
     *stamps(),
-    one_of("follow_ups_stage_chk", "stage", "follow_up_1", "follow_up_2"),
+    ref("appointment_id", "ShowingAppointments", "CASCADE", nullable=True),
+    instant("about_starts_at"),
+    Column("after_seq", BigInteger, nullable=False, server_default=text("0")),
+    required("planned_by", "policy"),
+    instant("handed_at"),
+    instant("settled_at"),
+    optional("reason"),
+    one_of("follow_ups_stage_chk", "stage", *FOLLOW_UP_STAGES, *SHOWING_STAGES),
     one_of("follow_ups_status_chk", "status", "pending", "completed", "cancelled"),
-    UniqueConstraint("conversation_id", "stage", "due_at", name="follow_ups_conversation_stage_due_key"),
-    Index("idx_follow_ups_due", "due_at", postgresql_where=text("status = 'pending'")),
+    one_of("follow_ups_planned_by_chk", "planned_by", "policy", "person"),
+    CheckConstraint(
+        "(stage IN ('reminder_24h', 'reminder_2h', 'outcome_prompt'))"
+        " = (appointment_id IS NOT NULL AND about_starts_at IS NOT NULL)",
+        name="follow_ups_showing_chk",
+    ),
+    Index(
+        "idx_follow_ups_step",
+        "conversation_id",
+        "stage",
+        "after_seq",
+        unique=True,
+        postgresql_where=text("appointment_id IS NULL AND status <> 'cancelled'"),
+    ),
+    Index(
+        "idx_follow_ups_showing",
+        "appointment_id",
+        "stage",
+        "about_starts_at",
+        unique=True,
+        postgresql_where=text("appointment_id IS NOT NULL AND status <> 'cancelled'"),
+    ),
+    Index(
+        "idx_follow_ups_one_pending",
+        "conversation_id",
+        unique=True,
+        postgresql_where=text("appointment_id IS NULL AND status = 'pending'"),
+    ),
+    Index("idx_follow_ups_due", "due_at", postgresql_where=text("status = 'pending' AND handed_at IS NULL")),
+    Index(
+        "idx_follow_ups_handed",
+        "dispatch_id",
+        postgresql_where=text("status = 'pending' AND handed_at IS NOT NULL"),
+    ),
+    Index(
+        "idx_follow_ups_showing_pending",
+        "appointment_id",
+        postgresql_where=text("appointment_id IS NOT NULL AND status = 'pending'"),
+    ),
+    Index("idx_follow_ups_dispatch_id", "dispatch_id", postgresql_where=text("dispatch_id IS NOT NULL")),
+    Index("idx_follow_ups_conversation_id", "conversation_id", "status"),
+    Index(
+        "idx_follow_ups_prompts",
+        "owner_agent_id",
+        "due_at",
+        postgresql_where=text("stage = 'outcome_prompt' AND status = 'pending'"),
+    ),
+)
+
+follow_up_policies = Table(
+    "FollowUpPolicies",
+    metadata,
+    Column(
+        "platform_account_id", UUID, ForeignKey("PlatformAccounts.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("enabled", Boolean),
+    Column("follow_up_1_after_minutes", Integer),
+    Column("follow_up_2_after_minutes", Integer),
+    Column("no_reply_after_minutes", Integer),
+    Column("maximum", Integer),
+    optional("quiet_hours"),
+    Column("reminders", Boolean),
+    optional("updated_by"),
+    *stamps(),
+    CheckConstraint(
+        "follow_up_1_after_minutes > 0 AND follow_up_2_after_minutes > 0 AND no_reply_after_minutes > 0",
+        name="follow_up_policies_delays_chk",
+    ),
+    CheckConstraint("maximum BETWEEN 0 AND 2", name="follow_up_policies_maximum_chk"),
+    CheckConstraint(
+        "quiet_hours = 'off'"
+        " OR quiet_hours ~ '^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$'",
+        name="follow_up_policies_quiet_hours_chk",
+    ),
 )
