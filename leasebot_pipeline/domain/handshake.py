@@ -85,10 +85,12 @@ def read_answer(
     for message in messages:
         said = sentences(own_lines(message, ours))
         for sentence in said:
+            heard = clauses(reader.mark(sentence.text, asked=sentence.asked))
             if corrects(sentence.text):
                 found.clear()
+                heard = [c for c in heard if c.mentions or c.stance is not Stance.REFUSES]
             sarcastic = sarcastic or is_sarcastic(sentence.text)
-            found.extend(clauses(reader.mark(sentence.text, asked=sentence.asked)))
+            found.extend(heard)
     return _judge(settle(found), offered, held, sarcastic=sarcastic)
 
 
@@ -110,6 +112,8 @@ class _Heard:
     other: bool = False
     """"The other one": whatever is left."""
     others_wanted: bool = False
+    murky: bool = False
+    """A slot is named in talk of something else."""
     stray: bool = False
     """A negation that is about something else: what is agreed to elsewhere is not certain."""
 
@@ -125,7 +129,9 @@ class _Heard:
         return together - frozenset(self.excluded)
 
 
-def _judge(found: Sequence[Clause], offer: Sequence[OfferedSlot], held: int | None, *, sarcastic: bool) -> Answer:
+def _judge(
+    found: Sequence[Clause], offer: Sequence[OfferedSlot], held: int | None, *, sarcastic: bool
+) -> Answer:
     heard = _Heard(offer)
     for clause in found:
         _hear(clause, heard)
@@ -151,6 +157,8 @@ def _judge(found: Sequence[Clause], offer: Sequence[OfferedSlot], held: int | No
             return answer(AnswerKind.AMBIGUOUS)
         return answer(AnswerKind.DECLINES)
     left = heard.all - heard.excluded
+    if heard.murky:
+        return answer(AnswerKind.AMBIGUOUS)
     if heard.agrees or heard.any_will_do:
         if held is not None and held in left and not (heard.any_will_do and len(left) > 1):
             return answer(AnswerKind.CONFIRMS, held, firm=heard.firm and not heard.stray)
@@ -194,6 +202,7 @@ def _hear(clause: Clause, heard: _Heard) -> None:
         _hear_nameless(clause, heard)
         return
     if stance is Stance.OTHER:
+        heard.murky = heard.murky or bool(heard.offer and _fitting(clause.mentions, heard))
         return
     heard.spoke = True
     heard.words.append(clause.words)
@@ -208,6 +217,10 @@ def _hear(clause: Clause, heard: _Heard) -> None:
             heard.wishes.append(_wish(clause.mentions))
         return
     fits = _fitting(clause.mentions, heard)
+    if not fits and " or " in f" {clause.words} ":
+        fits = frozenset().union(*(_fitting((m,), heard) for m in naming))
+    if clause.seeks and any(m.fuzzy for m in clause.mentions):
+        fits = frozenset()  # "anything after three?" asks for more than what was offered
     if stance is Stance.REFUSES:
         heard.excluded |= fits
         return
@@ -255,6 +268,11 @@ def _fitting(mentions: Sequence[Mention], heard: _Heard) -> frozenset[int]:
     ranks = by_kind.pop("rank", [])
     for alternatives in by_kind.values():
         fits = [slot for slot in fits if any(mention.test(slot) for mention in alternatives)]
+    if ranks and "position" in by_kind:
+        # "The first or the last": two choices, not one that is both.
+        return frozenset(s.position for s in fits) | frozenset(
+            s.position for rank in ranks for s in _ranked(rank.words, list(heard.offer))
+        )
     for rank in ranks:
         fits = _ranked(rank.words, fits)
     early = [m for m in mentions if m.kind == "part" and m.words.startswith(("first thing", "early"))]

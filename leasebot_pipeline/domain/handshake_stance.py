@@ -42,6 +42,8 @@ class Clause:
     """A word of agreement that as often says nothing ("great", "ok")."""
     plain_yes: bool = False
     asked: bool = False
+    seeks: bool = False
+    """Looks for times beyond the offer ("anything after three?")."""
 
 
 _CORRECTION: Final = re.compile(
@@ -52,7 +54,7 @@ _SARCASM: Final = re.compile(
     r"|very funny|hilarious|what a joke|in what world|in your dreams|dream on|fat chance|when pigs fly|hell freezes|good luck with that"
     r"|thanks for nothing|how convenient|oh (?:great|sure|wonderful|perfect|lovely|fantastic|joy|brilliant|goody|please)|sure jan|ungodly|crack of dawn"
     r"|nothing better to do|who (?:even |on earth |in their right mind )?(?:views?|tours?|looks|goes|does|gets|visits|shows)"
-    r"|because (?:i|we|everyone|everybody|who|nobody|that is) (?:love|loves|always|totally|never|just love|just|does not|do not|clearly|so|has|have nothing|enjoy|enjoys|wants|really)"
+    r"|because (?:i|we|everyone|everybody|who|nobody|that is) (?:love|loves|always|totally|never|just love|just|does not|clearly|has|have nothing|enjoy|enjoys|wants|really|tours?|views?|visits?|wakes?|gets? up|is (?:awake|up))|quit my job|call(?:ing)? in sick"
     r"|totally (?:normal|reasonable|realistic)|like i have nothing|like that is (?:going|ever)|not like i have|a real treat|what could be better"
     r"|(?:perfect|great|wonderful|fantastic|lovely|brilliant) ,? ?(?:another|just what i|because|as always|middle of|right in the middle)|exactly when (?:everyone|i am|we are|i have|people)"
     r"|just what i (?:wanted|needed|always)|how (?:generous|thoughtful|kind) of you|right when (?:i|everyone)|what a (?:great|lovely|wonderful|perfect|brilliant|fantastic) (?:hour|time to|choice of)"
@@ -98,7 +100,7 @@ _NEGATION: Final = re.compile(
     r"|(?:in|have) (?:a |an )?(?:meeting|class|shift|exam|interview|flight|appointment)|working|bad for|bad time|too (?:early|late|soon|far)|hate|worst|fully booked|am booked|are booked|rather skip|pass on|cancel|drop|scrap|apart from|other than|hard for|tough|difficult|problem|problematic|awkward|rules? out|out of the question)\b"
 )
 _GENERAL_NO: Final = re.compile(
-    r"^(?:no|sorry no|unfortunately(?: no| not)?|no sorry|sadly no|afraid not|i am afraid not|not really|no thanks|no thank you|negative|not any|no good|not good|no can do|nothing)(?: (?:thanks|thank you|sorry|unfortunately|sir|maam|good))*$"
+    r"^(?:(?:lol|haha|um|uh|oh|well|hmm|er|actually) )*(?:no|sorry no|unfortunately(?: no| not)?|no sorry|sadly no|afraid not|i am afraid not|not really|no thanks|no thank you|negative|not any|no good|not good|no can do|nothing)(?: (?:thanks|thank you|sorry|unfortunately|sir|maam|good))*$"
     r"|\b(?:none|neither|nothing)(?: of)?\b.*\b(?:work|works|these|those|them|suit|suits|times?|slots?|options?|good|fit|fits|for me|possible|convenient|dates?|days?|that)\b|^none$|^neither$"
     r"|\b(?:can|could|will|would|do|does|did|is|are) not (?:be able to )?(?:really |actually |quite |all )?(?:do|make|work|works|suit|fit|attend|come|manage|meet|be there|go|happen|swing|any|either|good|possible|ideal|convenient|get there|free|available|able)\b"
     r"|\bnot (?:possible|available|free|able|good for|going to work|gonna work|convenient|ideal|suitable|any of|working)\b|\bunable to\b|\bneither\b|\bany of (?:those|these|them)\b.*\bnot\b|\bnot\b.*\b(?:any|either|those|these|them)\b"
@@ -106,12 +108,12 @@ _GENERAL_NO: Final = re.compile(
 )
 _OTHERS: Final = re.compile(
     r"\b(?:(?:any|some|have|got|is there|are there|do you have|anything|something|other|different|another|more|alternative|else|new|few more)(?: [a-z]+){0,3} (?:times?|slots?|days?|dates?|options?|openings?|availability|appointments?|windows?)(?: [a-z]+)?|another (?:time|day|date|slot|option|one)|different (?:time|day|date|slot|one)"
-    r"|(?:anything|something|any ?time|any times?|times?|slots?|a bit|bit|little|one|some|earlier|later) (?:later|earlier|else|sooner|different|after that|before that)|(?:later|earlier|sooner) (?:time|slot|in the|on|date|day|than|one)|reschedule|rescheduling|postpone|rain ?check|other (?:times|slots|days|dates|options|availability)|more (?:times|options|slots|availability)"
+    r"|(?:anything|something|any ?time|any times?|times?|slots?|a bit|bit|little|one|some|earlier|later|minutes|hour) (?:later|earlier|else|sooner|different|after that|before that)|(?:later|earlier|sooner) (?:time|slot|in the|on|date|day|than|one)|reschedule|rescheduling|postpone|rain ?check|other (?:times|slots|days|dates|options|availability)|more (?:times|options|slots|availability)"
     r"|(?:move|push|shift|change|switch) (?:it|this|that|the|my|our)|when else|what else)\b"
 )
 _ANY: Final = re.compile(
     r"\b(?:either|any|all|both|each|whichever|whatever|anytime|any time|all of them|every)(?: [a-z@0-9]+){0,4} (?:works?|is fine|are fine|fine|ok|good|great|suits?|is good|are good|would work|will work|will do|would do|do|perfect|you (?:want|like|prefer|choose|pick)|is ok|are ok|is great|are great|possible)\b"
-    r"|^(?:either|any|anytime|whenever|whichever|whatever|both|all)(?: (?:one|of them|of those|of these|time|is fine|please|slot|day|ok|thanks|@\d+))*$|\b(?:either|whichever|any) (?:one|of (?:them|those|these)|is|works?)\b|\byou (?:choose|pick|decide)\b|\byour (?:choice|pick|call)\b|\bup to you\b|\bdoes not matter\b|\bdo not care\b|\bno preference\b|\bsurprise me\b|\bi am (?:flexible|easy|open)\b|\bwhenever (?:works|suits|is|you)\b|\bwhatever (?:works|suits|is|you)\b|\bwhat(?:ever)? is (?:best|easiest|easier) for you\b|\bboth work|\ball (?:of )?(?:those|these|them) work"
+    r"|^(?:either|any|anytime|whenever|whichever|whatever|both|all)(?: (?:one|of them|of those|of these|time|is fine|please|slot|day|ok|thanks|@\d+))*$|\bwhichever (?:is|one is|time is|slot is)\b|\byou (?:choose|pick|decide)\b|\byour (?:choice|pick|call)\b|\bup to you\b|\bdoes not matter\b|\bdo not care\b|\bno preference\b|\bsurprise me\b|\bi am (?:flexible|easy|open)\b|\bwhenever (?:works|suits|is|you)\b|\bwhatever (?:works|suits|is|you)\b|\bwhat(?:ever)? is (?:best|easiest|easier) for you\b|\bboth work|\ball (?:of )?(?:those|these|them) work"
 )
 _STRONG_YES: Final = re.compile(
     r"\b(?:confirm|confirmed|confirming|i confirm|book (?:it|that|me|us|this)|book|lock (?:it|that|me)(?: in)?|see you (?:then|there|soon)|see ya(?: then| there)?|c you then|cu then|(?:i|we) will be there|will be there|(?:it|that|this|time|slot|one|which)(?: time| slot| one| day| date)?(?: definitely| totally| also| perfectly| just| absolutely| will| would| all| should)? ?(?:works?|suits?|fits?|does it)"
@@ -131,7 +133,7 @@ _COURTESY_WORDS: Final = frozenset(
 _FILLERS: Final = frozenset(
     "the a an please at on for i we would like let us do go with thanks thank you hi hello hey can my choice is it and that ok yes great good perfect works work me number of in will take this one option slot time then so just sure "
     "definitely also im am are be there to our your us sounds fine if possible awesome nice cool book confirm want prefer prefers preferred choose pick best better actually oh hmm um well maybe lol haha right alright all about say how what appointment viewing tour showing visit day date "
-    "schedule reserve see ya works. exactly sharp as from - ( ) # & @ up too super local ideal ideally works absolutely by love lovely happy excited still up meant mean make making no harmless polite lol haha only set".split()
+    "schedule reserve see ya works. exactly sharp as from - ( ) # & @ up too super local ideal ideally works absolutely by love lovely happy excited still up meant mean make making no harmless polite lol haha only set or half".split()
 )
 _QUESTION_WORDS: Final = frozenset(
     "is are would could can does do will may might how about what any chance possible available open free ok fine good work works suit suits be at all still me you us we i it that this the on for to there or maybe perhaps instead think so have got slot time one come see visit view viewing showing appointment place apartment room unit tour "
@@ -184,13 +186,15 @@ _ANSWER_WORD: Final = re.compile(
 
 
 def _split_answer_word(piece: str) -> list[str]:
-    """"No I meant four" is two clauses; "no problem" and "no @0" are one."""
+    """ "No I meant four" is two clauses; "no problem" and "no @0" are one."""
     match = _ANSWER_WORD.match(piece)
     if match is None or (match["word"] == "no" and match["rest"].startswith("@")):
         return [piece]
     if match["word"] == "no" and match["rest"].startswith("can do"):
         return [piece]
-    if match["word"] == "no" and not match["rest"].startswith(("i ", "we ", "let", "how ", "what ", "can ", "could ", "sorry")):
+    if match["word"] == "no" and not match["rest"].startswith(
+        ("i ", "we ", "let", "how ", "what ", "can ", "could ", "sorry")
+    ):
         return [piece]
     return [match["word"], *_split_answer_word(match["rest"])]
 
@@ -207,11 +211,17 @@ def _prepare(marked: Marked) -> str:
         text = re.sub(r"@(\d+) ([,(-]|and|in|on|at|for|of|from)+ (?=@)@(\d+)", joined, text)
         text = re.sub(r"@(\d+) ([(])+ @(\d+)", joined, text)
     text = re.sub(r"(@\d+) \)", r"\1", text)
+    text = re.sub(r" (?:any ?thing|any ?time|any ?day|any|everything|all|every ?day) (?:but|except)(?: for)? ", " not ", text)
     text = _POLITE_IF.sub(" polite ", text)
     text = _HARMLESS.sub(" harmless ", text)
     text = re.sub(
         r" (?:over|rather than|instead of|than|as opposed to|not|and not|except|except for)( (?:the|on|for|at))* (?=@\d)",
-        lambda m: " , not " if m.start() else m[0],
+        " , not ",
+        text,
+    )
+    text = re.sub(
+        r"(, not (?:(?:the|on|for|at) )*(?:@\d+ )+(?:one )?)(?=(?:can|could|i|we|let|how|what|would|may) )",
+        r"\1, ",
         text,
     )
     return " ".join(text.split())
@@ -224,9 +234,11 @@ def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
     bare = " ".join(word for word in piece.split() if not word.startswith("@"))
     clause = Clause(shown, mentions, Stance.OTHER, asked=marked.asked)
     clause = replace(clause, hedged=_HEDGE.search(bare) is not None or _LAUGHS.search(bare) is not None)
+    clause = replace(clause, seeks=_SEEKS.search(bare) is not None)
     named = any(m.kind != "zone" for m in mentions)
     if _CONDITION.search(bare) or _POSTPONES.search(bare):
-        return replace(clause, conditional=True)
+        agreed = re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
+        return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
     stance, extra = (_named_stance if named else _nameless_stance)(piece, bare, clause)
     clause = replace(clause, stance=stance, **extra)
     if after_but and not named:
@@ -236,6 +248,9 @@ def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
     return clause
 
 
+_SEEKS: Final = re.compile(
+    r"\b(?:anything|something|any (?:times?|slots?|openings?|availability)|do you have|have you got)\b"
+)
 _ASK_START: Final = re.compile(
     r"^(?:can|could|is|are|do|does|would|will|what|how|when|where|may|who|which|i (?:have|need|want|would like|am wondering|was wondering)|only|please|you|my|must|it has to|the)\b"
 )
@@ -244,18 +259,31 @@ _ASK_START: Final = re.compile(
 def _named_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]]:
     words = [word for word in bare.split() if word not in (",", "-", "polite", "harmless")]
     kinds = {mention.kind for mention in clause.mentions}
-    asks = clause.asked or bool(re.match(r"^(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b", piece))
+    asks = clause.asked or bool(
+        re.match(r"^(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b", piece)
+    )
     if _ANY.search(piece) and not _NEGATION.search(bare):
         return Stance.AGREES, {"any_will_do": True}
-    if _NEGATION.search(bare) and not (asks and re.search(r"\b(?:can|could|would|is|will) (?:i|we|you|it) not\b", bare)):
-        if clause.hedged and re.search(r"\bnot (?:\w+ )?(?:sure|certain|convinced|positive)\b|\bunsure\b", bare):
+    if _NEGATION.search(bare) and not (
+        asks and re.search(r"\b(?:can|could|would|is|will) (?:i|we|you|it) not\b", bare)
+    ):
+        if clause.hedged and re.search(
+            r"\bnot (?:\w+ )?(?:sure|certain|convinced|positive)\b|\bunsure\b", bare
+        ):
             return Stance.OTHER, {}
         return Stance.REFUSES, {}
     known = _FILLERS | _QUESTION_WORDS if asks or _ASK_CUE.search(bare) else _FILLERS
     strange = [word for word in words if word not in known and word not in _COURTESY_WORDS]
     about_else = _NOT_ABOUT_COMING.search(bare) is not None
-    proposes = re.search(r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you)\b", bare)
-    if not strange and not asks and not _ASK_START_NAMED.match(piece):
+    proposes = re.search(
+        r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you)\b",
+        bare,
+    )
+    if "bare" in kinds and _COUNTS_PEOPLE.search(piece):
+        return Stance.OTHER, {}
+    if clause.seeks and not about_else:
+        return Stance.ASKS, {}
+    if not strange and not asks and not about_else and not _ASK_START_NAMED.match(piece):
         tentative = clause.hedged or (
             bool(_AVAILABLE.search(bare)) and not kinds & {"time", "position", "rank", "bare"}
         )
@@ -267,12 +295,15 @@ def _named_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[s
     if _REQUEST.search(bare) and not about_else and not (proposes and "instead" in bare):
         return (Stance.ASKS if clause.hedged or len(strange) > 3 else Stance.AGREES), {}
     if asks or proposes or _ASK_START_NAMED.match(piece):
-        if len(strange) <= 2 and not about_else:
+        allowed = 2 if proposes or _REQUEST.search(bare) else 0
+        if len(strange) <= allowed and not about_else:
             return Stance.ASKS, {}
         return (Stance.ASKS, {}) if proposes else (Stance.OTHER, {})
     if _AGREES_NAMED.search(piece) and not about_else:
-        tentative = clause.hedged or len(strange) > 4 or (
-            bool(_AVAILABLE.search(bare)) and not kinds & {"time", "position", "rank", "bare"}
+        tentative = (
+            clause.hedged
+            or len(strange) > 4
+            or (bool(_AVAILABLE.search(bare)) and not kinds & {"time", "position", "rank", "bare"})
         )
         return (Stance.ASKS if tentative else Stance.AGREES), {}
     if len(strange) <= 1 and not about_else and clause.hedged:
@@ -280,24 +311,37 @@ def _named_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[s
     return Stance.OTHER, {}
 
 
+_COUNTS_PEOPLE: Final = re.compile(
+    r"\b(?:we are|i am|there are|there is|there will be|it is|it is for|of|we have|i have|us|about|only|just|family of|party of|have|(?<!down )(?<!good )(?<!go )(?<!in )for) @\d"
+)
 _ASK_START_NAMED: Final = re.compile(
     r"^(?:is|are|would|does|do|how about|what about|any chance|will|was)\b(?! (?:be )?(?:there|like))"
 )
-_JUST_NAMING: Final = frozenset("the a on at for in of one option slot time please and or to then polite day date is it this about".split())
+_JUST_NAMING: Final = frozenset(
+    "the a on at for in of one option slot time please and or to then polite day date is it this about".split()
+)
 
 
 def _nameless_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]]:
     words = bare.split()
     if _GENERAL_NO.search(bare):
         return Stance.REFUSES, {}
-    if _ANY.search(bare) and not _NEGATION.search(bare.replace("does not matter", "").replace("do not care", "").replace("no preference", "")):
+    if (
+        _ANY.search(bare)
+        and not (clause.asked and _ASK_ONLY.match(bare))
+        and not _NEGATION.search(
+            bare.replace("does not matter", "").replace("do not care", "").replace("no preference", "")
+        )
+    ):
         return Stance.ANY, {}
     if _OTHERS.search(bare):
         return Stance.WANTS_OTHERS, {}
     if _NEGATION.search(bare):
         return Stance.REFUSES, {"stray": True}
     if clause.asked or _ASK_ONLY.match(bare):
-        if re.match(r"^(?:is )?(?:that|it|this)? ?(?:still )?(?:ok|fine|good|available|open|possible|work)$", bare):
+        if re.match(
+            r"^(?:is )?(?:that|it|this)? ?(?:still )?(?:ok|fine|good|available|open|possible|work)$", bare
+        ):
             return Stance.ASKS, {}
         if bare in ("confirm", "yes", "ok", "please confirm", "can you confirm", "polite"):
             return (Stance.ASKS if bare != "ok" else Stance.OTHER), {}
@@ -335,13 +379,17 @@ def settle(found: Iterable[Clause]) -> list[Clause]:
     beside it is not certain."""
     found = list(found)
     talk = any(
-        clause.stance is Stance.OTHER and (clause.mentions or len(clause.words.split()) > 1) for clause in found
-    )
-    named = any(
-        clause.stance in (Stance.AGREES, Stance.NAMES, Stance.ASKS) and any(m.kind != "zone" for m in clause.mentions)
+        clause.stance is Stance.OTHER and (clause.mentions or len(clause.words.split()) > 1)
         for clause in found
     )
-    strong = any(clause.stance is Stance.AGREES and not clause.weak and not clause.mentions for clause in found)
+    named = any(
+        clause.stance in (Stance.AGREES, Stance.NAMES, Stance.ASKS)
+        and any(m.kind != "zone" for m in clause.mentions)
+        for clause in found
+    )
+    strong = any(
+        clause.stance is Stance.AGREES and not clause.weak and not clause.mentions for clause in found
+    )
     settled: list[Clause] = []
     for clause in found:
         if clause.weak and talk and not strong and not named:

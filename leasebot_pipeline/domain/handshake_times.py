@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from leasebot_pipeline.domain.slots import Slot, zone
 
-Kind = Literal["day", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "all"]
+Kind = Literal["day", "date", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "all"]
 
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS: Final = {
@@ -156,9 +156,7 @@ _DAY: Final = "|".join(WEEKDAYS)
 _NUM: Final = "|".join(_NUMBERS)
 _ORD: Final = "|".join(_ORDINALS)
 _ONE: Final = r"(?: (?:one|option|slot|time|choice|window|opening|appointment|date|suggestion))"
-_CLOCK: Final = (
-    r"(?P<{0}h>[01]?\d|2[0-4])(?:[:.](?P<{0}m>[0-5]\d))?(?: (?P<{0}ap>am|pm)| (?P<{0}oc>oclock))?"
-)
+_CLOCK: Final = r"(?P<{0}h>[01]?\d|2[0-4])(?:[:.](?P<{0}m>[0-5]\d))?(?: (?P<{0}ap>am|pm)| (?P<{0}oc>oclock))?"
 _PACKED: Final = r"(?P<packed>[01]?\d[0-5]\d|2[0-3][0-5]\d)"
 
 
@@ -173,14 +171,19 @@ def _p(pattern: str) -> re.Pattern[str]:
 # Number words where they are a time of day.
 _WORDED: Final = (
     (re.compile(r"\bhalf past (\w+)"), ":30"),
+    (re.compile(rf"\bhalf ({_NUM})\b"), ":30"),
     (re.compile(r"\bquarter past (\w+)"), ":15"),
     (re.compile(r"\bquarter (?:to|of|til|till) (\w+)"), "-:45"),
 )
 _WORDED_HOUR: Final = re.compile(
     rf"\b({_NUM})(?= (?:am|pm|oclock|ish|thirty|fifteen|forty five|in the (?:morning|afternoon|evening)|sharp))"
 )
-_WORDED_AT: Final = re.compile(rf"\b(at|around|about|by|after|before|until|till|from|between) ({_NUM})(?! (?:of|option|slot))\b")
-_WORDED_DAY: Final = re.compile(rf"\b({_DAY}|tomorrow|today) ({_NUM})\b(?! (?:of|option|slot))")
+_WORDED_AT: Final = re.compile(
+    rf"\b(at|around|about|by|after|before|until|till|from|between) ({_NUM})(?! (?:of|option|slot))\b"
+)
+_WORDED_DAY: Final = re.compile(
+    rf"\b({_DAY}|tomorrow|today) ({_NUM.removeprefix('one|')})\b(?! (?:of|option|slot))"
+)
 _WORDED_MINUTES: Final = ((" thirty", ":30"), (" fifteen", ":15"), (" forty five", ":45"))
 
 
@@ -232,7 +235,15 @@ class Reader:
         self._rules: list[tuple[re.Pattern[str], str]] = list(_RULES)
         if self._agents:
             names = "|".join(re.escape(word) for word in self._agents)
-            self._rules.insert(0, (_p(rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{_ONE}|(?<=\( )(?P<agent3>{names}))"), "_agent"))
+            self._rules.insert(
+                0,
+                (
+                    _p(
+                        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{_ONE}|(?<=\( )(?P<agent3>{names}))"
+                    ),
+                    "_agent",
+                ),
+            )
 
     def mark(self, text: str, *, asked: bool) -> Marked:
         """The sentence with its mentions taken out."""
@@ -281,7 +292,7 @@ class Reader:
 
     def _dates(self, words: str, days: set[date]) -> Mention:
         wanted = frozenset(days)
-        return Mention("day", words, lambda s: s.day in wanted, wish=Wish(days=wanted))
+        return Mention("date", words, lambda s: s.day in wanted, wish=Wish(days=wanted))
 
     def _weekdays(self, words: str, days: Iterable[int]) -> Mention:
         wanted = frozenset(days)
@@ -338,7 +349,9 @@ class Reader:
             if coming == nearest:
                 return self._dates(match[0], {coming})
             both = frozenset({coming, nearest})
-            return Mention("day", match[0], lambda s: s.day in both, fuzzy=True, wish=Wish(days=frozenset({coming})))
+            return Mention(
+                "day", match[0], lambda s: s.day in both, fuzzy=True, wish=Wish(days=frozenset({coming}))
+            )
         days = {nearest, self._today} if self._today.weekday() == day else {nearest}
         return self._dates(match[0], days)
 
@@ -364,7 +377,11 @@ class Reader:
     def _first_thing(self, match: re.Match[str]) -> Mention:
         morning = _PARTS["morning"]
         return Mention(
-            "part", match[0], lambda s: morning[0] <= s.minute < morning[1], fuzzy=True, wish=Wish(window=(0, 10 * 60))
+            "part",
+            match[0],
+            lambda s: morning[0] <= s.minute < morning[1],
+            fuzzy=True,
+            wish=Wish(window=(0, 10 * 60)),
         )
 
     def _range(self, match: re.Match[str]) -> Mention | None:
@@ -405,15 +422,32 @@ class Reader:
         likely = _likely(minutes)
         if not minutes:
             return None
-        later = word in ("after", "past", "from", "any time after", "anytime after", "starting", "later than", "not before")
+        later = word in (
+            "after",
+            "past",
+            "from",
+            "any time after",
+            "anytime after",
+            "starting",
+            "later than",
+            "not before",
+        )
         if later or word.startswith("onward") or tail in ("later", "after"):
             low = min(likely)
-            return Mention("time", match[0], lambda s: s.minute >= low, fuzzy=True, wish=Wish(window=(low, 24 * 60)))
+            return Mention(
+                "time", match[0], lambda s: s.minute >= low, fuzzy=True, wish=Wish(window=(low, 24 * 60))
+            )
         if word in ("before", "by", "until", "till", "earlier than", "no later than") or tail == "earlier":
             high = min(likely)
-            return Mention("time", match[0], lambda s: s.minute < high, fuzzy=True, wish=Wish(window=(0, high)))
+            return Mention(
+                "time", match[0], lambda s: s.minute < high, fuzzy=True, wish=Wish(window=(0, high))
+            )
         return Mention(
-            "time", match[0], lambda s: any(abs(s.minute - m) <= 30 for m in minutes), fuzzy=True, wish=Wish(minutes=likely)
+            "time",
+            match[0],
+            lambda s: any(abs(s.minute - m) <= 30 for m in minutes),
+            fuzzy=True,
+            wish=Wish(minutes=likely),
         )
 
     def _noon(self, match: re.Match[str]) -> Mention:
@@ -431,8 +465,14 @@ class Reader:
         minutes = minutes_of(int(packed[:-2]), int(packed[-2:]), match["ap"] or None)
         return self._times(match[0], minutes) if minutes else None
 
+    def _hour_after_time(self, match: re.Match[str]) -> Mention | None:
+        if self._mentions[int(match["keep"][1:].split()[0])].kind != "time":
+            return None
+        minutes = minutes_of(int(match["h"]), 0, None)
+        return self._times(match["h"], minutes) if minutes else None
+
     def _hour_after_day(self, match: re.Match[str]) -> Mention | None:
-        if self._mentions[int(match["keep"][1:])].kind != "day":
+        if self._mentions[int(match["keep"][1:])].kind not in ("day", "date"):
             return None
         minutes = minutes_of(int(match["h"]), 0, None)
         return self._times(match["h"], minutes) if minutes else None
@@ -459,7 +499,7 @@ class Reader:
     def _day_or_position(self, match: re.Match[str]) -> Mention:
         wanted = int(match["n"])
         wish = Wish(days=frozenset(d for d in [self._coming(wanted)] if d))
-        return Mention("day", match[0], lambda s: wanted in (s.position, s.day.day), wish=wish)
+        return Mention("date", match[0], lambda s: wanted in (s.position, s.day.day), wish=wish)
 
     def _coming(self, day: int) -> date | None:
         for ahead in range(62):
@@ -481,7 +521,20 @@ class Reader:
 
     def _zone(self, match: re.Match[str]) -> Mention | None:
         name = match[0].split()[0]
-        if name in ("central", "mountain", "pacific", "eastern", "london", "paris", "berlin", "alaska", "hawaii", "india", "uk", "nyc"):
+        if name in (
+            "central",
+            "mountain",
+            "pacific",
+            "eastern",
+            "london",
+            "paris",
+            "berlin",
+            "alaska",
+            "hawaii",
+            "india",
+            "uk",
+            "nyc",
+        ):
             before = match.string[: match.start()].rstrip()
             if not (match[0].endswith("time") or re.search(r"(?:@\d+|\d)$", before)):
                 return None
@@ -490,8 +543,16 @@ class Reader:
         same = at.astimezone(other).utcoffset() == at.astimezone(self.zone).utcoffset()
         if same or name in _COLLOQUIAL.get(self.zone.key, ()):
             return Mention("zone", match[0], lambda _s: True)
-        shift = (at.astimezone(self.zone).utcoffset() or timedelta()) - (at.astimezone(other).utcoffset() or timedelta())
-        return Mention("zone", match[0], lambda _s: False, unfit=True, wish=Wish(minutes=frozenset({int(shift.total_seconds() // 60)})))
+        shift = (at.astimezone(self.zone).utcoffset() or timedelta()) - (
+            at.astimezone(other).utcoffset() or timedelta()
+        )
+        return Mention(
+            "zone",
+            match[0],
+            lambda _s: False,
+            unfit=True,
+            wish=Wish(minutes=frozenset({int(shift.total_seconds() // 60)})),
+        )
 
     def _agent(self, match: re.Match[str]) -> Mention:
         wanted = self._agents[match["agent"] or match["agent2"] or match["agent3"]]
@@ -512,9 +573,11 @@ class Reader:
         return Mention(
             "bare",
             words,
-            lambda s: s.position == number
-            or (s.minute in minutes and number <= 12)
-            or (number > 12 and (s.day.day == number or s.minute in minutes)),
+            lambda s: (
+                s.position == number
+                or (s.minute in minutes and number <= 12)
+                or (number > 12 and (s.day.day == number or s.minute in minutes))
+            ),
             wish=likely,
         )
 
@@ -574,13 +637,25 @@ def _agent_words(offer: Sequence[OfferedSlot]) -> dict[str, frozenset[int]]:
                     found.setdefault(word, set()).add(offered.position)
     return {word: frozenset(found[word]) for word in sorted(found, key=len, reverse=True)}
 
+
 _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (_p(r"(?P<y>20\d\d)[-/.](?P<mo>\d{1,2})[-/.](?P<d>\d{1,2})"), "_iso_date"),
     (_p(r"(?P<mo>\d{1,2})/(?P<d>\d{1,2})(?:/(?P<y>\d{2,4}))?"), "_slashed"),
-    (_p(rf"(?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<mon>{_MON})(?: (?P<y>20\d\d))?"), "_month_day"),
-    (_p(rf"(?P<mon>{_MON}) (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?![:.]\d| (?:am|pm|oclock))(?: ,? ?(?P<y>20\d\d))?"), "_month_day"),
+    (
+        _p(rf"(?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<mon>{_MON})(?: (?P<y>20\d\d))?"),
+        "_month_day",
+    ),
+    (
+        _p(
+            rf"(?P<mon>{_MON}) (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?![:.]\d| (?:am|pm|oclock))(?: ,? ?(?P<y>20\d\d))?"
+        ),
+        "_month_day",
+    ),
     (_p(r"(?:the )?day after tomorrow"), "_overmorrow"),
-    (_p(r"(?:first thing|early)(?: in the)?(?: (?P<when>morning))?(?= @|$| tomorrow| on| \w+day)"), "_first_thing"),
+    (
+        _p(r"(?:first thing|early)(?: in the)?(?: (?P<when>morning))?(?= @|$| tomorrow| on| \w+day)"),
+        "_first_thing",
+    ),
     (_p(r"today|this (?=morning|afternoon|evening)"), "_on_today"),
     (_p(r"tonight"), "_tonight"),
     (_p(r"tomorrow"), "_on_tomorrow"),
@@ -595,7 +670,12 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (_p(rf"(?P<word>between|from) {_clock('a')}(?: (?:and|to|-|until|till) ){_clock('b')}"), "_range"),
     (_p(rf"{_clock('a')} ?(?:-|to|until|till) ?{_clock('b')}"), "_range"),
     (_p(rf"(?P<a>\d{{1,2}}(?:[:.]\d\d)?)-(?P<b>\d{{1,2}}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
-    (_p(rf"(?P<word>after|past|from|any time after|anytime after|starting|later than|not before|before|by|until|till|earlier than|no later than|around|about|near|roughly|approx|approximately) {_clock('a')}(?: ish)?(?: onwards?| or (?:later|earlier|after|so))?"), "_bounded"),
+    (
+        _p(
+            rf"(?P<word>after|past|from|any time after|anytime after|starting|later than|not before|before|by|until|till|earlier than|no later than|around|about|near|roughly|approx|approximately) {_clock('a')}(?: ish)?(?: onwards?| or (?:later|earlier|after|so))?"
+        ),
+        "_bounded",
+    ),
     (_p(rf"{_clock('a')} (?P<word>ish|onwards?|or (?:later|after|so|earlier))"), "_bounded"),
     (_p(r"(?:at )?(?:12 )?(?P<noon>noon|midday|lunch ?time|lunch)"), "_noon"),
     (_p(r"(?:at )?midnight"), "_midnight"),
@@ -607,22 +687,59 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (_p(r"(?P<packed>\d{3,4})(?P<ap>)(?= (?:on )?@)"), "_packed"),
     (re.compile(r"(?P<keep>@\d+) (?P<packed>\d{3,4})(?P<ap>)(?![\w:/.])"), "_packed"),
     (_p(r"at (?P<h>\d{1,2})(?P<m>)(?P<ap>)"), "_clock_time"),
-    (_p(rf"(?:option|number|slot|choice|no|nr|#|time) ?(?:no|number|#)? ?(?P<n>[1-9]|{_NUM})(?! (?:am|pm|oclock))"), "_position"),
+    (
+        _p(
+            rf"(?:option|number|slot|choice|no|nr|#|time) ?(?:no|number|#)? ?(?P<n>[1-9]|{_NUM})(?! (?:am|pm|oclock))"
+        ),
+        "_position",
+    ),
     (_p(r"(?:option|slot|choice) (?P<letter>[a-f])"), "_letter"),
-    (_p(rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{_ONE}?(?: (?:available|on the list|you (?:listed|offered|suggested|gave)|listed|offered))?"), "_ordinal"),
+    (
+        _p(
+            rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{_ONE}?(?: (?:available|on the list|you (?:listed|offered|suggested|gave)|listed|offered))?"
+        ),
+        "_ordinal",
+    ),
     (_p(rf"(?:the )?(?P<n>\d{{1,2}})(?:st|nd|rd|th){_ONE}"), "_position"),
     (_p(r"(?:the )?(?P<n>\d{1,2})(?:st|nd|rd|th)"), "_day_or_position"),
-    (_p(rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner){_ONE}(?: (?:available|listed|offered))?"), "_rank"),
-    (_p(r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"), "_rank"),
-    (_p(r"(?P<rank>earliest|soonest|latest|first)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"), "_rank"),
+    (
+        _p(
+            rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner){_ONE}(?: (?:available|listed|offered))?"
+        ),
+        "_rank",
+    ),
+    (
+        _p(
+            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
+        ),
+        "_rank",
+    ),
+    (
+        _p(
+            r"(?P<rank>earliest|soonest|latest|first|last)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
+        ),
+        "_rank",
+    ),
     (_p(rf"(?:the )?other{_ONE}?(?= @|$| ,| is| works| would| please| then| instead| on)"), "_other"),
-    (_p(r"(?:(?:in|during) )?(?:the |that )?(?P<part>mornings?|afternoons?|evenings?|night|lunchtime)"), "_part"),
+    (
+        _p(r"(?:(?:in|during) )?(?:the |that )?(?P<part>mornings?|afternoons?|evenings?|night|lunchtime)"),
+        "_part",
+    ),
     (_p(r"(?:after|outside) (?:work|office hours|5 oclock)"), "_after_work"),
     (_p(r"end of (?:the )?day"), "_end_of_day"),
     (_p(rf"(?:{'|'.join(_ZONES)})(?: (?:standard |daylight )?time)?"), "_zone"),
     (_p(r"my (?:local )?time|here in [a-z]+"), "_own_zone"),
-    (re.compile(r"(?P<keep>@\d+) (?P<h>\d{1,2})(?= |$)(?! (?:am|pm|oclock|people|minutes|of us))"), "_hour_after_day"),
-    (_p(r"(?:the )?(?P<n>\d{1,2})(?! (?:minutes|min|hours|people|of us|months|month|days|weeks|years|year|bed|bedroom|bedrooms|cats?|dogs?|kids|roommates|k|percent|blocks|miles|hour|day|week|dollars|adults|persons|other|cat|dog|more|friends))"), "_bare"),
+    (re.compile(r"(?P<keep>@\d+ (?:or|and)) (?P<h>\d{1,2})(?= |$)"), "_hour_after_time"),
+    (
+        re.compile(r"(?P<keep>@\d+) (?P<h>\d{1,2})(?= |$)(?! (?:am|pm|oclock|people|minutes|of us))"),
+        "_hour_after_day",
+    ),
+    (
+        _p(
+            r"(?:the )?(?P<n>\d{1,2})(?! (?:minutes|min|hours|people|of us|months|month|days|weeks|years|year|bed|bedroom|bedrooms|cats?|dogs?|kids|roommates|k|percent|blocks|miles|hour|day|week|dollars|adults|persons|other|cat|dog|more|friends))"
+        ),
+        "_bare",
+    ),
     (_p(rf"(?<=^)(?P<n>{_NUM})(?=$| please| works| is| would| thanks| sounds| ,)"), "_bare_word"),
 )
 """Pattern and the reader's method that makes the mention; longest names first."""

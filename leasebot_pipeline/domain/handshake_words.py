@@ -32,7 +32,8 @@ _HEADER: Final = re.compile(
 )
 _HEADER_BEGINS: Final = re.compile(r"^\s*on .{4,150}$", re.I)
 _SIGNATURE: Final = re.compile(
-    r"^\s*(?:--|__)\s*$|^\s*(?:sent from (?:my|an?|the) .{2,40}|get outlook for .{2,20}|sent via .{2,30})\s*$", re.I
+    r"^\s*(?:--|__)\s*$|^\s*(?:sent from (?:my|an?|the) .{2,40}|get outlook for .{2,20}|sent via .{2,30})\s*$",
+    re.I,
 )
 _SIGN_OFF: Final = re.compile(
     r"^\s*(?:best|best wishes|all the best|(?:best |kind |warm )?regards|cheers|sincerely|yours(?: truly)?|thanks|thank you"
@@ -107,7 +108,14 @@ _CONTRACTIONS: Final = {
     "def": "definitely", "defo": "definitely", "prob": "probably", "probs": "probably", "cuz": "because", "bc": "because",
     "asap": "soonest", "b4": "before", "btwn": "between", "w": "with", "gr8": "great", "l8r": "later",
 }  # fmt: skip
-_ENDINGS: Final = (("n't", " not"), ("'re", " are"), ("'ve", " have"), ("'ll", " will"), ("'d", " would"), ("'m", " am"))
+_ENDINGS: Final = (
+    ("n't", " not"),
+    ("'re", " are"),
+    ("'ve", " have"),
+    ("'ll", " will"),
+    ("'d", " would"),
+    ("'m", " am"),
+)
 
 _TYPOS: Final = (
     "monday tuesday wednesday thursday friday saturday sunday tomorrow second third confirm confirmed morning afternoon evening "
@@ -173,6 +181,7 @@ def spell(text: str) -> str:
     text = _MERIDIEM.sub(lambda m: f" {(m[1] or m[2]).lower()}m ", text)
     text = re.sub(r"(\d)(oclock|ish|am|pm)\b", r"\1 \2", text)
     text = re.sub(r"(?<=\d)\s?h(?=\s|$)", " oclock ", text)
+    text = re.sub(r"\b4 (?=(?:me|us|my|sure)\b)", "for ", text)
     words = [spelling(token) for token in _TOKEN.findall(text)]
     return " ".join(" ".join(words).split())
 
