@@ -67,7 +67,7 @@ NO_ANSWER: Final = Answer(AnswerKind.NONE)
 def read_answer(
     messages: Sequence[str],
     offer: Sequence[Slot],
-    now: datetime,
+    now: datetime | None,
     *,
     held: int | None = None,
     ours: Sequence[str] = (),
@@ -75,7 +75,7 @@ def read_answer(
 ) -> Answer:
     """Read a burst of messages against an open offer.
 
-    ``now`` is when the lead wrote ("tomorrow" counts from there); ``held`` the position of the slot the lead was
+    ``now`` is when the lead wrote ("tomorrow" counts from there; None when unknown); ``held`` the position of the slot the lead was
     asked to confirm; ``ours`` texts of ours that a lead may quote; ``zone_name`` the zone when nothing is offered.
     """
     offered = [OfferedSlot(position, slot) for position, slot in enumerate(offer, start=1)]
@@ -112,6 +112,8 @@ class _Heard:
     other: bool = False
     """"The other one": whatever is left."""
     others_wanted: bool = False
+    doubtful: bool = False
+    """"Maybe Tuesday": nobody's word."""
     murky: bool = False
     """A slot is named in talk of something else."""
     stray: bool = False
@@ -180,6 +182,8 @@ def _named(heard: _Heard, answer: Callable[..., Answer]) -> Answer:
     if heard.wishes and fitting:
         # One clause fits the offer and another names a time that was never offered: which one holds?
         return answer(AnswerKind.AMBIGUOUS, fitting=tuple(fitting))
+    if heard.doubtful:
+        return answer(AnswerKind.AMBIGUOUS, fitting=tuple(fitting))
     if len(fitting) == 1:
         firm = heard.firm and not heard.stray and not heard.refuses
         return answer(AnswerKind.PICKS, next(iter(fitting)), firm=firm)
@@ -228,6 +232,7 @@ def _hear(clause: Clause, heard: _Heard) -> None:
         heard.wishes.append(_wish(clause.mentions))
         return
     heard.named.append(fits)
+    heard.doubtful = heard.doubtful or clause.doubtful
     heard.any_will_do = heard.any_will_do or clause.any_will_do
     if stance is Stance.ASKS or any(m.fuzzy for m in clause.mentions):
         heard.firm = False

@@ -35,6 +35,7 @@ class Clause:
     stance: Stance
     conditional: bool = False
     hedged: bool = False
+    doubtful: bool = False
     any_will_do: bool = False
     stray: bool = False
     """A negation that is not about coming."""
@@ -88,9 +89,12 @@ _CONDITION: Final = re.compile(
     r"\b(?:if|unless|provided|providing|as long as|so long as|assuming|supposing|depends|depending|only when|on condition|subject to|in case|contingent)\b"
 )
 _POSTPONES: Final = re.compile(
-    r"\b(?:(?:need|have|got|want|going|gonna|just|will|should|let me|must|would have|would need)(?: to)?(?: just| quickly| first| double)? (?:check|ask|confirm with|talk|see if|see whether|think|look at|speak|verify|consult|discuss|double)"
+    r"\b(?:(?:do|please do) not (?:book|confirm|schedule|reserve|lock|put|commit|save|hold)|not yet|can not (?:confirm|commit|book|decide|say)|while i (?:decide|think|check)|(?:need|have|got|want|going|gonna|just|will|should|let me|must|would have|would need)(?: to)?(?: just| quickly| first| double)? (?:check|ask|confirm with|talk|see if|see whether|think|look at|speak|verify|consult|discuss|double)"
     r"|let me (?:just |quickly |first )?(?:check|see|ask|think|look|get back|confirm with|find out|double)|(?:will|would|i can) (?:let you know|get back|confirm (?:later|tomorrow|tonight|soon|by|as soon|once|when|after))|get back to you|checking (?:with|my)"
     r"|pencil|tentative|tentatively|on standby|not (?:yet )?confirmed|wait for me|waiting (?:on|to hear|for)|before i (?:commit|decide|confirm|book)|as soon as i know|once i (?:know|hear|check|confirm)|until i (?:know|hear|check|confirm)|still deciding|undecided|have not decided)\b"
+)
+_DOUBT: Final = re.compile(
+    r"\b(?:maybe|perhaps|might|possibly|could (?:work|possibly|maybe|potentially|be)|potentially|leaning|not (?:quite |really |entirely |totally |100 |completely )?(?:sure|certain|convinced|positive)|unsure|may (?:work|be able|be)|tentative)\b"
 )
 _HEDGE: Final = re.compile(
     r"\b(?:maybe|perhaps|might|possibly|probably|i think|i guess|i believe|i suppose|hopefully|should (?:work|be|probably|do|suit)|could (?:work|possibly|maybe|potentially|be)|likely|potentially|leaning|not (?:quite |really |entirely |totally |100 |completely )?(?:sure|certain|convinced|positive)|unsure|most likely|may (?:work|be able|be)|try to|trying to|ideally|tentative)\b"
@@ -234,10 +238,11 @@ def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
     bare = " ".join(word for word in piece.split() if not word.startswith("@"))
     clause = Clause(shown, mentions, Stance.OTHER, asked=marked.asked)
     clause = replace(clause, hedged=_HEDGE.search(bare) is not None or _LAUGHS.search(bare) is not None)
+    clause = replace(clause, doubtful=_DOUBT.search(bare) is not None)
     clause = replace(clause, seeks=_SEEKS.search(bare) is not None)
     named = any(m.kind != "zone" for m in mentions)
     if _CONDITION.search(bare) or _POSTPONES.search(bare):
-        agreed = re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
+        agreed = re.search(r"\b(?:confirm|book)\b", bare) is not None or re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
         return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
     stance, extra = (_named_stance if named else _nameless_stance)(piece, bare, clause)
     clause = replace(clause, stance=stance, **extra)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
@@ -224,11 +224,19 @@ def minutes_of(hour: int, minute: int, meridiem: str | None) -> frozenset[int]:
 class Reader:
     """Finds the mentions of sentences, for one offer at one moment."""
 
-    def __init__(self, offer: Sequence[OfferedSlot], now: datetime, zone_name: str | None = None) -> None:
+    def __init__(
+        self,
+        offer: Sequence[OfferedSlot],
+        now: datetime | None,
+        zone_name: str | None = None,
+    ) -> None:
         self._offer = offer
         name = offer[0].slot.timezone if offer else (zone_name or "UTC")
         self.zone: ZoneInfo = zone(name) or ZoneInfo("UTC")
-        self._now = now.astimezone(self.zone)
+        # Without a clock "tomorrow" means nothing, but a date's year is still plain from the offer.
+        self._clockless = now is None
+        known = now or min((slot.slot.starts_at for slot in offer), default=_EPOCH)
+        self._now = known.astimezone(self.zone)
         self._today = self._now.date()
         self._agents = _agent_words(offer)
         self._mentions: list[Mention] = []
@@ -267,13 +275,13 @@ class Reader:
         return Marked(" ".join(text.split()), asked, tuple(self._mentions))
 
     def _overmorrow(self, match: re.Match[str]) -> Mention:
-        return self._dates(match[0], {self._today + timedelta(days=2)})
+        return self._dates(match[0], {self._today + timedelta(days=2)}, relative=True)
 
     def _on_today(self, match: re.Match[str]) -> Mention:
-        return self._dates(match[0], {self._today})
+        return self._dates(match[0], {self._today}, relative=True)
 
     def _on_tomorrow(self, match: re.Match[str]) -> Mention:
-        return self._dates(match[0], {self._today + timedelta(days=1)})
+        return self._dates(match[0], {self._today + timedelta(days=1)}, relative=True)
 
     def _workdays(self, match: re.Match[str]) -> Mention:
         return self._weekdays(match[0], range(5))
@@ -290,9 +298,11 @@ class Reader:
     def _own_zone(self, match: re.Match[str]) -> Mention:
         return Mention("zone", match[0], lambda _s: True, fuzzy=True)
 
-    def _dates(self, words: str, days: set[date]) -> Mention:
+    def _dates(self, words: str, days: set[date], *, relative: bool = False) -> Mention:
         wanted = frozenset(days)
-        return Mention("date", words, lambda s: s.day in wanted, wish=Wish(days=wanted))
+        unfit = relative and self._clockless
+        wish = Wish() if unfit else Wish(days=wanted)
+        return Mention("date", words, lambda s: s.day in wanted, unfit=unfit, wish=wish)
 
     def _weekdays(self, words: str, days: Iterable[int]) -> Mention:
         wanted = frozenset(days)
@@ -333,7 +343,7 @@ class Reader:
         return self._dates(match[0], {found}) if found else None
 
     def _tonight(self, match: re.Match[str]) -> tuple[Mention, Mention]:
-        return self._dates(match[0], {self._today}), self._window(match[0], _PARTS["evening"])
+        return self._dates(match[0], {self._today}, relative=True), self._window(match[0], _PARTS["evening"])
 
     def _weekday(self, match: re.Match[str]) -> Mention:
         return self._weekdays(match[0], {WEEKDAYS.index(match["day"])})
@@ -347,32 +357,33 @@ class Reader:
             # is it a choice.
             coming = monday + timedelta(days=7 + day)
             if coming == nearest:
-                return self._dates(match[0], {coming})
+                return self._dates(match[0], {coming}, relative=True)
             both = frozenset({coming, nearest})
             return Mention(
                 "day", match[0], lambda s: s.day in both, fuzzy=True, wish=Wish(days=frozenset({coming}))
             )
         days = {nearest, self._today} if self._today.weekday() == day else {nearest}
-        return self._dates(match[0], days)
+        return self._dates(match[0], days, relative=True)
 
     def _week_on(self, match: re.Match[str]) -> Mention:
         day = WEEKDAYS.index(match["day"])
         nearest = self._today + timedelta(days=(day - self._today.weekday()) % 7 or 7)
-        return self._dates(match[0], {nearest + timedelta(days=7)})
+        return self._dates(match[0], {nearest + timedelta(days=7)}, relative=True)
 
     def _weekend(self, match: re.Match[str]) -> Mention:
         if match[0].startswith("next"):
             monday = self._today - timedelta(days=self._today.weekday())
-            return self._dates(match[0], {monday + timedelta(days=12), monday + timedelta(days=13)})
+            weekend = {monday + timedelta(days=12), monday + timedelta(days=13)}
+            return self._dates(match[0], weekend, relative=True)
         return self._weekdays(match[0], {5, 6})
 
     def _next_week(self, match: re.Match[str]) -> Mention:
         monday = self._today - timedelta(days=self._today.weekday())
-        return self._dates(match[0], {monday + timedelta(days=7 + n) for n in range(7)})
+        return self._dates(match[0], {monday + timedelta(days=7 + n) for n in range(7)}, relative=True)
 
     def _this_week(self, match: re.Match[str]) -> Mention:
         monday = self._today - timedelta(days=self._today.weekday())
-        return self._dates(match[0], {monday + timedelta(days=n) for n in range(7)})
+        return self._dates(match[0], {monday + timedelta(days=n) for n in range(7)}, relative=True)
 
     def _first_thing(self, match: re.Match[str]) -> Mention:
         morning = _PARTS["morning"]
@@ -582,6 +593,7 @@ class Reader:
         )
 
 
+_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
     r"(?:,|-|@|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"

@@ -81,8 +81,6 @@ PICKED: Final[tuple[tuple[str, Offer, AnswerKind, int | None, bool | None, int |
     ("Tuesday doesn't work, Wednesday does", CALENDAR, PICKS, 3, True, None),
     ("I'd prefer Friday over Wednesday", CALENDAR, PICKS, 4, True, None),
     ("Wednesday rather than Tuesday", CALENDAR, PICKS, 3, True, None),
-    ("maybe Wednesday", CALENDAR, PICKS, 3, False, None),
-    ("Wednesday might work", CALENDAR, PICKS, 3, False, None),
     ("Hi Dana, yes the 3pm works", CALENDAR, PICKS, 2, True, None),
     ("the one with Marco on Tuesday", CALENDAR, PICKS, 2, True, None),
     ("Option 3", CALENDAR, PICKS, 3, True, None),
@@ -270,6 +268,10 @@ PICKED: Final[tuple[tuple[str, Offer, AnswerKind, int | None, bool | None, int |
 """Text, offer, kind, index, whether it is the lead's firm word (None: either will do), position held."""
 
 NOT_PICKED: Final[tuple[tuple[str, Offer, AnswerKind, int | None], ...]] = (
+    ("maybe Wednesday", CALENDAR, AMBIGUOUS, None),
+    ("Wednesday might work", CALENDAR, AMBIGUOUS, None),
+    ("I think Wednesday could work but don't book it yet", CALENDAR, AMBIGUOUS, None),
+    ("I can't confirm yet", ONE, AMBIGUOUS, 1),
     ("yes", CALENDAR, AGREES, None),
     ("Tuesday is fine", CALENDAR, AMBIGUOUS, None),
     ("2 works", TWO_OCLOCK, AMBIGUOUS, None),
