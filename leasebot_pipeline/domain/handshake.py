@@ -15,7 +15,16 @@ from enum import StrEnum
 from typing import Final
 
 from leasebot_pipeline.domain.decisions import Evidence
-from leasebot_pipeline.domain.handshake_stance import Clause, Stance, clauses, corrects, is_sarcastic, settle
+from leasebot_pipeline.domain.handshake_stance import (
+    Clause,
+    Stance,
+    calls_off,
+    clauses,
+    corrects,
+    is_sarcastic,
+    settle,
+    wants_others,
+)
 from leasebot_pipeline.domain.handshake_times import Mention, OfferedSlot, Reader, Wish
 from leasebot_pipeline.domain.handshake_words import own_lines, sentences
 from leasebot_pipeline.domain.slots import Slot
@@ -47,7 +56,7 @@ class Answer:
     firm: bool = False
     """The lead's word, without question, hedge or condition: it may be booked on it."""
     fitting: tuple[int, ...] = ()
-    """For AGREES and AMBIGUOUS the slots it may mean, 1-based; empty when nobody can tell."""
+    """For AGREES and AMBIGUOUS the slots it may mean, 1-based; for DECLINES those that were not refused."""
     wish: Wish = field(default_factory=Wish)
     """What was said of another time."""
     evidence: tuple[Evidence, ...] = ()
@@ -72,14 +81,16 @@ def read_answer(
     held: int | None = None,
     ours: Sequence[str] = (),
     zone_name: str | None = None,
+    any_day: bool = False,
 ) -> Answer:
     """Read a burst of messages against an open offer.
 
     ``now`` is when the lead wrote ("tomorrow" counts from there; None when unknown); ``held`` the position of the slot the lead was
-    asked to confirm; ``ours`` texts of ours that a lead may quote; ``zone_name`` the zone when nothing is offered.
+    asked to confirm; ``ours`` texts of ours that a lead may quote; ``zone_name`` the zone when nothing is offered;
+    ``any_day`` lets relative days fit every slot while ``now`` is unknown.
     """
     offered = [OfferedSlot(position, slot) for position, slot in enumerate(offer, start=1)]
-    reader = Reader(offered, now, zone_name)
+    reader = Reader(offered, now, zone_name, any_day=any_day)
     found: list[Clause] = []
     sarcastic = False
     for message in messages:
@@ -92,6 +103,14 @@ def read_answer(
             sarcastic = sarcastic or is_sarcastic(sentence.text)
             found.extend(heard)
     return _judge(settle(found), offered, held, sarcastic=sarcastic)
+
+
+def cancels(messages: Sequence[str]) -> bool:
+    """Whether a lead who has a showing ahead calls it off, without asking for another time."""
+    said = [sentence for message in messages for sentence in sentences(own_lines(message))]
+    return any(calls_off(s.text) and not s.asked for s in said) and not any(
+        wants_others(s.text) for s in said
+    )
 
 
 @dataclass(slots=True)
@@ -168,7 +187,7 @@ def _judge(
             return answer(AnswerKind.CONFIRMS, next(iter(left)), firm=heard.firm and not heard.stray)
         return answer(AnswerKind.AGREES, fitting=tuple(left)) if left else answer(AnswerKind.DECLINES)
     if heard.excluded:
-        return answer(AnswerKind.AMBIGUOUS, fitting=tuple(left)) if left else answer(AnswerKind.DECLINES)
+        return answer(AnswerKind.DECLINES, fitting=tuple(left))
     return answer(AnswerKind.AMBIGUOUS)
 
 
@@ -324,6 +343,7 @@ def _wish(mentions: Sequence[Mention]) -> Wish:
         frozenset(weekdays),
         frozenset((m + shift) % (24 * 60) for m in daytime),
         window,
+        converted=any(m.unfit for m in mentions if m.kind == "zone"),
     )
 
 
@@ -335,5 +355,6 @@ def _merged(wishes: Sequence[Wish]) -> Wish:
             merged.weekdays | wish.weekdays,
             merged.minutes | wish.minutes,
             wish.window or merged.window,
+            merged.converted or wish.converted,
         )
     return merged

@@ -74,6 +74,29 @@ def is_sarcastic(text: str) -> bool:
     return _SARCASM.search(text) is not None
 
 
+_CALLS_OFF: Final = re.compile(
+    r"\b(?:(?:please |must |to |will |let us |i am |i would like to |can you |could you |want to )?(?:cancel|cancelling|canceling)(?! (?:the |my |our )?(?:lease|rent|contract|policy|fee|application|account))"
+    r"|call(?:ing)? (?:it|the (?:viewing|tour|showing|visit)) off|(?:i am|we are|i will|we will) not (?:be )?(?:coming|attending)|(?:i|we) (?:can|will) not (?:be )?(?:come|coming|attend)(?: any ?more| anymore)?"
+    r"|no longer (?:coming|need the (?:viewing|tour|showing|visit)|able to (?:come|make it|attend)))\b"
+)
+_NOT_CALLED_OFF: Final = re.compile(
+    r"\b(?:not|never|no|without|if|unless|was it|were you|did you|why|has it been) (?:\w+ ){0,2}cancel|\bcancel(?:l?ed|lation)\b"
+)
+
+
+def calls_off(text: str) -> bool:
+    """Whether a sentence cancels a visit."""
+    return _CALLS_OFF.search(text) is not None and _NOT_CALLED_OFF.search(text) is None
+
+
+def wants_others(text: str) -> bool:
+    """Whether a sentence asks for times beyond those offered or arranged."""
+    return (
+        _OTHERS.search(text) is not None
+        or re.search(r"\b(?:instead|how about|what about)\b", text) is not None
+    )
+
+
 _POLITE_IF: Final = re.compile(
     r"\b(?:(?:please )?(?:do )?let (?:me|us) know if|if (?:that|it|this|they|those)(?: one)?(?: is| are| still| would be| works| work| suits| will| does| would)*(?: still| all)*"
     r"(?: ok| okay| available| open| free| possible| fine| good| alright| right| cool| work| suit)?(?: with| for)?(?: you| everyone| him| her| them| the agent)?(?: guys| all| too)?(?= |$)"
@@ -215,7 +238,11 @@ def _prepare(marked: Marked) -> str:
         text = re.sub(r"@(\d+) ([,(-]|and|in|on|at|for|of|from)+ (?=@)@(\d+)", joined, text)
         text = re.sub(r"@(\d+) ([(])+ @(\d+)", joined, text)
     text = re.sub(r"(@\d+) \)", r"\1", text)
-    text = re.sub(r" (?:any ?thing|any ?time|any ?day|any|everything|all|every ?day) (?:but|except)(?: for)? ", " not ", text)
+    text = re.sub(
+        r" (?:any ?thing|any ?time|any ?day|any|everything|all|every ?day) (?:but|except)(?: for)? ",
+        " not ",
+        text,
+    )
     text = _POLITE_IF.sub(" polite ", text)
     text = _HARMLESS.sub(" harmless ", text)
     text = re.sub(
@@ -242,7 +269,10 @@ def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
     clause = replace(clause, seeks=_SEEKS.search(bare) is not None)
     named = any(m.kind != "zone" for m in mentions)
     if _CONDITION.search(bare) or _POSTPONES.search(bare):
-        agreed = re.search(r"\b(?:confirm|book)\b", bare) is not None or re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
+        agreed = (
+            re.search(r"\b(?:confirm|book)\b", bare) is not None
+            or re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
+        )
         return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
     stance, extra = (_named_stance if named else _nameless_stance)(piece, bare, clause)
     clause = replace(clause, stance=stance, **extra)
@@ -284,6 +314,8 @@ def _named_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[s
         r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you)\b",
         bare,
     )
+    if _CONFIRM_SOMETHING.search(bare):
+        return Stance.OTHER, {}
     if "bare" in kinds and _COUNTS_PEOPLE.search(piece):
         return Stance.OTHER, {}
     if clause.seeks and not about_else:
@@ -370,7 +402,7 @@ _ASK_ONLY: Final = re.compile(
     r"^(?:can|could|would|will|is|are|do|does|did|what|when|where|which|who|how|why|may|has|have|was|were|any)\b(?! be there| do$| do it)"
 )
 _CONFIRM_SOMETHING: Final = re.compile(
-    r"\bconfirm(?:ed|ing)? (?:the |your |that |whether |what |which |where |how |when |who |its |their |me |us )(?!(?:appointment|slot|time|viewing|showing|tour|visit|booking|hold|date|one)\b)"
+    r"\bconfirm(?:ed|ing)? (?:the |your |that |whether |what |which |where |how |when |who |its |their |me |us )(?!(?:appointment|slot|time|viewing|showing|tour|visit|booking|hold|date|one|spot|place)?(?: |$)(?:$|for|on|at|please|thanks|then|is|works))"
 )
 
 

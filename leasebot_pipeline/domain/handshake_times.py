@@ -102,6 +102,8 @@ class Wish:
     """Wanted starts, in minutes after midnight."""
     window: tuple[int, int] | None = None
     """Wanted part of the day: from, before."""
+    converted: bool = False
+    """The times were given in another zone."""
 
     @property
     def anything(self) -> bool:
@@ -229,12 +231,15 @@ class Reader:
         offer: Sequence[OfferedSlot],
         now: datetime | None,
         zone_name: str | None = None,
+        *,
+        any_day: bool = False,
     ) -> None:
         self._offer = offer
         name = offer[0].slot.timezone if offer else (zone_name or "UTC")
         self.zone: ZoneInfo = zone(name) or ZoneInfo("UTC")
         # Without a clock "tomorrow" means nothing, but a date's year is still plain from the offer.
         self._clockless = now is None
+        self._any_day = any_day
         known = now or min((slot.slot.starts_at for slot in offer), default=_EPOCH)
         self._now = known.astimezone(self.zone)
         self._today = self._now.date()
@@ -301,6 +306,8 @@ class Reader:
     def _dates(self, words: str, days: set[date], *, relative: bool = False) -> Mention:
         wanted = frozenset(days)
         unfit = relative and self._clockless
+        if unfit and self._any_day:
+            return Mention("date", words, lambda _s: True)
         wish = Wish() if unfit else Wish(days=wanted)
         return Mention("date", words, lambda s: s.day in wanted, unfit=unfit, wish=wish)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leasebot_pipeline.domain.handshake import Answer, AnswerKind, read_answer
+from leasebot_pipeline.domain.handshake import Answer, AnswerKind, cancels, read_answer
 from leasebot_pipeline.domain.slots import Slot, label
 from tests.unit.domain.handshake_cases import (
     CALENDAR,
@@ -157,3 +157,21 @@ def test_a_bare_yes_to_several_slots_picks_none(offer: Offer) -> None:
         answer = read(text, offer)
         assert (answer.kind, answer.index) == (AnswerKind.AGREES, None)
     assert CALENDAR[0] not in ONE
+
+
+@pytest.mark.parametrize(
+    ("text", "off"),
+    [
+        ("Please cancel the viewing", True),
+        ("I need to cancel, sorry", True),
+        ("Unfortunately I have to cancel our appointment tomorrow.", True),
+        ("I'm not coming on Friday", True),
+        ("Can we cancel and find another time?", False),
+        ("Please don't cancel my appointment", False),
+        ("Did you cancel the viewing?", False),
+        ("I want to cancel my lease early, does that matter?", False),
+        ("See you Friday", False),
+    ],
+)
+def test_a_cancellation_is_the_leads_plain_word(text: str, off: bool) -> None:
+    assert cancels([text]) is off
