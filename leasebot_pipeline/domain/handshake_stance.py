@@ -134,7 +134,7 @@ _GENERAL_NO: Final = re.compile(
     r"|\b(?:all|those|these|they)(?: [a-z]+){0,3} (?:bad|too early|too late|terrible|unavailable|impossible)\b|\b(?:too early|too late)\b|\b(?:i am|we are) (?:busy|away|out of town|working|unavailable|tied up|booked)\b|^(?:that|this|it) (?:is|will|would|does|time)(?: [a-z]+)? not\b|\bno longer (?:works?|possible|suits?|able|free|available|make)\b"
 )
 _OTHERS: Final = re.compile(
-    r"\b(?:(?:any|some|have|got|is there|are there|do you have|anything|something|other|different|another|more|alternative|else|new|few more)(?: [a-z]+){0,3} (?:times?|slots?|days?|dates?|options?|openings?|availability|appointments?|windows?)(?: [a-z]+)?|another (?:time|day|date|slot|option|one)|different (?:time|day|date|slot|one)"
+    r"\b(?:(?:any|some|have(?! to\b)|got|is there|are there|do you have|anything|something|other|different|another|more|alternative|else|new|few more)(?: [a-z]+){0,3} (?:times?|slots?|days?|dates?|options?|openings?|availability|appointments?|windows?)(?: [a-z]+)?|another (?:time|day|date|slot|option|one)|different (?:time|day|date|slot|one)"
     r"|(?:anything|something|any ?time|any times?|times?|slots?|a bit|bit|little|one|some|earlier|later|minutes|hour) (?:later|earlier|else|sooner|different|after that|before that)|(?:later|earlier|sooner) (?:time|slot|in the|on|date|day|than|one)|reschedule|rescheduling|postpone|rain ?check|other (?:times|slots|days|dates|options|availability)|more (?:times|options|slots|availability)"
     r"|(?:move|push|shift|change|switch) (?:it|this|that|the|my|our)|when else|what else)\b"
 )
