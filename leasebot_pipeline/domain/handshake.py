@@ -79,6 +79,7 @@ def read_answer(
     now: datetime | None,
     *,
     held: int | None = None,
+    gone: Sequence[int] = (),
     ours: Sequence[str] = (),
     zone_name: str | None = None,
     any_day: bool = False,
@@ -86,7 +87,7 @@ def read_answer(
     """Read a burst of messages against an open offer.
 
     ``now`` is when the lead wrote ("tomorrow" counts from there; None when unknown); ``held`` the position of the slot the lead was
-    asked to confirm; ``ours`` texts of ours that a lead may quote; ``zone_name`` the zone when nothing is offered;
+    asked to confirm; ``gone`` positions that can be named but not agreed to; ``ours`` texts of ours that a lead may quote; ``zone_name`` the zone when nothing is offered;
     ``any_day`` lets relative days fit every slot while ``now`` is unknown.
     """
     offered = [OfferedSlot(position, slot) for position, slot in enumerate(offer, start=1)]
@@ -102,7 +103,7 @@ def read_answer(
                 heard = [c for c in heard if c.mentions or c.stance is not Stance.REFUSES]
             sarcastic = sarcastic or is_sarcastic(sentence.text)
             found.extend(heard)
-    return _judge(settle(found), offered, held, sarcastic=sarcastic)
+    return _judge(settle(found), offered, held, frozenset(gone), sarcastic=sarcastic)
 
 
 def cancels(messages: Sequence[str]) -> bool:
@@ -151,7 +152,12 @@ class _Heard:
 
 
 def _judge(
-    found: Sequence[Clause], offer: Sequence[OfferedSlot], held: int | None, *, sarcastic: bool
+    found: Sequence[Clause],
+    offer: Sequence[OfferedSlot],
+    held: int | None,
+    gone: frozenset[int],
+    *,
+    sarcastic: bool,
 ) -> Answer:
     heard = _Heard(offer)
     for clause in found:
@@ -161,7 +167,9 @@ def _judge(
     def answer(
         kind: AnswerKind, index: int | None = None, fitting: Sequence[int] = (), *, firm: bool = False
     ) -> Answer:
-        return Answer(kind, index, firm, tuple(sorted(fitting)), _merged(heard.wishes), evidence)
+        return Answer(
+            kind, index, firm, tuple(sorted(frozenset(fitting) - gone)), _merged(heard.wishes), evidence
+        )
 
     if not heard.spoke or not offer:
         if heard.wishes and not offer:
@@ -177,7 +185,7 @@ def _judge(
         if heard.agrees and not heard.others_wanted:
             return answer(AnswerKind.AMBIGUOUS)
         return answer(AnswerKind.DECLINES)
-    left = heard.all - heard.excluded
+    left = heard.all - heard.excluded - gone
     if heard.murky:
         return answer(AnswerKind.AMBIGUOUS)
     if heard.agrees or heard.any_will_do:
