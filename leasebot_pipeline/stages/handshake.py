@@ -19,8 +19,7 @@ from leasebot_pipeline.domain.handshake_plan import HandshakePlan, Move, Showing
 from leasebot_pipeline.domain.showings import ShowingState
 from leasebot_pipeline.domain.slot_offers import OfferState
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.domain.workflow import WorkflowState
-from leasebot_pipeline.domain.workflow_changes import WorkflowPatch
+from leasebot_pipeline.domain.workflow_changes import KEEP, workflow_patch
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import booking, slot_offers, transitions
 from leasebot_pipeline.storage.booking import (
@@ -197,15 +196,16 @@ def move_workflows(
         [
             TransitionRequest(
                 item.conversation.id,
-                WorkflowPatch(workflow_state=WorkflowState.LEAD, workflow_outcome=None)
-                if item.workflow.workflow_outcome is None
-                else WorkflowPatch(workflow_outcome=item.workflow.workflow_outcome),
+                # Showings and their conversations move together, through the bookings.
+                replace(
+                    workflow_patch(item.workflow, item.conversation.showing_state), showing_state=KEEP
+                ),
                 source=SOURCE,
                 trigger=TRIGGER,
                 actor=_actor(item),
                 message_id=item.inbound_message_id,
                 run_id=run_id,
-                reopen=True,
+                reopen=item.workflow.reopen_first,
             )
             for item in items
             if item.workflow is not None and not _asks_to_move(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -36,6 +37,14 @@ SOON = NOW + timedelta(minutes=10)
 @pytest.fixture
 def office(conn: Connection) -> Office:
     return Office(conn)
+
+
+@pytest.fixture
+def shared(conn: Connection, database: Database) -> Iterator[Office]:
+    """An office whose rows other connections see once they are committed."""
+    conn.commit()
+    with database.engine.connect() as connection:
+        yield Office(connection)
 
 
 class TestBooking:
@@ -264,13 +273,13 @@ class TestRefusals:
         assert second.reason is BookingReason.REFERENCE_IN_USE
 
     def test_what_was_written_without_our_locks_is_a_conflict_too(
-        self, office: Office, database: Database
+        self, shared: Office, database: Database
     ) -> None:
         """The constraint is the last line: a row the checks could not see refuses, it does not raise."""
-        agent = office.agent()
-        unit, other = office.unit(agent), office.unit(agent)
+        agent = shared.agent()
+        unit, other = shared.unit(agent), shared.unit(agent)
         rows.showing(
-            office.conn,
+            shared.conn,
             agent,
             other,
             status="pending",
@@ -278,12 +287,12 @@ class TestRefusals:
             starts_at=TEN,
             ends_at=ELEVEN,
         )
-        office.conn.commit()
+        shared.conn.commit()
         with database.engine.begin() as elsewhere:
             # Another transaction holds the expired row: it can't be swept, and still takes the time.
             elsewhere.execute(text('SELECT id FROM "ShowingAppointments" FOR UPDATE'))
-            office.conn.execute(text("SET LOCAL lock_timeout = '5s'"))
-            result = office.book(unit, agent)
+            shared.conn.execute(text("SET LOCAL lock_timeout = '5s'"))
+            result = shared.book(unit, agent)
         assert result.reason is BookingReason.AGENT_BUSY
 
 
@@ -370,7 +379,7 @@ class TestHolds:
         lead = office.lead(unit)
         office.book(unit, agent, conversation_id=lead, hold_until=SOON, decision_id=decision)
         rows.decision(office.conn, lead, rows.message(office.conn, lead), id=decision)
-        office.conn.commit()
+        office.conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         assert self.confirm(office, decision_id=decision).outcome == "booked"
         assert self.confirm(office, decision_id=decision).outcome == "replay"
         assert self.confirm(office, decision_id=uuid4()).reason is BookingReason.NOT_FOUND
@@ -603,17 +612,17 @@ class TestStatuses:
 
 
 def test_a_crash_leaves_nothing_behind(
-    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+    database: Database, shared: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Appointment, conversation, offer and audit stand together or not at all."""
-    agent = office.agent()
-    unit = office.unit(agent)
-    lead = office.lead(unit)
-    office.conn.commit()
+    agent = shared.agent()
+    unit = shared.unit(agent)
+    lead = shared.lead(unit)
+    shared.conn.commit()
     monkeypatch.setenv(VARIABLE, "book.before_commit:raise")
     with pytest.raises(CrashPointReached), database.engine.begin() as conn:
         Office(conn).book(unit, agent, conversation_id=lead)
     monkeypatch.delenv(VARIABLE)
-    assert rows.value(office.conn, 'SELECT count(*) FROM "ShowingAppointments"') == 0
-    assert office.conversation(lead) == ("lead", None, None)
-    assert office.audits("showing_booking_created") == []
+    assert rows.value(shared.conn, 'SELECT count(*) FROM "ShowingAppointments"') == 0
+    assert shared.conversation(lead) == ("lead", None, None)
+    assert shared.audits("showing_booking_created") == []
