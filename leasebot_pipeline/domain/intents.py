@@ -97,7 +97,7 @@ def understand(reading: Reading, offer: Sequence[Slot]) -> Understanding:
         elif not hits and length > _REMARK_WORDS:
             remarks += 1
     picked = pick(agreed, offer)
-    if picked.index is None:
+    if not (offer and picked.named_something):
         open_questions += slot_questions
     strong = {intent for intent, weak in found.items() if not weak}
     intents = tuple(i for i in _PRECEDENCE if i in (strong or found))
