@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, text
+from sqlalchemy.dialects.postgresql import UUID
 
 from leasebot_pipeline.storage.tables.columns import (
     document,
@@ -45,7 +46,7 @@ alert_incidents = Table(
     required("key"),
     required("type"),
     required("platform"),
-    ref("platform_account_id", "PlatformAccounts", "CASCADE"),
+    Column("platform_account_id", UUID, nullable=False),  # as in the audit log: it outlives the account
     required("action"),
     optional("reason"),
     document("event", None),

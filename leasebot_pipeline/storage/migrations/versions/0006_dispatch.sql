@@ -71,8 +71,7 @@ CREATE TABLE IF NOT EXISTS "AlertIncidents" (
     channel_failures INTEGER DEFAULT 0 NOT NULL,
     channel_error TEXT,
     next_try_at TIMESTAMP WITH TIME ZONE,
-    PRIMARY KEY (id),
-    FOREIGN KEY(platform_account_id) REFERENCES "PlatformAccounts" (id) ON DELETE CASCADE
+    PRIMARY KEY (id)
 );
 
 CREATE UNIQUE INDEX IF NOT EXISTS idx_alert_incidents_open ON "AlertIncidents" (key) WHERE closed_at IS NULL;
