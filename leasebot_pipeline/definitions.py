@@ -24,7 +24,7 @@ from assets.platforms import INBOXES
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, invariants, landing
+from leasebot_pipeline.storage import audit, invariants, outbox_sweeps
 from leasebot_pipeline.wiring import build_pipeline
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.inbox import inbox_sensor
@@ -77,9 +77,8 @@ def pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
 
 def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
     """How many replies may go out now, per platform."""
-    now = pipeline.clock()
     with pipeline.engine.connect() as conn:
-        return {platform: landing.pending_work(conn, platform, now).dispatches for platform in Platform}
+        return outbox_sweeps.due_by_platform(conn, pipeline.clock())
 
 
 def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:

@@ -171,11 +171,11 @@ class AlertPolicy:
         """True when an equal alert was sent so recently that this one would say nothing new."""
         return last_sent is not None and now - last_sent < self.cooldown
 
-
     @classmethod
     def retry_delay(cls, failures: int) -> timedelta:
         """How long a channel that failed ``failures`` times in a row is left alone."""
-        return min(timedelta(minutes=15), timedelta(seconds=15) * 2 ** min(max(failures - 1, 0), 10))
+        doubled: timedelta = timedelta(seconds=15) * 2 ** min(max(failures - 1, 0), 10)
+        return min(timedelta(minutes=15), doubled)
 
 
 def recovery_of(event: AlertEvent, at: datetime) -> AlertEvent:

@@ -22,7 +22,7 @@ COOLDOWN: Final = timedelta(seconds=30)
 LONGEST_COOLDOWN: Final = timedelta(minutes=30)
 """A changed page is rarely mended by waiting: each probe in vain doubles the action's cooldown up to this."""
 
-_NOT_THE_PLATFORM: Final = frozenset({"DEADLINE_EXCEEDED", "OUTBOUND_NOT_IN_THREAD"})
+_NOT_THE_PLATFORM: Final = frozenset({"DEADLINE_EXCEEDED", "OUTBOUND_NOT_IN_THREAD", "INTERNAL_ERROR"})
 
 
 class CircuitState(StrEnum):
@@ -86,4 +86,5 @@ def _cooldown(scope: CircuitScope, failures: int) -> timedelta:
     if scope is CircuitScope.ACCOUNT:
         return COOLDOWN
     doublings = min(failures - FAILURE_THRESHOLD, 16)
-    return min(LONGEST_COOLDOWN, COOLDOWN * 2**doublings)
+    grown: timedelta = COOLDOWN * 2**doublings
+    return min(LONGEST_COOLDOWN, grown)

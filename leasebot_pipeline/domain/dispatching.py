@@ -125,7 +125,7 @@ class Backoff:
 
     def delay(self, attempts: int, fraction: float) -> timedelta:
         """The wait after attempt ``attempts``; ``fraction`` in [0, 1) adds up to 20 % jitter."""
-        doubled = self.base * 2 ** min(max(attempts - 1, 0), 20)
+        doubled: timedelta = self.base * 2 ** min(max(attempts - 1, 0), 20)
         return min(self.cap, doubled) * (1 + 0.2 * fraction)
 
 
@@ -138,6 +138,16 @@ BACKOFFS: Final[Mapping[str, Backoff]] = {
 """How long a reply waits after a transient failure of that code."""
 
 STOPPED_ACCOUNT_RECHECK: Final = timedelta(seconds=60)
+BUSY_RECHECK: Final = timedelta(seconds=5)
+_AT_ONCE: Final = timedelta(0)
+_CALLED_OFF: Final[Mapping[str, tuple[DispatchState, timedelta | None, str | None]]] = {
+    "SENDING_STOPPED": (_S.QUEUED, _AT_ONCE, None),  # goes out as soon as the switch is lifted
+    "REPLY_SUPERSEDED": (_S.CANCELLED, None, "superseded"),
+    "REPLY_NOT_ALLOWED": (_S.DRAFT, None, "policy_draft_required"),
+    "ACCOUNT_INACTIVE": (_S.HELD, None, "policy_platform_inactive"),
+    "REPLY_ALREADY_SHOWN": (_S.UNKNOWN, _AT_ONCE, None),
+}
+"""Where a reply goes that we called off before the click: state, when it is due again, its reason code."""
 MAX_LOST_CLAIMS: Final = 10
 """How often a worker may die with the same reply in hand before the reply itself is suspected."""
 NEW_TRIES_AFTER_ABSENCE: Final = 1
@@ -162,7 +172,6 @@ def after_failure(
     max_attempts: int,
     now: datetime,
     fraction: float,
-    account_active: bool = True,
 ) -> AfterFailure:
     """Decide a failed attempt. ``attempts`` includes this one; ``fraction`` in [0, 1) is jitter.
 
@@ -173,7 +182,7 @@ def after_failure(
     if failure.phase is SendPhase.AFTER_CLICK:
         return AfterFailure(DispatchState.UNKNOWN, None, counts_as_attempt=True)
     if failure.withdrawn:
-        return _called_off(failure, now, account_active=account_active)
+        return _called_off(failure, now)
     if failure.stops_account:
         return AfterFailure(
             DispatchState.RETRY_SCHEDULED, now + STOPPED_ACCOUNT_RECHECK, counts_as_attempt=False
@@ -187,26 +196,9 @@ def after_failure(
     return AfterFailure(DispatchState.DEAD_LETTER, None, counts_as_attempt=True, exhausted=exhausted)
 
 
-def _called_off(failure: PlatformFailure, now: datetime, *, account_active: bool) -> AfterFailure:
-    match failure.code:
-        case "SENDING_STOPPED":  # claimable again as soon as the switch is lifted
-            return AfterFailure(DispatchState.QUEUED, now, counts_as_attempt=False)
-        case "REPLY_SUPERSEDED":
-            return AfterFailure(DispatchState.CANCELLED, None, counts_as_attempt=False, code="superseded")
-        case "REPLY_NOT_ALLOWED":
-            if account_active:
-                return AfterFailure(
-                    DispatchState.DRAFT, None, counts_as_attempt=False, code="policy_draft_required"
-                )
-            return AfterFailure(
-                DispatchState.HELD, None, counts_as_attempt=False, code="policy_platform_inactive"
-            )
-        case "REPLY_ALREADY_SHOWN":
-            return AfterFailure(DispatchState.UNKNOWN, now, counts_as_attempt=False)
-        case _:
-            return AfterFailure(
-                DispatchState.RETRY_SCHEDULED, now + STOPPED_ACCOUNT_RECHECK, counts_as_attempt=False
-            )
+def _called_off(failure: PlatformFailure, now: datetime) -> AfterFailure:
+    state, at, code = _CALLED_OFF.get(failure.code, (DispatchState.RETRY_SCHEDULED, BUSY_RECHECK, None))
+    return AfterFailure(state, None if at is None else now + at, counts_as_attempt=False, code=code)
 
 
 def after_absence(
@@ -230,8 +222,9 @@ class ClickFacts:
     ours: bool
     """State, fence, claim and the account's lease are still this worker's."""
     killed: bool
+    active: bool
     allowed: bool
-    """Account active, stage not shadow, send mode fit for the purpose."""
+    """The stage is not shadow, and the send mode fits the purpose."""
     superseded: bool
     """The lead, or one of us on the platform itself, wrote after what the reply answers."""
 
@@ -242,6 +235,8 @@ def refusal_to_click(facts: ClickFacts) -> str | None:
         return "CLAIM_LOST"
     if facts.killed:
         return "SENDING_STOPPED"
+    if not facts.active:
+        return "ACCOUNT_INACTIVE"
     if not facts.allowed:
         return "REPLY_NOT_ALLOWED"
     return "REPLY_SUPERSEDED" if facts.superseded else None

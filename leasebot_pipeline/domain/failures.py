@@ -64,7 +64,9 @@ FAILURE_CLASSES: Final[dict[str, FailureClass]] = {
     "CLAIM_LOST": FailureClass.TRANSIENT,  # ours: the worker died or was stuck with the reply in hand
     "SENDING_STOPPED": FailureClass.TRANSIENT,  # ours: a kill switch is engaged
     "REPLY_SUPERSEDED": FailureClass.PERMANENT,  # ours: the thread moved on while the reply waited
-    "REPLY_NOT_ALLOWED": FailureClass.PERMANENT,  # ours: account, send mode or release stage forbid it now
+    "REPLY_NOT_ALLOWED": FailureClass.PERMANENT,  # ours: send mode or release stage forbid it now
+    "ACCOUNT_INACTIVE": FailureClass.PERMANENT,  # ours: the account was switched off meanwhile
+    "INTERNAL_ERROR": FailureClass.TRANSIENT,  # ours: a fault of our own, told with its type
     "REPLY_ALREADY_SHOWN": FailureClass.NEEDS_PERSON,  # ours: an earlier attempt shows in the thread after all
 }
 
@@ -89,6 +91,7 @@ WITHDRAWAL_CODES: Final[frozenset[str]] = frozenset(
         "SENDING_STOPPED",
         "REPLY_SUPERSEDED",
         "REPLY_NOT_ALLOWED",
+        "ACCOUNT_INACTIVE",
         "REPLY_ALREADY_SHOWN",
         "CLAIM_LOST",
         "ACCOUNT_BUSY",

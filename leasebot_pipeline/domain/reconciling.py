@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Final
 
+from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.identity import normalise_text, text_fingerprint
 from leasebot_pipeline.domain.readings import Direction, SendBaseline, ThreadMessage, ThreadReading
 
@@ -24,6 +25,7 @@ RECONCILE_EVERY: Final = timedelta(seconds=30)
 RECONCILE_FOR: Final = timedelta(minutes=10)
 """How long a reply in doubt is looked for before a person is asked."""
 
+_THREAD_GONE: Final = frozenset({"PAGE_NOT_FOUND", "THREAD_ID_REQUIRED"})
 _SKEW: Final = timedelta(minutes=3)  # platforms round to minutes, and their clocks are not ours
 _DATE_ONLY_SKEW: Final = timedelta(hours=36)
 _LOOK_ALIKE_RATIO: Final = 0.85
@@ -80,6 +82,11 @@ def recheck_at(sending_at: datetime | None, now: datetime) -> datetime | None:
     if sending_at is None or now - sending_at > RECONCILE_FOR:
         return None
     return now + RECONCILE_EVERY
+
+
+def recheck_after_failure(failure: PlatformFailure, now: datetime) -> datetime | None:
+    """When a thread that could not be read is tried again; None when it is gone, and a person is asked."""
+    return None if failure.code in _THREAD_GONE else now + RECONCILE_EVERY
 
 
 def _after_baseline(

@@ -203,7 +203,7 @@ class Alerter:
                 self._log_outcomes(log, outcomes)
                 accepted += sum(outcome.sent for outcome in outcomes)
         except SQLAlchemyError as error:
-            _log.error("alert_flush_failed", error=type(error).__name__)  # noqa: TRY400
+            _log.error("alert_flush_failed", error=type(error).__name__)
         return accepted
 
     def _tell(self, conn: Connection, incident: Incident, event: AlertEvent) -> list[_Outcome]:

@@ -211,7 +211,11 @@ def _close(lease: Lease, current: Visit, action: str, run_id: str | None, now: d
                     conn, account, failure.code, failure.detail, now
                 )
             if current.stopped_now:
-                details = {"code": failure.code, "reason": failure.detail, "platformAction": action}
+                details: dict[str, object] = {
+                    "code": failure.code,
+                    "reason": failure.detail,
+                    "platformAction": action,
+                }
                 audit.record(conn, [_account_entry(lease, "platform_account_stopped", details, run_id)])
             events = list(
                 failure_alerts(

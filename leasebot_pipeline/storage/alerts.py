@@ -50,9 +50,7 @@ def record_failed(conn: Connection, event: AlertEvent, provider: str, error: str
     _record(conn, ALERT_FAILED, event, provider, {"error": error, "failedAt": iso(now)})
 
 
-def _record(
-    conn: Connection, action: str, event: AlertEvent, provider: str, more: dict[str, object]
-) -> None:
+def _record(conn: Connection, action: str, event: AlertEvent, provider: str, more: dict[str, object]) -> None:
     entry = audit.AuditEntry(
         actor_type="system",
         entity_type="platform_account",

@@ -95,9 +95,7 @@ def lock(conn: Connection, incident: UUID) -> Incident | None:
     return None if row is None else _incident(row)
 
 
-def unsettled(
-    conn: Connection, channels: Sequence[str], now: datetime, limit: int = 50
-) -> list[Incident]:
+def unsettled(conn: Connection, channels: Sequence[str], now: datetime, limit: int = 50) -> list[Incident]:
     """Incidents about which something has to be said now, oldest first: not every channel knows, or it is over."""
     parameters = {"now": now, "channels": list(channels), "limit": limit}
     return [_incident(row) for row in conn.execute(_UNSETTLED, parameters)]

@@ -109,7 +109,10 @@ def lift(conn: Connection, target: KillTarget, *, actor: Actor, now: datetime) -
     if row is None:
         return False
     platform = Platform(row.platform) if row.platform else None
-    details = {"engagedAt": row.engaged_at.isoformat(), "seconds": round((now - row.engaged_at).total_seconds())}
+    details = {
+        "engagedAt": row.engaged_at.isoformat(),
+        "seconds": round((now - row.engaged_at).total_seconds()),
+    }
     _record(conn, "kill_switch_lifted", row.id, target, platform, details, actor)
     return True
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.storage.outbox_sql import VISITABLE_ACCOUNT, due
+from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED, VISITABLE_ACCOUNT, due
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ _PENDING = text(f"""
            (SELECT count(*) FROM (
               SELECT 1 FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
                WHERE a.platform = :platform AND a.is_active AND c.status = 'open'
-                 AND c.newest_inbound_seq > c.handled_through_seq LIMIT 10000) w),
+                 AND c.newest_inbound_seq > c.handled_through_seq AND NOT {BEING_SETTLED} LIMIT 10000) w),
            (SELECT count(*) FROM (
               SELECT 1 FROM "OutboundDispatches" d
                 JOIN "PlatformAccounts" a ON a.id = d.platform_account_id

@@ -178,9 +178,7 @@ _RENEW = text("""
 
 def renew_claim(conn: Connection, claim: ClaimedDispatch, now: datetime, ttl: timedelta) -> bool:
     """A sign of life: extend the claim, never beyond the attempt's deadline. False when it is not ours."""
-    return (
-        conn.execute(_RENEW, {"id": claim.id, "fence": claim.fence, "expires": now + ttl}).rowcount == 1
-    )
+    return conn.execute(_RENEW, {"id": claim.id, "fence": claim.fence, "expires": now + ttl}).rowcount == 1
 
 
 # The conversation first, as decisions lock it: nobody can add a message or decide between this look and
@@ -222,7 +220,8 @@ def commit_intent(
     """Claimed -> sending, just before the click; a code why not, and then nothing is written.
 
     CLAIM_LOST: claim or account lease are no longer ours. SENDING_STOPPED: a kill switch is engaged.
-    REPLY_NOT_ALLOWED: account, send mode or release stage forbid it. REPLY_SUPERSEDED: the thread moved on.
+    ACCOUNT_INACTIVE: the account was switched off. REPLY_NOT_ALLOWED: send mode or release stage forbid it.
+    REPLY_SUPERSEDED: the thread moved on.
     REPLY_ALREADY_SHOWN: an earlier attempt's reply stands in the thread after all.
     """
     conn.execute(_LOCK_CONVERSATION, {"conversation": claim.conversation_id})
@@ -280,6 +279,7 @@ def _refusal(
         ClickFacts(
             ours=bool(row.ours) and row.state == state.value,
             killed=row.killed,
+            active=row.is_active,
             allowed=policy.may_send(row.purpose),
             superseded=row.superseded,
         )

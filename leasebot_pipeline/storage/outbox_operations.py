@@ -107,13 +107,13 @@ def list_replies(
 
 
 _COUNTS = text("""
-    SELECT state, count(*) FROM "OutboundDispatches" WHERE state NOT IN ('sent', 'cancelled') GROUP BY state
+    SELECT state, count(*) AS total FROM "OutboundDispatches" WHERE state NOT IN ('sent', 'cancelled') GROUP BY state
 """)
 
 
 def open_counts(conn: Connection) -> dict[DispatchState, int]:
     """How many replies are in each open state."""
-    return {DispatchState(row.state): row.count for row in conn.execute(_COUNTS)}
+    return {DispatchState(row.state): row.total for row in conn.execute(_COUNTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +216,7 @@ def _move(
         conn.execute(_DISCARDED_ROWS, {"ids": ids})
 
 
-def _mark_sent(
-    conn: Connection, row: Row[Any], external_id: str | None, actor: Actor, now: datetime
-) -> None:
+def _mark_sent(conn: Connection, row: Row[Any], external_id: str | None, actor: Actor, now: datetime) -> None:
     receipt = DeliveryReceipt(external_id or row.purpose_key, "in_app", MARKED, now)
     told = {**json.loads(receipt_json(receipt)), "markedBy": actor.id}
     conn.execute(
@@ -233,9 +231,7 @@ def _mark_sent(
     write_message(conn, row.id, receipt, now)
 
 
-def _result(
-    identity: UUID, row: Row[Any] | None, done: bool, target: DispatchState
-) -> OperatorResult:
+def _result(identity: UUID, row: Row[Any] | None, done: bool, target: DispatchState) -> OperatorResult:
     if row is None:
         return OperatorResult(identity, None, None, "not_found")
     before = DispatchState(row.state)

@@ -35,6 +35,13 @@ def in_doubt(alias: str) -> str:
                  WHERE o.conversation_id = {alias}.conversation_id AND o.state IN ('claimed', 'sending', 'unknown'))"""
 
 
+# A reply of conversation ``c`` is on its way or being read back, which takes moments: the conversation is
+# decided when it is known what the lead has got. One that only a person can settle keeps nobody waiting.
+BEING_SETTLED: Final = """EXISTS (SELECT 1 FROM "OutboundDispatches" o
+                 WHERE o.conversation_id = c.id
+                   AND (o.state IN ('claimed', 'sending') OR (o.state = 'unknown' AND o.next_attempt_at IS NOT NULL)))"""
+
+
 def due(alias: str) -> str:
     """A run has something to do for the row (of account runtime ``r``): send it, take its claim back, or settle it."""
     return f"""(({alias}.state IN ('queued', 'retry_scheduled') AND COALESCE({alias}.next_attempt_at, :now) <= :now

@@ -153,7 +153,7 @@ def accounts_with_due(conn: Connection, platform: Platform, now: datetime) -> se
 
 
 _DUE_COUNTS = text(f"""
-    SELECT d.platform, count(*)
+    SELECT d.platform, count(*) AS total
       FROM "OutboundDispatches" d
       JOIN "PlatformAccounts" a ON a.id = d.platform_account_id
       LEFT JOIN "AccountRuntime" r ON r.platform_account_id = d.platform_account_id
@@ -165,5 +165,17 @@ _DUE_COUNTS = text(f"""
 
 def due_by_platform(conn: Connection, now: datetime) -> dict[Platform, int]:
     """How many replies a run could send, take back or settle now, per platform, in one statement."""
-    counts = {Platform(row.platform): row.count for row in conn.execute(_DUE_COUNTS, {"now": now})}
+    counts = {Platform(row.platform): row.total for row in conn.execute(_DUE_COUNTS, {"now": now})}
     return {platform: counts.get(platform, 0) for platform in Platform}
+
+
+_WAITS = text("""
+    SELECT EXISTS (SELECT 1 FROM "OutboundDispatches"
+                    WHERE platform_account_id = :account AND state IN ('queued', 'retry_scheduled')
+                      AND purpose <> 'manual_reply' AND COALESCE(next_attempt_at, :now) <= :now)
+""")
+
+
+def automatic_reply_waits(conn: Connection, account: UUID, now: datetime) -> bool:
+    """Whether a reply of the account that counts against its daily share is due."""
+    return bool(conn.execute(_WAITS, {"account": account, "now": now}).scalar_one())

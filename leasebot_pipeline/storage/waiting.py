@@ -14,6 +14,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
+from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class WaitingConversation:
 
 
 # Fixed order, so that two runs never wait for each other crosswise.
-_WAITING = text("""
+_WAITING = text(f"""
     SELECT c.id, c.platform_account_id, c.external_thread_id, c.lead_name, c.listing_id, l.unit_id,
            CASE WHEN u.id IS NULL THEN c.external_thread_label ELSE concat_ws(' ', u.property_name, u.unit_number) END AS unit_label,
            u.unit_number, c.assigned_agent_id, c.newest_inbound_seq AS newest_seq, c.handled_through_seq AS handled_seq,
@@ -69,6 +70,7 @@ _WAITING = text("""
       LEFT JOIN "Listings" l ON l.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = l.unit_id
      WHERE a.platform = :platform AND a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq
+       AND NOT {BEING_SETTLED}
      ORDER BY c.newest_inbound_seq
      LIMIT :limit
 """)
