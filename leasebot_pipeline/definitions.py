@@ -26,6 +26,7 @@ from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, invariants, outbox_sweeps
 from leasebot_pipeline.wiring import build_pipeline
+from sensors.alerts import alerts_sensor
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_schedule, listings_at_start
@@ -128,6 +129,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         sensors=[
             *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
             outbox_sensor(due_dispatches),
+            alerts_sensor,
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
         ],
