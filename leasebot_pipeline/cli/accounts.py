@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from leasebot_pipeline.cli.database import DatabaseUrl, open_engine
+from leasebot_pipeline.cli.database import DatabaseUrl, database
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
 from leasebot_pipeline.domain.platforms import Platform
 
@@ -36,12 +36,10 @@ def account_list(database_url: DatabaseUrl = None, as_json: JsonFlag = False) ->
     with refused():
         from leasebot_pipeline.storage import accounts_runtime, incidents, kill_switches
 
-        engine = open_engine(database_url)
-        with engine.connect() as conn:
+        with database(database_url) as engine, engine.connect() as conn:
             rows = [row for platform in Platform for row in accounts_runtime.accounts(conn, platform)]
             open_incidents = incidents.list_incidents(conn)
             switches = kill_switches.engaged(conn)
-        engine.dispose()
     now = datetime.now(UTC)
     values = [
         {
@@ -117,9 +115,8 @@ def account_resume(
     with refused():
         from leasebot_pipeline.stages.accounts import resume
 
-        engine = open_engine(database_url)
-        resumed = resume(engine, platform, actor="cli")
-        engine.dispose()
+        with database(database_url) as engine:
+            resumed = resume(engine, platform, actor="cli")
     emit(
         {"resumed": [str(account) for account in resumed]},
         f"{len(resumed)} account(s) resumed" if resumed else "no account of that platform was stopped",
@@ -132,10 +129,9 @@ def account_reset(account: _Accounts, database_url: DatabaseUrl = None, as_json:
     with refused():
         from leasebot_pipeline.stages.accounts import find, reset
 
-        engine = open_engine(database_url)
-        found = _known(find(engine, account), account)
-        done = reset(engine, found, actor="cli")
-        engine.dispose()
+        with database(database_url) as engine:
+            found = _known(find(engine, account), account)
+            done = reset(engine, found, actor="cli")
     emit(
         {"reset": [str(one) for one in done]},
         f"breakers of {len(done)} account(s) closed" if done else "no breaker was open",
@@ -167,13 +163,12 @@ def account_limits(
     with refused():
         from leasebot_pipeline.stages.accounts import Limits, find, limit
 
-        engine = open_engine(database_url)
-        found = _known(find(engine, account), account)
-        limits = Limits(
-            cap=cap, timezone=zone, set_cap=daily_cap is not None, set_timezone=timezone is not None
-        )
-        limit(engine, found, limits, actor="cli")
-        engine.dispose()
+        with database(database_url) as engine:
+            found = _known(find(engine, account), account)
+            limits = Limits(
+                cap=cap, timezone=zone, set_cap=daily_cap is not None, set_timezone=timezone is not None
+            )
+            limit(engine, found, limits, actor="cli")
     emit({"limited": [str(row.state.id) for row in found]}, f"{len(found)} account(s) set", as_json=as_json)
 
 

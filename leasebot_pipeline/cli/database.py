@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +21,16 @@ DatabaseUrl = Annotated[
     str | None,
     typer.Option("--database-url", help="Default: DATABASE_URL, else the database of the stack that runs."),
 ]
+
+
+@contextmanager
+def database(given: str | None) -> Iterator[Engine]:
+    """``open_engine`` for a block; all connections are closed after it."""
+    engine = open_engine(given)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def open_engine(given: str | None) -> Engine:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from leasebot_pipeline.cli.database import DatabaseUrl, open_engine
+from leasebot_pipeline.cli.database import DatabaseUrl, database
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
 from leasebot_pipeline.domain.dispatching import DispatchState, OperatorAction
 from leasebot_pipeline.domain.kill_switches import KillTarget, parse_target
@@ -57,14 +57,12 @@ def outbox_list(
         from leasebot_pipeline.storage import kill_switches, outbox_operations
 
         states = _states(state, outbox_operations.OPEN_STATES)
-        engine = open_engine(database_url)
-        with engine.connect() as conn:
+        with database(database_url) as engine, engine.connect() as conn:
             items = outbox_operations.list_replies(
                 conn, states=states, platform=platform, code=code, limit=limit
             )
             counts = outbox_operations.open_counts(conn)
             switches = kill_switches.engaged(conn)
-        engine.dispose()
     lines = [f"sending is stopped: {switch.target}: {switch.reason}" for switch in switches]
     lines += [_line(item) for item in items] or ["no open reply"]
     values = {
@@ -155,20 +153,19 @@ def kill(
         from leasebot_pipeline.storage.outbox_operations import Actor
 
         chosen = None if target is None else _target(target)
-        engine = open_engine(database_url)
-        done = False
-        with engine.begin() as conn:
-            if chosen is not None:
-                try:
-                    done = kill_switches.engage(
-                        conn, chosen, reason=reason, actor=Actor("admin", actor), now=datetime.now(UTC)
-                    )
-                except LookupError as error:
-                    tell(f"error: {error}")
-                    raise typer.Exit(ExitCode.USAGE) from None
-            engaged = kill_switches.engaged(conn)
-            waiting = kill_switches.stopped_replies(conn)
-        engine.dispose()
+        with database(database_url) as engine:
+            done = False
+            with engine.begin() as conn:
+                if chosen is not None:
+                    try:
+                        done = kill_switches.engage(
+                            conn, chosen, reason=reason, actor=Actor("admin", actor), now=datetime.now(UTC)
+                        )
+                    except LookupError as error:
+                        tell(f"error: {error}")
+                        raise typer.Exit(ExitCode.USAGE) from None
+                engaged = kill_switches.engaged(conn)
+                waiting = kill_switches.stopped_replies(conn)
     values = {
         "engaged": done,
         "killSwitches": [
@@ -198,11 +195,9 @@ def resume(
         from leasebot_pipeline.storage.outbox_operations import Actor
 
         chosen = _target(target)
-        engine = open_engine(database_url)
-        with engine.begin() as conn:
+        with database(database_url) as engine, engine.begin() as conn:
             lifted = kill_switches.lift(conn, chosen, actor=Actor("admin", actor), now=datetime.now(UTC))
             left = [switch.target for switch in kill_switches.engaged(conn)]
-        engine.dispose()
     said = f"{chosen.key} goes on" if lifted else f"{chosen.key} was not stopped"
     emit(
         {"lifted": lifted, "killSwitches": left},
@@ -224,8 +219,7 @@ def _operate(
     with refused():
         from leasebot_pipeline.storage.outbox_operations import Actor, operate
 
-        engine = open_engine(database_url)
-        with engine.begin() as conn:
+        with database(database_url) as engine, engine.begin() as conn:
             results = operate(
                 conn,
                 action,
@@ -235,7 +229,6 @@ def _operate(
                 now=datetime.now(UTC),
                 external_message_id=message_id,
             )
-        engine.dispose()
     values = {
         "action": action.value,
         "done": [str(one.id) for one in results if one.refused is None],

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from leasebot_pipeline.cli.database import DatabaseUrl, open_engine
+from leasebot_pipeline.cli.database import DatabaseUrl, database
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
 
 
@@ -20,10 +20,8 @@ def check(database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     with refused():
         from leasebot_pipeline.storage import invariants
 
-        engine = open_engine(database_url)
-        with engine.connect() as conn:
+        with database(database_url) as engine, engine.connect() as conn:
             results = invariants.check(conn)
-        engine.dispose()
     broken = [result for result in results if not result.holds]
     lines = [f"{'ok  ' if result.holds else 'FAIL'} {result.name}: {result.sentence}" for result in results]
     lines += [f"     {result.name}: {line}" for result in broken for line in result.sample]

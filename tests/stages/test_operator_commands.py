@@ -118,8 +118,8 @@ def test_accounts_show_and_take_what_limits_them(leasebot: Terminal) -> None:
     with leasebot.database.engine.begin() as conn:
         conn.execute(
             text(
-                """INSERT INTO "AccountRuntime" (platform_account_id, action_circuits, send_cap_until)
-                   VALUES (:account, CAST(:breaker AS jsonb), now() + interval '1 day')"""
+                """UPDATE "AccountRuntime" SET action_circuits = CAST(:breaker AS jsonb),
+                          send_cap_until = now() + interval '1 day' WHERE platform_account_id = :account"""
             ),
             {"account": ACCOUNT, "breaker": breaker},
         )
