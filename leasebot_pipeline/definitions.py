@@ -28,9 +28,10 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages import follow_up
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, invariants, landing
+from leasebot_pipeline.storage import audit, invariants, outbox_sweeps
 from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
 from leasebot_pipeline.wiring import build_pipeline
+from sensors.alerts import alerts_sensor
 from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.follow_up import follow_up_sensor
@@ -84,9 +85,8 @@ def pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
 
 def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
     """How many replies may go out now, per platform."""
-    now = pipeline.clock()
     with pipeline.engine.connect() as conn:
-        return {platform: landing.pending_work(conn, platform, now).dispatches for platform in Platform}
+        return outbox_sweeps.due_by_platform(conn, pipeline.clock())
 
 
 def due_follow_ups(pipeline: Pipeline) -> dict[Platform, FollowUpWork]:
@@ -153,6 +153,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             outbox_sensor(due_dispatches),
             follow_up_sensor(due_follow_ups, max(poll_interval, LOOK_EVERY)),
             availability_sensor(weekly_rules),
+            alerts_sensor,
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
         ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import browser, calendars, demo, pipeline, services, stack
+from leasebot_pipeline.cli import accounts, browser, calendars, demo, outbox, pipeline, services, stack
 
 app = typer.Typer(
     name="leasebot",
@@ -27,3 +27,5 @@ browser.register(app)
 demo.register(app)
 pipeline.register(app)
 calendars.register(app)
+accounts.register(app)
+outbox.register(app)

@@ -153,18 +153,13 @@ _WEAK_YES: Final = re.compile(
     r"^(?:that is |all |very |just |so )*(?:ok|great|cool|nice|awesome|good|lovely|fine|alright|all right|perfect|perfectly|excellent|wonderful|amazing|fantastic|brilliant|super|sweet|right|fab|gotcha|got it|noted|understood|roger|bet|word|works)(?: (?:good|great|then|with me|for me|by me|cool|ok|fine|indeed|perfect|sounds good))*$"
 )
 _COURTESY_WORDS: Final = frozenset(
-    "thanks thank you so much very many a lot for your the that this quick fast reply response message help time info information getting back to me us hi hello hey dear good morning afternoon evening there again best regards cheers "
-    "have nice great lovely wonderful day one weekend night sorry apologies appreciate appreciated it really kindly please bye take care talk soon speak looking forward sir madam mate guys team all xx xo awesome super offering options offer times of sending providing letting know and i understand be well too link "
-    "for then".split()
+    ["thanks", "thank", "you", "so", "much", "very", "many", "a", "lot", "for", "your", "the", "that", "this", "quick", "fast", "reply", "response", "message", "help", "time", "info", "information", "getting", "back", "to", "me", "us", "hi", "hello", "hey", "dear", "good", "morning", "afternoon", "evening", "there", "again", "best", "regards", "cheers", "have", "nice", "great", "lovely", "wonderful", "day", "one", "weekend", "night", "sorry", "apologies", "appreciate", "appreciated", "it", "really", "kindly", "please", "bye", "take", "care", "talk", "soon", "speak", "looking", "forward", "sir", "madam", "mate", "guys", "team", "all", "xx", "xo", "awesome", "super", "offering", "options", "offer", "times", "of", "sending", "providing", "letting", "know", "and", "i", "understand", "be", "well", "too", "link", "for", "then"]
 )
 _FILLERS: Final = frozenset(
-    "the a an please at on for i we would like let us do go with thanks thank you hi hello hey can my choice is it and that ok yes great good perfect works work me number of in will take this one option slot time then so just sure "
-    "definitely also im am are be there to our your us sounds fine if possible awesome nice cool book confirm want prefer prefers preferred choose pick best better actually oh hmm um well maybe lol haha right alright all about say how what appointment viewing tour showing visit day date "
-    "schedule reserve see ya works. exactly sharp as from - ( ) # & @ up too super local ideal ideally works absolutely by love lovely happy excited still up meant mean make making no harmless polite lol haha only set or half".split()
+    ["the", "a", "an", "please", "at", "on", "for", "i", "we", "would", "like", "let", "us", "do", "go", "with", "thanks", "thank", "you", "hi", "hello", "hey", "can", "my", "choice", "is", "it", "and", "that", "ok", "yes", "great", "good", "perfect", "works", "work", "me", "number", "of", "in", "will", "take", "this", "one", "option", "slot", "time", "then", "so", "just", "sure", "definitely", "also", "im", "am", "are", "be", "there", "to", "our", "your", "us", "sounds", "fine", "if", "possible", "awesome", "nice", "cool", "book", "confirm", "want", "prefer", "prefers", "preferred", "choose", "pick", "best", "better", "actually", "oh", "hmm", "um", "well", "maybe", "lol", "haha", "right", "alright", "all", "about", "say", "how", "what", "appointment", "viewing", "tour", "showing", "visit", "day", "date", "schedule", "reserve", "see", "ya", "works.", "exactly", "sharp", "as", "from", "-", "(", ")", "#", "&", "@", "up", "too", "super", "local", "ideal", "ideally", "works", "absolutely", "by", "love", "lovely", "happy", "excited", "still", "up", "meant", "mean", "make", "making", "no", "harmless", "polite", "lol", "haha", "only", "set", "or", "half"]
 )
 _QUESTION_WORDS: Final = frozenset(
-    "is are would could can does do will may might how about what any chance possible available open free ok fine good work works suit suits be at all still me you us we i it that this the on for to there or maybe perhaps instead think so have got slot time one come see visit view viewing showing appointment place apartment room unit tour "
-    "by meet schedule book make push move change switch let know if please hi hello hey sorry then too either better best wondering was were just also convenient someone around agent like love prefer ideal does your calendar a an and of in with my schedule want need able shoot try aim".split()
+    ["is", "are", "would", "could", "can", "does", "do", "will", "may", "might", "how", "about", "what", "any", "chance", "possible", "available", "open", "free", "ok", "fine", "good", "work", "works", "suit", "suits", "be", "at", "all", "still", "me", "you", "us", "we", "i", "it", "that", "this", "the", "on", "for", "to", "there", "or", "maybe", "perhaps", "instead", "think", "so", "have", "got", "slot", "time", "one", "come", "see", "visit", "view", "viewing", "showing", "appointment", "place", "apartment", "room", "unit", "tour", "by", "meet", "schedule", "book", "make", "push", "move", "change", "switch", "let", "know", "if", "please", "hi", "hello", "hey", "sorry", "then", "too", "either", "better", "best", "wondering", "was", "were", "just", "also", "convenient", "someone", "around", "agent", "like", "love", "prefer", "ideal", "does", "your", "calendar", "a", "an", "and", "of", "in", "with", "my", "schedule", "want", "need", "able", "shoot", "try", "aim"]
 )
 _ASK_CUE: Final = re.compile(
     r"\b(?:how about|what about|would|is|are|could|can|does|do you|any chance|possible|available|may|will|may be|let me know if|polite)\b"
@@ -355,7 +350,7 @@ _ASK_START_NAMED: Final = re.compile(
     r"^(?:is|are|would|does|do|how about|what about|any chance|will|was)\b(?! (?:be )?(?:there|like))"
 )
 _JUST_NAMING: Final = frozenset(
-    "the a on at for in of one option slot time please and or to then polite day date is it this about".split()
+    ["the", "a", "on", "at", "for", "in", "of", "one", "option", "slot", "time", "please", "and", "or", "to", "then", "polite", "day", "date", "is", "it", "this", "about"]
 )
 
 

@@ -117,15 +117,9 @@ _ENDINGS: Final = (
     ("'m", " am"),
 )
 
-_TYPOS: Final = (
-    "monday tuesday wednesday thursday friday saturday sunday tomorrow second third confirm confirmed morning afternoon evening "
-    "earliest latest perfect option tonight weekend reschedule"
-).split()
+_TYPOS: Final = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "tomorrow", "second", "third", "confirm", "confirmed", "morning", "afternoon", "evening", "earliest", "latest", "perfect", "option", "tonight", "weekend", "reschedule"]
 _REAL_WORDS: Final = frozenset(
-    "seconds thirds conform confirms confirming mornings evenings options tired thirst reckon adoption evening perfectly "
-    "friday's fridays sundays mondays tuesdays wednesdays thursdays saturdays sunny sundry unday weekends weekend weekday "
-    "warning mourning caption afternoons rescheduled reschedules prefect beckon monkey money today someday holiday friendly "
-    "thursdays through midday payday birthday everyday workday fortnight nonday moving meeting event even leasing".split()
+    ["seconds", "thirds", "conform", "confirms", "confirming", "mornings", "evenings", "options", "tired", "thirst", "reckon", "adoption", "evening", "perfectly", "friday's", "fridays", "sundays", "mondays", "tuesdays", "wednesdays", "thursdays", "saturdays", "sunny", "sundry", "unday", "weekends", "weekend", "weekday", "warning", "mourning", "caption", "afternoons", "rescheduled", "reschedules", "prefect", "beckon", "monkey", "money", "today", "someday", "holiday", "friendly", "thursdays", "through", "midday", "payday", "birthday", "everyday", "workday", "fortnight", "nonday", "moving", "meeting", "event", "even", "leasing"]
 )
 
 

@@ -109,7 +109,7 @@ def poll(pipeline: Pipeline, platform: Platform, triggered_by: str, *, when_due:
 
 def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str, *, when_due: bool) -> AccountPoll:
     now = pipeline.clock()
-    reason = reason_not_to_visit(row.state, now)
+    reason = reason_not_to_visit(row.state, now, "ingest")
     if reason is not None:
         return AccountPoll(row.state.name, visited=False, code=row.state.stop_code, message=reason)
     due_in = seconds_until_due(row.last_polled_at, now, pipeline.policy.poll_interval, row.platform)

@@ -46,7 +46,7 @@ def sync_listings(pipeline: Pipeline, platform: Platform, run_id: str | None) ->
 
 
 def _sync_account(pipeline: Pipeline, row: AccountRow, run_id: str | None) -> AccountSync:
-    reason = reason_not_to_visit(row.state, pipeline.clock())
+    reason = reason_not_to_visit(row.state, pipeline.clock(), "listing_sync")
     if reason is not None:
         return AccountSync(row.platform, row.state.name, error=reason)
     for _ in range(_PATIENCE_S):

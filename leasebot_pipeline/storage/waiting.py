@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +13,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.storage.calendars import Calendars, load_calendars
+from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED
 
 __all__ = [
     "Calendars",
@@ -66,7 +66,7 @@ class WaitingConversation:
 
 
 # Fixed order, so that two runs never wait for each other crosswise.
-_WAITING = text("""
+_WAITING = text(f"""
     SELECT c.id, c.platform_account_id, c.external_thread_id, c.lead_name, c.listing_id, l.unit_id,
            CASE WHEN u.id IS NULL THEN c.external_thread_label ELSE concat_ws(' ', u.property_name, u.unit_number) END AS unit_label,
            u.unit_number, c.assigned_agent_id, c.newest_inbound_seq AS newest_seq, c.handled_through_seq AS handled_seq,
@@ -81,6 +81,7 @@ _WAITING = text("""
       LEFT JOIN "Listings" l ON l.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = l.unit_id
      WHERE a.platform = :platform AND a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq
+       AND NOT {BEING_SETTLED}
      ORDER BY c.newest_inbound_seq
      LIMIT :limit
 """)

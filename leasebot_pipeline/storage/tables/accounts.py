@@ -72,7 +72,14 @@ account_runtime = Table(
     optional("stop_reason"),
     Column("last_rows", Integer),
     instant("updated_at", now=True),
+    instant("lease_deadline_at"),
+    optional("circuit_code"),
+    document("action_circuits"),
+    Column("daily_send_cap", Integer),
+    optional("timezone"),
+    instant("send_cap_until"),
     one_of("account_runtime_circuit_state_chk", "circuit_state", "closed", "open", "half_open"),
+    CheckConstraint("daily_send_cap >= 0", name="account_runtime_daily_send_cap_chk"),
 )
 
 agents = Table(

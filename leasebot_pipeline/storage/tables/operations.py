@@ -106,6 +106,11 @@ outbound_dispatches = Table(
     *stamps(),
     instant("silence_seen_at"),
     instant("not_after"),
+    Column("based_on_seq", BigInteger),
+    instant("queued_at"),
+    instant("attempt_deadline_at"),
+    Column("lost_claims", Integer, nullable=False, server_default=text("0")),
+    Column("absences", Integer, nullable=False, server_default=text("0")),
     one_of(
         "outbound_dispatches_purpose_chk",
         "purpose",
@@ -154,6 +159,25 @@ outbound_dispatches = Table(
         "idx_outbound_dispatches_leased",
         "lease_expires_at",
         postgresql_where=text("state IN ('claimed', 'sending')"),
+    ),
+    Index(
+        "idx_outbound_dispatches_account_due",
+        "platform_account_id",
+        "created_at",
+        "id",
+        postgresql_where=text("state IN ('queued', 'retry_scheduled')"),
+    ),
+    Index(
+        "idx_outbound_dispatches_clicks",
+        "platform_account_id",
+        "sending_at",
+        postgresql_where=text("sending_at IS NOT NULL"),
+    ),
+    Index(
+        "idx_outbound_dispatches_open",
+        "state",
+        text("updated_at DESC"),
+        postgresql_where=text("state NOT IN ('sent', 'cancelled')"),
     ),
 )
 
