@@ -410,6 +410,36 @@ def test_old_occurrences_go_and_rows_of_people_stay(conn: Connection, dana: Owne
     assert spans(conn, dana)[0] == ("11-24 09:00", "11-24 10:00", "manual")
 
 
+def test_an_agent_who_left_has_no_time_ahead(conn: Connection, dana: Owner) -> None:
+    create(conn, dana)
+    conn.execute(text('UPDATE "Agents" SET removed_at = :now WHERE id = :id'), {"now": NOW, "id": dana.id})
+    assert extend(conn, NOW + timedelta(days=1), HORIZON).removed == 3
+    assert [s[0] for s in spans(conn, dana)] == ["11-24 14:00"], "what is over stays"
+
+
+@pytest.mark.parametrize(
+    ("now", "start", "end", "expected"),
+    [
+        (datetime(2026, 3, 2, tzinfo=UTC), time(2, 15), time(4), ("03-08 07:00", "03-08 08:00")),
+        (datetime(2026, 10, 26, tzinfo=UTC), time(1, 30), time(3), ("11-01 05:30", "11-01 08:00")),
+    ],
+)
+def test_units_and_agents_are_right_on_the_days_clocks_change(
+    conn: Connection,
+    dana: Owner,
+    house: Owner,
+    now: datetime,
+    start: time,
+    end: time,
+    expected: tuple[str, str],
+) -> None:
+    """Behaviour 145: skipped time is left out, of a time that comes twice the first counts."""
+    for owner in (dana, house):
+        draft = rule_draft(day_of_week=0, start_time=start, end_time=end, status=owner.opens)
+        saved(availability.create_rule(conn, owner, draft, ADMIN, now, timedelta(days=7)))
+        assert [s[:2] for s in spans(conn, owner)] == [expected]
+
+
 def test_the_fingerprint_of_the_rules_tells_every_change(conn: Connection, dana: Owner) -> None:
     seen = [rules_fingerprint(conn)]
     done = saved(create(conn, dana))
