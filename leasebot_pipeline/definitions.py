@@ -16,6 +16,7 @@ import dagster as dg
 
 from assets import jobs
 from assets.availability import availability_horizon
+from assets.book import showing_appointments
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
 from assets.follow_up import LOOK_EVERY, follow_ups_asset
@@ -134,6 +135,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             conversation_linkage,
             reply_decisions,
             follow_ups_asset(max(poll_interval, LOOK_EVERY)),
+            showing_appointments,
             outbound_dispatches,
             listings_asset(sync.platforms),
             availability_horizon,

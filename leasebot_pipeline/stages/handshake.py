@@ -197,9 +197,7 @@ def move_workflows(
             TransitionRequest(
                 item.conversation.id,
                 # Showings and their conversations move together, through the bookings.
-                replace(
-                    workflow_patch(item.workflow, item.conversation.showing_state), showing_state=KEEP
-                ),
+                replace(workflow_patch(item.workflow, item.conversation.showing_state), showing_state=KEEP),
                 source=SOURCE,
                 trigger=TRIGGER,
                 actor=_actor(item),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.slots import Slot
 
 
@@ -79,3 +80,17 @@ def load_offers(conn: Connection, conversations: Sequence[UUID], now: datetime) 
         for conversation, rows in found.items()
         if not all(row.gone for row in rows)
     }
+
+
+_AHEAD = text("""
+    SELECT CASE WHEN s.hold_expires_at IS NULL THEN s.status ELSE 'held' END AS state, count(*)
+      FROM "ShowingAppointments" s JOIN "PlatformAccounts" a ON a.id = s.platform_account_id
+     WHERE a.platform = :platform AND s.ends_at > :now
+       AND (s.hold_expires_at IS NULL OR (s.status = 'pending' AND s.hold_expires_at > :now))
+     GROUP BY 1 ORDER BY 1
+""")
+
+
+def showings_ahead(conn: Connection, platform: Platform, now: datetime) -> dict[str, int]:
+    """Showings of a platform that are not over, by status."""
+    return {row.state: row.count for row in conn.execute(_AHEAD, {"platform": platform.value, "now": now})}
