@@ -51,7 +51,8 @@ class RuntimeOptions:
     debug_dir: Path = Path(".playwright/rpa-debug")
     inbox_thread_limit: int = 0
     """Rows taken from an inbox; 0 takes all of the pages read."""
-    inbox_page_limit: int = 5
+    inbox_page_limit: int = 40
+    """Pages of an inbox one reading opens at most; the next one goes on where it was cut off."""
     listings_page_size: int | None = None
     listings_max_pages: int | None = None
     navigation_timeout_s: float = 15.0

@@ -51,6 +51,7 @@ class _Draft:
     body: str
     shown: ShownTime
     time_text: str | None
+    aliases: tuple[str, ...] = ()
 
     @property
     def day(self) -> date | None:
@@ -83,6 +84,7 @@ def parse_thread(
                 sent_at=draft.shown.instant,
                 sent_at_text=draft.time_text,
                 sent_at_has_time=draft.shown.has_time,
+                aliases=draft.aliases,
             ),
         )
     return _reading(adapter, document, external_thread_id, tuple(messages.values()))
@@ -148,16 +150,17 @@ def _from_state(text: str, adapter: Adapter, now: datetime) -> _Draft | None:
     sender = state.get("isSender")
     if not isinstance(sender, bool):
         raise PlatformFailure("MARKUP_DRIFT", "a message's runtime state does not tell its author (isSender)")
-    platform_id = next((str(state[key]) for key in ("id", "message_id", "uuid") if state.get(key)), None)
+    ids = tuple(clean(str(state[key])) for key in ("id", "message_id", "uuid") if state.get(key))
     time_text = next(
         (str(state[key]) for key in ("delivered_at", "created_at", "read_at") if state.get(key)), None
     )
     return _Draft(
-        platform_id,
+        ids[0] if ids else None,
         Direction.OUTBOUND if sender else Direction.INBOUND,
         body,
         parse_time(time_text, ZoneInfo(adapter.zone), now),
         time_text,
+        ids[1:],
     )
 
 

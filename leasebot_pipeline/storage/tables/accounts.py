@@ -72,6 +72,9 @@ account_runtime = Table(
     optional("stop_reason"),
     Column("last_rows", Integer),
     instant("updated_at", now=True),
+    optional("session_mark"),
+    optional("inbox_resume_url"),
+    document("page_fingerprints"),
     one_of("account_runtime_circuit_state_chk", "circuit_state", "closed", "open", "half_open"),
 )
 
