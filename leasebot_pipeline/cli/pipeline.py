@@ -10,6 +10,7 @@ from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
 from leasebot_pipeline.domain.platforms import Platform
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from sqlalchemy import Engine
@@ -86,36 +87,53 @@ def worker(
 
 
 def account_list(database_url: _Database = None, as_json: JsonFlag = False) -> None:
-    """Every account with its state: active, stopped and why, circuit, last success."""
+    """Every account with its state: active, stopped since when, why and what to do, circuit, last successes."""
     with refused():
-        from leasebot_pipeline.storage import accounts_runtime
+        from leasebot_pipeline.domain.stops import next_step
+        from leasebot_pipeline.storage import connector_state
 
         engine = _engine(database_url)
         with engine.connect() as conn:
-            rows = [row for platform in Platform for row in accounts_runtime.accounts(conn, platform)]
+            accounts = connector_state.statuses(conn)
         engine.dispose()
     values = [
         {
-            "platform": row.platform.value,
-            "account": row.state.name,
-            "isActive": row.state.is_active,
-            "stopCode": row.state.stop_code,
-            "stopReason": row.state.stop_reason,
-            "circuit": row.state.circuit.state.value,
-            "lastPolledAt": row.last_polled_at,
+            "platform": account.platform.value,
+            "account": account.name,
+            "accountExternalId": account.external_id,
+            "isActive": account.is_active,
+            "stopCode": account.stop_code,
+            "stopReason": account.stop_reason,
+            "stoppedAt": account.stopped_at,
+            "nextStep": next_step(account.stop_code, account.platform) if account.stop_code else None,
+            "circuit": account.circuit,
+            "circuitOpenUntil": account.circuit_open_until,
+            "lastPolledAt": account.last_polled_at,
+            "lastSuccessIngestAt": account.last_success_ingest_at,
+            "lastSuccessSendAt": account.last_success_send_at,
+            "lastRows": account.last_rows,
+            "inboxCutOff": account.inbox_cut,
         }
-        for row in rows
+        for account in accounts
     ]
-    lines = [
-        f"{item['platform']:<16} {item['account']:<26} {'active' if item['isActive'] else 'inactive':<9} "
-        + (
-            f"stopped: {item['stopCode']}: {item['stopReason']}"
-            if item["stopCode"]
-            else f"circuit {item['circuit']}"
+    lines: list[str] = []
+    for account in accounts:
+        state = "stopped" if account.stop_code else f"circuit {account.circuit}"
+        lines.append(
+            f"{account.platform.value:<16} {account.name:<26} {'active' if account.is_active else 'inactive':<9}"
+            f" {state:<15} inbox read {_shown(account.last_success_ingest_at)}, reply sent"
+            f" {_shown(account.last_success_send_at)}"
         )
-        for item in values
-    ]
+        if account.stop_code:
+            lines.append(
+                f"  since {_shown(account.stopped_at)}: {account.stop_code}: {account.stop_reason or 'no detail'}"
+            )
+            lines.append(f"  next: {next_step(account.stop_code, account.platform)}")
     emit({"accounts": values}, "\n".join(lines), as_json=as_json)
+
+
+def _shown(at: datetime | None) -> str:
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def account_resume(
@@ -142,12 +160,17 @@ def _engine(given: str | None) -> Engine:
     from leasebot_pipeline.storage.engine import create_engine
 
     settings = load_settings()
-    url = given or (settings.database.url.get_secret_value() if settings.database.url else None)
-    url = url or _running_stack(settings)
+    url = given or known_database_url(settings)
     if url is None:
         tell("error: no database: set DATABASE_URL, give --database-url, or start `leasebot up`")
         raise typer.Exit(ExitCode.UNAVAILABLE)
     return create_engine(url, application_name="leasebot cli")
+
+
+def known_database_url(settings: Settings) -> str | None:
+    """The database of DATABASE_URL, else of the stack that runs."""
+    url = settings.database.url
+    return url.get_secret_value() if url is not None else _running_stack(settings)
 
 
 def _running_stack(settings: Settings) -> str | None:

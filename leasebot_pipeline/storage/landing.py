@@ -39,11 +39,16 @@ _NOTE_INBOX = text("""
     WITH seen AS (
       SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS t(external_thread_id text, fingerprint text, sort_rank int, history boolean, ours_last boolean)
-    ), gone AS (
-      UPDATE "InboxThreads" SET sort_rank = CASE WHEN :truncated THEN sort_rank + (SELECT count(*) FROM seen) END
+    ), unseen AS (
+      SELECT external_thread_id, (SELECT count(*) FROM seen) + 1 - min(sort_rank) OVER () AS shift
+        FROM "InboxThreads"
        WHERE platform_account_id = :account AND sort_rank IS NOT NULL
-         AND (NOT :truncated OR sort_rank <= (SELECT count(*) FROM seen))
          AND external_thread_id NOT IN (SELECT external_thread_id FROM seen)
+    ), gone AS (
+      UPDATE "InboxThreads" i SET sort_rank = CASE WHEN :truncated THEN i.sort_rank + u.shift END
+        FROM unseen u
+       WHERE i.platform_account_id = :account AND i.external_thread_id = u.external_thread_id
+         AND (NOT :truncated OR u.shift > 0)
     ), noted AS (
       INSERT INTO "InboxThreads" AS i
              (platform_account_id, external_thread_id, fingerprint, read_fingerprint, sort_rank, seen_at)
