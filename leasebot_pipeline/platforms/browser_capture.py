@@ -75,6 +75,7 @@ class Capture:
         if await self._state_of(page) != "SESSION_EXPIRED":
             return
         await navigate(page, self.adapter.login_url, "login page", self.options)
+        self._tell("SESSION_EXPIRED", monotonic())
         for selector in self.adapter.selectors.login_remember:
             with suppress(Error):  # best effort: the login holds longer with it
                 await page.locator(selector).first.set_checked(True, timeout=1000, force=True)
