@@ -6,10 +6,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Final, TypeVar
 from uuid import UUID
+
+from playwright.async_api import Error, Page
 
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
@@ -26,7 +29,7 @@ from leasebot_pipeline.domain.readings import (
 from leasebot_pipeline.domain.watermark import Watermark
 from leasebot_pipeline.platforms.adapter import Adapter
 from leasebot_pipeline.platforms.browser import BrowserRuntime
-from leasebot_pipeline.platforms.browser_evidence import keep_evidence
+from leasebot_pipeline.platforms.browser_evidence import DRIFT_CODES, keep_evidence
 from leasebot_pipeline.platforms.browser_inbox import InboxPaging
 from leasebot_pipeline.platforms.browser_send import (
     PreparedSend,
@@ -38,6 +41,7 @@ from leasebot_pipeline.platforms.browser_send import (
 from leasebot_pipeline.platforms.browser_sessions import AccountSessions
 from leasebot_pipeline.platforms.browser_visit import Visit
 from leasebot_pipeline.platforms.detection import PageKind
+from leasebot_pipeline.platforms.evidence import EvidenceLimits
 from leasebot_pipeline.platforms.fingerprint import page_fingerprint
 from leasebot_pipeline.platforms.options import RuntimeOptions
 from leasebot_pipeline.platforms.parsing_listings import parse_listings
@@ -189,15 +193,34 @@ class BrowserConnector:
             raise
 
     async def _after_failure(self, visit: Visit, action: str, failure: PlatformFailure) -> None:
-        if self._options.debug and visit.page is not None:
-            directory = self._options.project_root / self._options.debug_dir
-            now = self._clock()
-            kept = await keep_evidence(visit.page, directory, visit.account, action, failure, now)
-            failure.evidence.update(kept)
+        if visit.page is not None and (self._options.debug or failure.code in DRIFT_CODES):
+            await self._keep(visit, visit.page, action, failure)
         if failure.code in _PAGE_SPOILT:
             await self._sessions.drop(visit.account.id)
         if failure.code == "BROWSER_CRASHED":
             await self._runtime.forget_dead_driver()
+
+    async def _keep(self, visit: Visit, page: Page, action: str, failure: PlatformFailure) -> None:
+        """Keep the page; evidence that can't be written never hides the failure it is of."""
+        options = self._options
+        limits = EvidenceLimits(options.debug_max_bytes, options.debug_max_age)
+        try:
+            kept = await keep_evidence(
+                page,
+                options.project_root / options.debug_dir,
+                visit.account,
+                self.adapter,
+                action,
+                failure,
+                self._clock(),
+                limits,
+                every_time=options.debug,
+            )
+        except (OSError, Error) as error:
+            failure.add_note(f"the page could not be kept: {type(error).__name__}")
+            return
+        failure.evidence.update(kept)
+        failure.detail = f"{failure.detail} (page kept: {Path(kept['json']).stem})"
 
     async def _listings(self, visit: Visit) -> ListingsReading:
         """The first of the platform's listings paths that is a listings page, to its end."""

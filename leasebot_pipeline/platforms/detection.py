@@ -18,6 +18,7 @@ from leasebot_pipeline.platforms.adapter import (
     HARD_BLOCK_TEXTS,
     Adapter,
 )
+from leasebot_pipeline.platforms.masking import masked_text
 from leasebot_pipeline.platforms.page import HIDDEN_ATTRIBUTE, Document, PageSnapshot, one_line
 
 _BLOCK_STATUSES: Final = frozenset({403, 429, 503})
@@ -136,4 +137,5 @@ def _visible(selectors: Sequence[str]) -> tuple[str, ...]:
 
 
 def _title(snapshot: PageSnapshot) -> str:
-    return one_line(snapshot.title)[:80]
+    """The title without the lead's name, which threads have in it: details go to logs and alerts."""
+    return masked_text(one_line(snapshot.title)[:80])
