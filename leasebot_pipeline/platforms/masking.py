@@ -1,7 +1,7 @@
 """A page without what people wrote on it: its structure stays, names, texts, contacts and ids go.
 
-Words the sites' own interfaces are made of stay readable, for they tell a login page from an inbox. Every
-other letter becomes x, every digit 9; what scripts and comments hold is dropped.
+The few phrases the sites' own interfaces are made of stay readable where they stand alone, for they tell a
+login page from an inbox. Every other letter becomes x, every digit 9; what scripts and comments hold is dropped.
 """
 
 from __future__ import annotations
@@ -13,26 +13,30 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 _WORD: Final = re.compile(r"\w+")
+_NO_WORD: Final = re.compile(r"[\W_]+")
 _DIGIT: Final = re.compile(r"\d")
 _LONGEST_TEXT: Final = 400
-_VOCABULARY: Final = frozenset(
-    """
-    a access account accounts active ad advert adverts again all an and apartment apartments archive archived are as at
-    attention author back be beta block blocked body bot browser but button by captcha challenge check checking closed
-    cloudflare code complete composer connection content continue conversation conversations created_at data dashboard
-    deactivated delivered_at denied direction display div draft edit either email empty entries error expired false
-    filter find footer for form forgot forbidden found from has have header help here home https http human id if in
-    inactive inbound inbox is issender item items just lead li link list listing listings load loaded loading log login
-    logon logout main manage me message message_id messages messaging moment more my mythreads_beta mythreads name need
-    needs new newer next no not now null number of off older on one or our out outbound own owner page pages password
-    paused performance phone pl platform please preview prev previous properties property protection ray read read_at
-    received rel remember rent reply request required results review robot room roommate rooms safety save search
-    security see self send sender sent service session settings show sign sign_in signin signup site sorry span status
-    submit system text than thread thread_id threads title to today too true try type unable unavailable unit unread
-    user username users uuid verify verifying view wait was we website write x yesterday you your
-    furnishedfinder leasebreak renthop roomies spareroom
-    """.split()
-)
+_SEPARATOR: Final = re.compile(r"([|·•–—])")
+_PHRASES: Final = frozenset(
+    {
+        "inbox", "messages", "my messages", "all messages", "back to my messages", "conversation", "conversations", "listings",
+        "my listings", "your listings", "manage listings", "log in", "login", "log out", "logout", "sign in", "sign out",
+        "forgot password", "remember me", "password", "email", "send", "send message", "send reply", "reply", "your reply",
+        "next", "prev", "previous", "older", "newer", "more", "page", "loading messages", "not found", "forbidden",
+        "access denied", "attention required", "just a moment", "request blocked", "service unavailable",
+        "too many requests", "security check", "verify", "continue", "search", "home", "help",
+        "furnished finder", "furnishedfinder", "leasebreak", "renthop", "roomies", "spareroom",
+    }
+)  # fmt: skip
+_TOKENS: Final = frozenset(
+    {
+        "account", "apartment", "apartments", "archived", "author", "dashboard", "entries", "false", "for-rent", "html", "inbound",
+        "inbox", "lead", "listing", "listing_id", "listings", "login", "logon", "logon.pl", "logout", "manage", "me", "message",
+        "message_id", "messages", "messaging", "my", "my-listings", "mylistings.pl", "mythreads_beta.pl", "null", "offset",
+        "outbound", "owner", "page", "properties", "property", "register", "roommate", "rooms", "self", "session", "sign_in",
+        "thread", "thread_id", "threads", "true", "users",
+    }
+)  # fmt: skip
 _KEPT_ATTRIBUTES: Final = frozenset(
     {
         "class", "type", "role", "rel", "name", "method", "for", "lang", "charset", "data-testid", "data-qa", "data-cy",
@@ -48,24 +52,24 @@ _VOID: Final = frozenset(
 
 
 def masked_text(text: str) -> str:
-    """The text with all words but the interface's own made unreadable."""
-    return _WORD.sub(_masked_word, text)
+    """The text made unreadable, but for interface phrases that stand alone in it."""
+    return "".join(part if _plain(part) in _PHRASES else _masked(part) for part in _SEPARATOR.split(text))
 
 
 def masked_url(url: str) -> str:
-    """The address with ids and values made unreadable; scheme and host stay."""
+    """The address with ids and values made unreadable; scheme, host and the site's own path names stay."""
     try:
         parts = urlsplit(url)
+        host = f"{parts.scheme}://{parts.hostname or ''}" if parts.netloc else ""
     except ValueError:
-        return masked_text(url)
+        return _masked(url)
     if parts.scheme not in ("", "http", "https"):
         return f"{parts.scheme}:…"
+    path = "/".join(_token(segment) for segment in parts.path.split("/"))
     query = "&".join(
-        f"{masked_text(name)}={masked_text(value)}"
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        f"{_token(name)}={_masked(value)}" for name, value in parse_qsl(parts.query, keep_blank_values=True)
     )
-    host = f"{parts.scheme}://{parts.hostname or ''}" if parts.netloc else ""
-    return f"{host}{masked_text(parts.path)}{f'?{query}' if query else ''}"
+    return f"{host}{path}{f'?{query}' if query else ''}"
 
 
 def masked_html(html: str) -> str:
@@ -84,11 +88,20 @@ def skeleton(html: str) -> str:
     return "\n".join(sorted(collector.seen))
 
 
+def _masked(text: str) -> str:
+    return _WORD.sub(_masked_word, text)
+
+
 def _masked_word(match: re.Match[str]) -> str:
-    word = match.group()
-    if word.lower() in _VOCABULARY:
-        return word
-    return "".join("9" if char.isdigit() else "_" if char == "_" else "x" for char in word)
+    return "".join("9" if char.isdigit() else "_" if char == "_" else "x" for char in match.group())
+
+
+def _token(text: str) -> str:
+    return text if text.lower() in _TOKENS else _masked(text)
+
+
+def _plain(text: str) -> str:
+    return " ".join(_NO_WORD.sub(" ", text).lower().split())
 
 
 class _Masker(HTMLParser):
@@ -144,5 +157,5 @@ def _attribute(name: str, value: str | None) -> str:
     elif name == "id":
         shown = _DIGIT.sub("9", value)
     else:
-        shown = value if name in _KEPT_ATTRIBUTES else masked_text(value[:_LONGEST_TEXT])
+        shown = value if name in _KEPT_ATTRIBUTES else _token(value[:_LONGEST_TEXT])
     return f'{name}="{escape(shown)}"'
