@@ -39,6 +39,7 @@ from leasebot_pipeline.platforms.timestamps import UNKNOWN, ShownTime, parse_tim
 
 _ID_PREFIX: Final = re.compile(r"^(?:msg|message)[_-]", re.IGNORECASE)
 _NO_LISTING_LABELS: Final = frozenset({"more", "view", "view room"})
+_UNDELIVERED: Final = frozenset({"sending", "pending", "failed", "error"})
 _COMPOSER_TAGS: Final = frozenset({"form", "textarea", "input", "button"})
 
 
@@ -112,8 +113,11 @@ def _drafts(adapter: Adapter, document: Document, now: datetime) -> list[_Draft]
         raise PlatformFailure("MARKUP_DRIFT", "the thread shows no messages")
     outbound = document.members(selectors.outbound_message)
     inbound = document.members(selectors.inbound_message)
+    undelivered = document.members(selectors.undelivered_message)
     drafts: list[_Draft] = []
     for item in items:
+        if item.mem_id in undelivered:
+            continue
         state = attribute(item, MESSAGE_ATTRIBUTE)
         draft = (
             _from_state(state, adapter, now)
@@ -146,6 +150,8 @@ def _from_state(text: str, adapter: Adapter, now: datetime) -> _Draft | None:
         raise PlatformFailure("MARKUP_DRIFT", "a message's runtime state is no object")
     body = clean(str(state.get("content") or "")).strip()
     if not body or state.get("system") or state.get("is_system") or state.get("type") == "system":
+        return None
+    if str(state.get("status") or "").lower() in _UNDELIVERED:
         return None
     sender = state.get("isSender")
     if not isinstance(sender, bool):
