@@ -113,6 +113,8 @@ def _is_kind(adapter: Adapter, kind: PageKind, document: Document) -> bool:
         return document.has(selectors.thread_landmark)
     if document.has((*selectors.listings_landmark, *selectors.listings_empty)):
         return True
+    if document.has((*selectors.inbox_landmark, *selectors.thread_landmark)):
+        return False  # its rows name listings and its menu leads to them, yet it is none
     text = _own_text(adapter, document) if adapter.listings.markers else ""
     return document.has(selectors.listing_items) and any(m in text for m in adapter.listings.markers)
 

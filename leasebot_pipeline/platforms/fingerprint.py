@@ -18,6 +18,7 @@ _PAGE: Final = {
     PageKind.THREAD: ("thread_landmark", "closing", "thread_lead_name"),
     PageKind.LISTINGS: ("listings_landmark", "closing"),
 }
+_EMPTY: Final = {PageKind.INBOX: "inbox_empty", PageKind.LISTINGS: "listings_empty"}
 _ROWS: Final = {
     PageKind.INBOX: "message_items",
     PageKind.THREAD: "thread_message_items",
@@ -47,10 +48,13 @@ def page_fingerprint(adapter: Adapter, kind: PageKind, document: Document) -> Fi
     found: dict[str, int | None] = {
         _camel(name): _first(document, of(name)) for name in _PAGE[kind] if of(name)
     }
+    if kind in _EMPTY and document.has(of(_EMPTY[kind])):
+        return found  # what else looks like a row there is a link of the menu
     rows_name = _ROWS[kind]
     position = _first(document, of(rows_name))
     if position is None:
-        return found
+        # An inbox may be empty, a thread never is.
+        return {**found, _camel(rows_name): None} if kind is PageKind.THREAD else found
     found[_camel(rows_name)] = position
     rows = document.all((of(rows_name)[position],))
     for name in _FIELDS[kind]:
