@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import Engine
 
-from leasebot_pipeline.domain.circuit import Circuit
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.stops import RENEWABLE
 from leasebot_pipeline.platforms.protocol import AccountRef
@@ -73,5 +71,5 @@ def resume_renewed(pipeline: Pipeline, row: AccountRow) -> AccountRow:
                 )
             ],
         )
-    going = replace(state, stop_code=None, stop_reason=None, stopped_at=None, circuit=Circuit())
-    return replace(row, state=going)
+        rows = accounts_runtime.accounts(conn, row.platform)
+    return next(current for current in rows if current.state.id == state.id)
