@@ -245,3 +245,48 @@ def test_the_known_rows_of_an_inbox_are_read_by_its_key(site: Site) -> None:
     site.look()
     with site.office.pipeline.engine.connect() as conn:
         assert set(connector_state.read_rows(conn, ACCOUNT)) == {"t"}
+
+
+def test_an_outage_is_tried_again_and_three_in_a_row_open_the_circuit(site: Site) -> None:
+    """Behaviour 104 (tried again at the next look, no sleeping in between) and 115 (the circuit)."""
+    site.shows(own("1", "hi"))
+    for _ in range(2):
+        site.inbox.failures.append(PlatformFailure("PLATFORM_UNAVAILABLE", "HTTP 503 for the inbox"))
+    assert [site.look().code for _ in range(3)] == ["PLATFORM_UNAVAILABLE", "PLATFORM_UNAVAILABLE", None]
+    for _ in range(3):
+        site.inbox.failures.append(PlatformFailure("PLATFORM_UNAVAILABLE", "HTTP 503 for the inbox"))
+        site.office.clock.advance(seconds=-58)  # looks two seconds apart
+        assert site.look().visited
+    site.office.clock.advance(seconds=-58)
+    assert "CIRCUIT_OPEN" in site.look().summary
+    assert site.look().visited  # a minute later
+
+
+def test_a_captcha_is_looked_at_once_however_often_the_sensor_ticks(site: Site) -> None:
+    """Behaviour 103, differs on purpose: it was tried again at once; a captcha is for a person, so nobody tries."""
+    site.inbox.failures.append(PlatformFailure("CAPTCHA_REQUIRED", "asks for a captcha"))
+    assert [site.look().visited for _ in range(5)] == [True, False, False, False, False]
+    assert site.office.rows('SELECT count(*) FROM "PlatformRuns"') == [(1,)]
+
+
+def test_a_message_that_names_our_listing_is_linked_when_it_is_ingested(site: Site) -> None:
+    """Behaviour 107; 108 is the same without a hint."""
+    site.shows(own("1", "hi"))
+    known = site.inbox.threads["t"]
+    site.inbox.threads["t"] = replace(known, listing_external_id="L1")
+    site.shows(own("1", "hi"), thread="u")
+    polled = site.look()
+    assert (polled.rows, polled.landed) == (2, 2)
+    site.office.take_in()
+    rows = site.office.rows(
+        'SELECT external_thread_id, listing_id IS NOT NULL FROM "Conversations" ORDER BY 1'
+    )
+    assert rows == [("t", True), ("u", False)]
+    (resolved,) = site.audited("ingest_conversation_linkage_resolved")
+    (unresolved,) = site.audited("ingest_conversation_linkage_unresolved")
+    assert isinstance(resolved, dict)
+    assert isinstance(unresolved, dict)
+    assert resolved["linkage"]["strategy"] == "listing_external_id"
+    assert resolved["linkage"]["appliedListingId"]
+    assert unresolved["linkage"]["strategy"] == "none"
+    assert unresolved["linkage"]["appliedListingId"] is None
