@@ -78,6 +78,9 @@ account_runtime = Table(
     Column("daily_send_cap", Integer),
     optional("timezone"),
     instant("send_cap_until"),
+    optional("session_mark"),
+    optional("inbox_resume_url"),
+    document("page_fingerprints"),
     one_of("account_runtime_circuit_state_chk", "circuit_state", "closed", "open", "half_open"),
     CheckConstraint("daily_send_cap >= 0", name="account_runtime_daily_send_cap_chk"),
 )
