@@ -16,12 +16,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from leasebot_pipeline.domain.decisions import Intent, WorkflowOutcome
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, ShowingState
+from leasebot_pipeline.domain.showings import ShowingState
 from leasebot_pipeline.domain.slots import Slot
 from leasebot_pipeline.evaluation.slot_labels import parse_slot_label
 
-NOTHING_TO_ANSWER: Final = "nothing_to_answer"
-"""The hold reason of messages that need neither a reply nor a person."""
+SILENCE: Final = frozenset({"nothing_to_answer", "declined", "opt_out"})
+"""Hold reasons of messages that must not be answered, and need no person either."""
 _FAULTS_SHOWN: Final = 20
 
 
@@ -131,12 +131,11 @@ class LabelledCase(BaseModel):
     @property
     def silence_is_right(self) -> bool:
         """Whether neither a reply nor a person is needed: opt-outs, refusals, bare courtesies."""
-        refused = (
-            self.workflow_outcome is WorkflowOutcome.NOT_INTERESTED
-            and self.showing_state not in LIVE_SHOWING_STATES
+        return (
+            self.intent is Intent.UNSUBSCRIBE
+            or self.workflow_outcome is WorkflowOutcome.NOT_INTERESTED
+            or self.reason in SILENCE
         )
-        courtesy = self.reason == NOTHING_TO_ANSWER
-        return self.intent is Intent.UNSUBSCRIBE or refused or courtesy
 
 
 def read_cases(path: Path) -> tuple[LabelledCase, ...]:
