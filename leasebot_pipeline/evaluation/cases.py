@@ -52,8 +52,8 @@ def _direction(value: object) -> object:
     return value
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
+def _plain(value: object) -> object:
+    return "".join(value.split()).lower() if isinstance(value, str) else value
 
 
 def _selected(value: object) -> object:
@@ -86,7 +86,7 @@ class LabelledCase(BaseModel):
     """What waits for an answer; several texts are a burst, oldest first."""
     prior: tuple[PriorMessage, ...] | None = None
     lead_name: str | None = None
-    platform: Annotated[Platform, BeforeValidator(_lower)] = Platform.SPAREROOM
+    platform: Annotated[Platform, BeforeValidator(_plain)] = Platform.SPAREROOM
     unit: str | None = None
     """How the unit is called."""
     offered_slots: tuple[_SlotLabel, ...] = ()

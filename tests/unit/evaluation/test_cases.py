@@ -124,7 +124,7 @@ def test_the_question_holds_what_the_pipeline_would_know() -> None:
         prior=[{"direction": "inbound", "body": "tour?"}, {"direction": "outbound", "body": "which?"}],
         offered_slots=[FRIDAY, SATURDAY],
         lead_name="Ann",
-        platform="RentHop",
+        platform="Rent Hop",
         showing_state="confirmed",
         last_intent="tour_request",
     )
