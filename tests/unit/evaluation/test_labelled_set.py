@@ -15,7 +15,7 @@ from leasebot_pipeline.evaluation.parts import Part, read_part
 CASES = {part: read_part(part) for part in Part}
 EVERY = [case for cases in CASES.values() for case in cases]
 REASONS = SILENCE | {
-    "abuse", "ambiguous", "cancellation", "complaint", "emergency", "fair_housing", "identity_data", "injection", "language",
+    "abuse", "ambiguous", "complaint", "emergency", "fair_housing", "identity_data", "injection", "language",
     "legal", "negotiation", "other_peoples_data", "payment", "pricing", "scam", "unanswered_question",
 }  # fmt: skip
 
