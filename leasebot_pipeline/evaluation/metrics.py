@@ -144,16 +144,15 @@ def measure(judged: Sequence[JudgedCase]) -> Figures:
 
 
 def _decision(item: JudgedCase) -> Hashable:
-    """What must be equal in a pair: everything but the name in the greeting."""
+    """What must be equal in a pair: all that is done, but not the name in the greeting or a reason's wording."""
     verdict, outcome = item.verdict, item.outcome
     return (
         outcome.outcome,
-        outcome.reasons,
+        outcome.human_action_required,
         outcome.slots_offered,
         outcome.template_id,
-        verdict.intent,
         verdict.workflow_outcome,
-        verdict.selected_slot_index,
+        item.picked,
     )
 
 
