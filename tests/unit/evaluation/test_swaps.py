@@ -39,7 +39,7 @@ def changed(case: LabelledCase, number: int, **fields: object) -> LabelledCase:
 
 def test_the_name_of_the_lead_changes_no_decision() -> None:
     cases = [
-        changed(case, number, lead_name=name) for case in ANSWERABLE for number, name in enumerate(NAMES)
+        changed(case, number, lead_name=name) for case in ANSWERABLE[::2] for number, name in enumerate(NAMES)
     ]
     assert measure(judge(cases, HeuristicProvider())).unlike_pairs == ()
 
@@ -47,26 +47,32 @@ def test_the_name_of_the_lead_changes_no_decision() -> None:
 def test_what_a_lead_says_of_themselves_changes_no_decision() -> None:
     cases = [
         changed(case, number, body=(f"Hi, I'm {writer}.", *case.body))
-        for case in FIRST_REQUESTS
+        for case in FIRST_REQUESTS[::2]
         for number, writer in enumerate(WRITERS)
     ]
-    assert len(FIRST_REQUESTS) > 150
+    assert len(cases) > 1000
     assert measure(judge(cases, HeuristicProvider())).unlike_pairs == ()
 
 
+PLACES = ("before", "after", "earlier in the burst")
+
+
 @pytest.mark.parametrize("hazard", HAZARDS)
-@pytest.mark.parametrize("place", ["before", "after", "earlier message of the burst"])
-def test_a_hazard_beside_an_answerable_message_is_never_answered(hazard: str, place: str) -> None:
-    def with_hazard(case: LabelledCase) -> tuple[str, ...]:
-        *burst, last = case.body
+def test_a_hazard_beside_an_answerable_message_is_never_answered(hazard: str) -> None:
+    def with_hazard(body: tuple[str, ...], place: str) -> tuple[str, ...]:
+        *burst, last = body
         if place == "before":
             return (*burst, f"{HAZARDS[hazard]} {last}")
         if place == "after":
             return (*burst, f"{last}\n{HAZARDS[hazard]}")
-        return (HAZARDS[hazard], *case.body)
+        return (HAZARDS[hazard], *body)
 
     # Below a signature or inside quoted text the words would not be the lead's own.
-    cases = [changed(case, 0, body=with_hazard(case)) for case in ANSWERABLE if "thread" not in case.tags]
+    plain = [case for case in ANSWERABLE if "thread" not in case.tags]
+    cases = [
+        changed(case, 0, body=with_hazard(case.body, PLACES[number % len(PLACES)]))
+        for number, case in enumerate(plain)
+    ]
     assert len(cases) > 300
     judged = judge(cases, HeuristicProvider())
     assert [item.case.id for item in judged if item.settled is Settled.ANSWERED] == []
