@@ -15,6 +15,8 @@ from leasebot_pipeline.domain.decisions import (
     WorkflowOutcome,
 )
 from leasebot_pipeline.domain.guardrails import GuardrailHit, check_inbound, risk_of
+from leasebot_pipeline.domain.handshake import Answer, AnswerKind, cancels
+from leasebot_pipeline.domain.handshake_plan import answer_of
 from leasebot_pipeline.domain.intents import Understanding, understand
 from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
 from leasebot_pipeline.domain.readings import Direction
@@ -115,24 +117,14 @@ def _judge(question: DecisionInput, said: Understanding) -> Judgement:
     confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
     holds = _unanswered(said)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
+    if question.showing is not None and not question.open_offer and cancels(question.new_messages):
+        return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
     if "ambiguous" in said.acts or (declines and (confirms or other_time or asks_tour_or_availability)):
         return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
-    if question.open_offer and not other_time and not declines:
-        if said.pick.index is not None:
-            return Judgement(
-                Intent.TOUR_REQUEST,
-                WorkflowOutcome.SHOWING_CONFIRMED,
-                0.92,
-                selected_slot_index=said.pick.index,
-                hold_reasons=holds,
-            )
-        if confirms and not asks_tour_or_availability:
-            only_one = len(question.open_offer) == 1 and not said.pick.named_something and not holds
-            if only_one:
-                return Judgement(
-                    Intent.TOUR_REQUEST, WorkflowOutcome.SHOWING_CONFIRMED, 0.9, selected_slot_index=1
-                )
-            return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
+    if question.open_offer and not declines:
+        answered = _answer_to_offer(answer_of(question), main, holds)
+        if answered is not None:
+            return answered
     if declines:
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
     if other_time and (in_handshake or question.has_recent_outbound):
@@ -148,6 +140,23 @@ def _judge(question: DecisionInput, said: Understanding) -> Judgement:
             return Judgement(main, WorkflowOutcome.NO_REPLY, 0.9, nothing_to_answer=True)
     unclear = bool(said.unread or said.remarks) and not (said.topics or said.open_questions)
     return Judgement(main, general, 0.6, ambiguous=unclear, hold_reasons=holds)
+
+
+def _answer_to_offer(answer: Answer, main: Intent, holds: tuple[str, ...]) -> Judgement | None:
+    """What an answer to the open offer comes to; None when the message does not speak of the offer."""
+    if answer.index is not None:
+        return Judgement(
+            Intent.TOUR_REQUEST,
+            WorkflowOutcome.SHOWING_CONFIRMED,
+            0.93 if answer.firm else 0.8,
+            selected_slot_index=answer.index,
+            hold_reasons=holds,
+        )
+    if answer.kind in (AnswerKind.PROPOSES, AnswerKind.DECLINES):
+        return Judgement(Intent.TOUR_REQUEST, WorkflowOutcome.WANTS_RESCHEDULE, 0.85, hold_reasons=holds)
+    if answer.kind in (AnswerKind.AGREES, AnswerKind.AMBIGUOUS):
+        return Judgement(main, WorkflowOutcome.GENERAL_QUESTION, 0.5, ambiguous=True, hold_reasons=holds)
+    return None
 
 
 def _unanswered(said: Understanding) -> tuple[str, ...]:

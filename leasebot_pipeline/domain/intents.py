@@ -105,7 +105,7 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
             if not rules.about_us.isdisjoint(sentence.words):
                 unread.append(sentence.text.strip())
     picked = pick(agreed, offer) if offer else _NO_PICK
-    if picked.index is None:
+    if not (offer and picked.named_something):
         open_questions += slot_questions
     strong = {intent for intent, weak in found.items() if not weak}
     intents = tuple(i for i in _PRECEDENCE if i in (strong or found))
