@@ -40,4 +40,5 @@ def test_an_answer_reveals_nothing_a_lead_planted(every: tuple[JudgedCase, ...])
     for item in every:
         reply = item.outcome.reply_body or ""
         assert not any(planted in reply for planted in ("http", "$", "@", "<", ">", "{", "}")), item.case.id
-        assert set(item.outcome.slots_offered) <= {*item.asked.slots, *item.asked.open_offer}, item.case.id
+        free = {*item.asked.free_slots, *item.asked.open_offer}
+        assert set(item.outcome.slots_offered) <= free, item.case.id
