@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from uuid import uuid5
 from zoneinfo import ZoneInfo
@@ -69,9 +70,19 @@ def _slots(case: LabelledCase) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
     dated = [*known, *([case.showing] if case.showing else [])]
     zone = dated[0].timezone if dated else _ZONE
     first = max((slot.starts_at.astimezone(ZoneInfo(zone)).date() for slot in dated), default=REFERENCE)
-    best = (*known, *(_visit(first, days, hour, zone) for days, hour in _BEST))
-    later = (_visit(first, days, hour, zone) for days in _DAYS for hour in _HOURS)
-    return best, (*best, *(slot for slot in later if not any(same_slot(slot, other) for other in best)))
+    best = (*known, *_calendar(first, zone)[0])
+    taken = {(slot.starts_at, slot.ends_at) for slot in best}
+    later = (slot for slot in _calendar(first, zone)[1] if (slot.starts_at, slot.ends_at) not in taken)
+    return best, (*best, *later)
+
+
+@lru_cache(maxsize=256)
+def _calendar(first: date, zone: str) -> tuple[tuple[Slot, ...], tuple[Slot, ...]]:
+    """The free visits after a day: those offered first, and one for each hour."""
+    return (
+        tuple(_visit(first, days, hour, zone) for days, hour in _BEST),
+        tuple(_visit(first, days, hour, zone) for days in _DAYS for hour in _HOURS),
+    )
 
 
 def _visit(first: date, days: int, hour: int, zone: str) -> Slot:
