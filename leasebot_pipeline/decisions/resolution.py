@@ -15,7 +15,7 @@ from leasebot_pipeline.domain.decisions import (
     WorkflowOutcome,
 )
 from leasebot_pipeline.domain.guardrails import GuardrailHit, check_inbound, risk_of
-from leasebot_pipeline.domain.handshake import Answer, AnswerKind, cancels
+from leasebot_pipeline.domain.handshake import NO_ANSWER, Answer, AnswerKind, cancels
 from leasebot_pipeline.domain.handshake_plan import answer_of
 from leasebot_pipeline.domain.intents import Understanding, understand
 from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
@@ -49,10 +49,12 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
     offer = question.open_offer
     understood = understand(reading, offer, rules)
     earlier = [text for direction, text in question.history if direction is Direction.INBOUND]
+    ours = [text for direction, text in question.history if direction is Direction.OUTBOUND]
     guardrails = check_inbound(
-        question.new_messages, question.lead_name, earlier, reading, understood.hits, rules
+        question.new_messages, question.lead_name, earlier, reading, understood.hits, rules, ours
     )
-    if not reading.has_letters or reading.cut:
+    names_a_position = bool(question.open_offer) and understood.pick.index is not None
+    if (not reading.has_letters and not names_a_position) or reading.cut:
         judgement = Judgement(
             Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
         )
@@ -119,12 +121,16 @@ def _judge(question: DecisionInput, said: Understanding) -> Judgement:
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
     if question.showing is not None and not question.open_offer and cancels(question.new_messages):
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
-    if "ambiguous" in said.acts or (declines and (confirms or other_time or asks_tour_or_availability)):
-        return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
-    if question.open_offer and not declines:
-        answered = _answer_to_offer(answer_of(question), main, holds)
-        if answered is not None:
-            return answered
+    answer = answer_of(question) if question.open_offer and not declines else NO_ANSWER
+    if question.open_offer and Intent.PRICING_QUESTION in said.intents:
+        holds = tuple(dict.fromkeys(("unanswered_question", *holds)))
+    of_offer = main if main is not Intent.UNKNOWN or not question.open_offer else Intent.TOUR_REQUEST
+    doubts = "ambiguous" in said.acts and answer.kind not in (AnswerKind.PROPOSES, AnswerKind.DECLINES)
+    if doubts or (declines and (confirms or other_time or asks_tour_or_availability)):
+        return Judgement(of_offer, general, 0.5, ambiguous=True, hold_reasons=holds)
+    answered = _answer_to_offer(answer, of_offer, holds)
+    if answered is not None:
+        return answered
     if declines:
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
     if other_time and (in_handshake or question.has_recent_outbound):

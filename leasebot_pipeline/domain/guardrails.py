@@ -55,12 +55,13 @@ def check_inbound(
     reading: Reading | None = None,
     found: Sequence[Hit] | None = None,
     rules: Rulebook = RULES,
+    ours: Iterable[str] = (),
 ) -> tuple[GuardrailHit, ...]:
     """All guardrails that a burst hits, strongest reason first, one hit per rule.
 
     Injection is looked for in the text as it came, in the lead's name and in the lead's earlier messages
-    (``earlier``); everything else only in the lead's own new words. ``reading`` and ``found`` (its phrase
-    hits) save doing that work again.
+    (``earlier``), but not in words of ``ours`` that a lead only quotes; everything else only in the lead's
+    own new words. ``reading`` and ``found`` (its phrase hits) save doing that work again.
     """
     reading = reading or rules.reader.read(messages)
     if found is None:
@@ -69,6 +70,10 @@ def check_inbound(
     for hit in found:
         if hit.rule.kind == "guardrail":
             hits.setdefault(hit.rule.name, GuardrailHit(hit.rule.code, hit.rule.name, hit.words))
+    named = {hit.rule.name: hit.words for hit in found}
+    if {"acceptance_asked", "mentions_protected"} <= named.keys():
+        words = f"{named['mentions_protected']}: {named['acceptance_asked']}"
+        hits.setdefault("fair_housing", GuardrailHit("fair_housing", "acceptance_asked", words))
     raw = "\n".join(message[:MAX_CHARS] for message in messages)
     plain = normalise_characters(raw)
     for rule in rules.text_rules:
@@ -77,11 +82,13 @@ def check_inbound(
             hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, words))
     scan = _scan(rules)
     quoted = [raw] if reading.own_text.strip() != plain.strip() else []
+    our_own = {(hit.rule, hit.words) for text in ours for hit in scan.found(text)} if quoted else set()
     for hit_elsewhere in scan.hidden(raw):
         hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
     for text in (*quoted, lead_name or "", *earlier):
         for hit_elsewhere in scan.found(text[:MAX_CHARS]) if text else ():
-            hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
+            if (hit_elsewhere.rule, hit_elsewhere.words) not in our_own:
+                hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
     if not hits:
         return ()
     order = _strength(rules)

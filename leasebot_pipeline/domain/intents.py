@@ -30,6 +30,8 @@ _NO_PICK: Final = Pick(None, "", False)
 _SMALL_TALK_WORDS: Final = 7
 """A question this short with a courtesy in it ("how are you?") asks for nothing."""
 _REMARK_WORDS: Final = 4
+_TIME_QUESTION_WORDS: Final = 8
+"""A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
 
@@ -79,7 +81,7 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
             if hit.rule.kind == "intent":
                 intent = Intent(hit.rule.code)
                 found[intent] = found.get(intent, True) and hit.rule.weak
-            elif hit.rule.kind == "topic":
+            elif hit.rule.kind == "topic" and not _part_of_a_name(hit, sentence):
                 topics.append(hit.rule.name)
         agreed.append((sentence, "confirm" in codes and not codes & {"decline", "reschedule", "ambiguous"}))
         left_over = _left_over(sentence, hits, rules)
@@ -94,7 +96,7 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
         )
         length = len(sentence.words)
         if sentence.is_question and not _answers(hits, codes, length):
-            if names_a_slot(sentence):
+            if names_a_slot(sentence) and (offer or length <= _TIME_QUESTION_WORDS):
                 slot_questions += 1
             else:
                 open_questions += 1
@@ -105,7 +107,7 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
             if not rules.about_us.isdisjoint(sentence.words):
                 unread.append(sentence.text.strip())
     picked = pick(agreed, offer) if offer else _NO_PICK
-    if not (offer and picked.named_something):
+    if not (offer and picked.named_something) and found.get(Intent.TOUR_REQUEST) is not False:
         open_questions += slot_questions
     strong = {intent for intent, weak in found.items() if not weak}
     intents = tuple(i for i in _PRECEDENCE if i in (strong or found))
@@ -150,6 +152,14 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     ):
         return []  # a name under the message
     return left
+
+
+def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:
+    """"Garden" in "Garden Row": a name of several words is no subject."""
+    if hit.words not in sentence.names:
+        return False
+    before, after = sentence.text[: hit.start].split()[-1:], sentence.text[hit.end :].split()[:1]
+    return not sentence.names.isdisjoint([*before, *after])
 
 
 def _says_more(hits: Sequence[Hit]) -> bool:

@@ -21,7 +21,7 @@ DATA_FILES: Final = (
     "patterns.toml",
     "outbound.toml",
 )
-_CODE: Final = (("leasebot_pipeline.domain", "intents"), ("leasebot_pipeline.domain", "guardrails"))
+_CODE: Final = tuple(("leasebot_pipeline.domain", prefix) for prefix in ("intents", "guardrails", "handshake"))
 _JUDGES: Final = (("leasebot_pipeline.decisions", "resolution"),)
 
 

@@ -143,6 +143,16 @@ _NUMBER_SPEAK_MEANS: Final = {
 }
 
 
+_CLAUSE: Final = re.compile(
+    r" (?:, )?(?:and|but|so|or|then|also|plus)(?: also| then)?(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|which|should)"
+    r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
+    r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|which|should)"
+    r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
+    r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )"
+)
+"""Where a sentence goes on with a question or a statement of its own: each is judged by itself."""
+
+
 def normalise_characters(text: str) -> str:
     """Compatibility forms folded, invisible characters gone, one apostrophe."""
     if text.isascii():
@@ -237,9 +247,13 @@ class Reader:
                 [written(lower, lower in names) for lower in [token.casefold() for token in tokens]]
             )
             text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], f" {words.strip(' ,')} ")
-            if text == "  ":
-                continue
-            yield Sentence(text + "? ", True, names) if _asks(text, stop) else Sentence(text, False, names)
+            clauses = _CLAUSE.split(text)
+            for number, clause in enumerate(clauses, start=1):
+                if not clause.strip(" ,"):
+                    continue
+                clause = f" {clause.strip(' ,')} "
+                asked = _asks(clause, stop if number == len(clauses) else "")
+                yield Sentence(clause + "? " if asked else clause, asked, names)
 
 
 def _asks(text: str, stop: str) -> bool:

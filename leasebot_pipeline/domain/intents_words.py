@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SHORTEST_CORRECTED = 5
+_SHORTEST_KNOWN = 5
+_SHORTEST_CORRECTED = 4
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def _unknown(name: str) -> list[str]:
 class Speller:
     """Corrects one slip in a word nobody knows: a letter too many, too few, changed or swapped.
 
-    Only words of five letters and more, and only towards words the rules know; among several the first in
+    Only words of four letters and more, and only towards longer words the rules know; among several the first in
     alphabetical order, so that the same text always reads the same.
     """
 
@@ -68,7 +69,7 @@ class Speller:
         self.known = frozenset(known)
         self._by_shortened: dict[str, list[str]] = {}
         for word in sorted(self.known):
-            if len(word) >= _SHORTEST_CORRECTED and word.isalpha():
+            if len(word) >= _SHORTEST_KNOWN and word.isalpha():
                 for shortened in _shortened(word):
                     self._by_shortened.setdefault(shortened, []).append(word)
 
