@@ -13,6 +13,7 @@ from leasebot_pipeline.cli import (
     browser,
     calendars,
     demo,
+    evaluate,
     outbox,
     pipeline,
     services,
@@ -40,3 +41,4 @@ calendars.register(app)
 accounts.register(app)
 outbox.register(app)
 session.register(app)
+evaluate.register(app)
