@@ -14,8 +14,9 @@ from starlette.middleware import Middleware
 
 from api import errors
 from api.auth import routes as auth_routes
+from api.auth import sessions as auth_sessions
 from api.auth.passwords import PasswordHasher, hash_password
-from api.auth.throttle import SignInThrottle
+from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.database import Database
 from api.edge.failures import Failures
@@ -49,12 +50,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = open_database(config.database_url)
         services = Services(
             config=config,
             clock=clock,
-            database=open_database(config.database_url),
+            database=database,
             passwords=PasswordHasher(),
-            throttle=SignInThrottle(),
+            throttle=Throttle(database),
             migrations_head=migrate.head(),
         )
         app.state.services = services
@@ -83,7 +85,7 @@ def create_app(
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     errors.install(app)
-    for router in (health.router, auth_routes.router, me.router, observability.router):
+    for router in (health.router, auth_routes.router, auth_sessions.router, me.router, observability.router):
         app.include_router(router)
     return app
 
