@@ -24,13 +24,39 @@ from api.edge.guards import BodyLimit, OriginGuard
 from api.edge.request_log import RequestLog
 from api.edge.response_headers import ResponseHeaders
 from api.openapi import describe
-from api.routes import health, me, observability
+from api.routes import (
+    agents,
+    automation,
+    health,
+    listings,
+    me,
+    observability,
+    people,
+    platforms,
+    templates,
+    units,
+)
 from api.services import Services
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.storage import auth as logins
 from leasebot_pipeline.storage import migrate
 
 log = structlog.get_logger("api")
+
+_ROUTES = (
+    health,
+    auth_routes,
+    auth_sessions,
+    me,
+    observability,
+    platforms,
+    people,
+    templates,
+    automation,
+    agents,
+    units,
+    listings,
+)
 
 
 def utc_now() -> datetime:
@@ -85,8 +111,8 @@ def create_app(
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     errors.install(app)
-    for router in (health.router, auth_routes.router, auth_sessions.router, me.router, observability.router):
-        app.include_router(router)
+    for module in _ROUTES:
+        app.include_router(module.router)
     return app
 
 

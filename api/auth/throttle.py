@@ -14,6 +14,8 @@ PER_LOGIN: Final = 5
 PER_CLIENT: Final = 50
 PER_ADDRESS: Final = 100
 """Failures of one e-mail address from all clients together: a distributed guess is slow too."""
+PER_STRANGER: Final = 60
+"""Requests of one client about invitations."""
 WRITES: Final = 300
 WRITE_WINDOW: Final = timedelta(minutes=1)
 
@@ -34,9 +36,17 @@ class Throttle:
         await self._database.run(rate_limits.forget, [login])
         await self._database.run(rate_limits.give_back, others)
 
+    async def stranger_wait_s(self, client: str, now: datetime) -> int | None:
+        """Count a request of somebody without a session; seconds to wait when it is one too many."""
+        return await self._database.run(
+            rate_limits.take, [Bucket(f"stranger:{client}", PER_STRANGER, WINDOW)], now
+        )
+
     async def write_wait_s(self, user_id: str, now: datetime) -> int | None:
         """Count a write of a user; seconds to wait when it is one too many."""
-        return await self._database.run(rate_limits.take, [Bucket(f"write:{user_id}", WRITES, WRITE_WINDOW)], now)
+        return await self._database.run(
+            rate_limits.take, [Bucket(f"write:{user_id}", WRITES, WRITE_WINDOW)], now
+        )
 
 
 def _sign_in(client: str, email: str) -> list[Bucket]:

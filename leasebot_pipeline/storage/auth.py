@@ -120,6 +120,7 @@ _CREATE_ACCOUNT = text("""
     INSERT INTO account (id, "accountId", "providerId", "userId", password, "createdAt", "updatedAt")
     VALUES (:id, :user_id, 'credential', :user_id, :password, :now, :now)
 """)
+_USER_EXISTS = text('SELECT EXISTS (SELECT 1 FROM "user" WHERE id = :id)')
 _PROMOTE = text("""
     UPDATE "user" SET role = 'admin', name = :name, "emailVerified" = true, "updatedAt" = :now WHERE email = :email
 """)
@@ -212,6 +213,10 @@ def password_hash_of(conn: Connection, user_id: str) -> str | None:
 
 def set_password(conn: Connection, user_id: str, password_hash: str, now: datetime) -> None:
     conn.execute(_SET_PASSWORD, {"user_id": user_id, "password": password_hash, "now": now})
+
+
+def user_exists(conn: Connection, user_id: str) -> bool:
+    return bool(conn.execute(_USER_EXISTS, {"id": user_id}).scalar_one())
 
 
 def create_user(conn: Connection, *, name: str, email: str, password_hash: str, now: datetime) -> User:

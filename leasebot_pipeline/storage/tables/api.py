@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 
-from leasebot_pipeline.storage.tables.columns import document, instant, metadata, required
+from leasebot_pipeline.storage.tables.accounts import PLATFORM_VALUES
+from leasebot_pipeline.storage.tables.columns import (
+    document,
+    instant,
+    metadata,
+    one_of,
+    optional,
+    required,
+    uuid_key,
+)
 
 rate_limits = Table(
     "RateLimits",
@@ -26,4 +35,16 @@ idempotent_requests = Table(
     instant("created_at", now=True),
     PrimaryKeyConstraint("user_id", "key"),
     Index("idx_idempotent_requests_created_at", "created_at"),
+)
+
+sync_requests = Table(
+    "SyncRequests",
+    metadata,
+    uuid_key(),
+    required("platform"),
+    optional("requested_by"),
+    instant("requested_at", nullable=False),
+    instant("taken_at"),
+    one_of("sync_requests_platform_chk", "platform", *PLATFORM_VALUES),
+    Index("idx_sync_requests_open", "platform", unique=True, postgresql_where=text("taken_at IS NULL")),
 )

@@ -17,3 +17,18 @@ CREATE TABLE "IdempotentRequests" (
     PRIMARY KEY (user_id, key)
 );
 CREATE INDEX idx_idempotent_requests_created_at ON "IdempotentRequests" (created_at);
+
+-- What is deleted is hidden and no longer used; its showings, conversations and audit rows stay.
+ALTER TABLE "Units" ADD COLUMN deleted_at timestamptz;
+ALTER TABLE "Listings" ADD COLUMN deleted_at timestamptz;
+
+-- Looks at a platform that a person asked for; the pipeline takes them, the API opens no browser.
+CREATE TABLE "SyncRequests" (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    platform text NOT NULL,
+    requested_by text,
+    requested_at timestamptz NOT NULL,
+    taken_at timestamptz,
+    CONSTRAINT sync_requests_platform_chk CHECK (platform IN ('spareroom', 'roomies', 'leasebreak', 'renthop', 'furnishedfinder'))
+);
+CREATE UNIQUE INDEX idx_sync_requests_open ON "SyncRequests" (platform) WHERE taken_at IS NULL;
