@@ -26,7 +26,9 @@ from api.edge.response_headers import ResponseHeaders
 from api.openapi import describe
 from api.routes import (
     agents,
+    audit,
     automation,
+    decisions,
     health,
     listings,
     me,
@@ -35,6 +37,7 @@ from api.routes import (
     platforms,
     templates,
     units,
+    visits,
 )
 from api.services import Services
 from leasebot_pipeline.domain.clock import Clock
@@ -56,6 +59,9 @@ _ROUTES = (
     agents,
     units,
     listings,
+    audit,
+    decisions,
+    visits,
 )
 
 

@@ -174,3 +174,13 @@ def one_of(name: str, value: str | None, allowed: Iterable[str]) -> str | None:
     if value not in options:
         raise validation_error([f"{name}: must be one of {', '.join(options)}"])
     return value
+
+
+def moment(name: str, text: str | None) -> datetime | None:
+    """An instant of the query; None when absent, 400 otherwise."""
+    if not text:
+        return None
+    try:
+        return _instant(datetime.fromisoformat(text.replace(" ", "+")))
+    except (ValueError, OverflowError):
+        raise validation_error([f"{name}: must be an ISO 8601 instant with an offset"]) from None

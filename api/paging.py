@@ -6,7 +6,9 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import Depends, Query
 
@@ -22,6 +24,34 @@ class Page:
 
     limit: int
     after: tuple[str | int | None, ...] | None
+
+    def key(self, *kinds: type) -> tuple[str | int | None, ...] | None:
+        """The key when its parts are of these kinds (str, int, datetime or UUID, the latter two as text).
+
+        Raises 400 for a cursor of another list.
+        """
+        if self.after is None:
+            return None
+        try:
+            if len(self.after) != len(kinds):
+                raise ValueError
+            for part, kind in zip(self.after, kinds, strict=True):
+                _check(part, kind)
+        except ValueError:
+            raise validation_error(["cursor: must be a nextCursor of this list"]) from None
+        return self.after
+
+
+def _check(part: object, kind: type) -> None:
+    if kind is int:
+        if not isinstance(part, int) or not 0 <= part < 2**63:
+            raise ValueError
+    elif not isinstance(part, str) or "\x00" in part:
+        raise ValueError
+    elif kind is UUID:
+        UUID(part)
+    elif kind is datetime and datetime.fromisoformat(part).tzinfo is None:
+        raise ValueError
 
 
 def encode(key: tuple[str | int | None, ...]) -> str:
@@ -62,8 +92,3 @@ def page(
 
 
 PageQuery = Annotated[Page, Depends(page)]
-
-
-def bad_cursor() -> Exception:
-    """400 for a cursor that belongs to another list."""
-    return validation_error(["cursor: must be a nextCursor of this list"])

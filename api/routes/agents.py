@@ -10,7 +10,7 @@ from api.edge.json_route import json_router
 from api.errors import conflict, not_found, validation_error
 from api.inputs import Input, PathId, Text
 from api.operator_audit import by_user
-from api.paging import PageQuery, bad_cursor, encode
+from api.paging import PageQuery, encode
 from api.services import ServicesDep
 from leasebot_pipeline.storage import agents, audit
 from leasebot_pipeline.storage import auth as logins
@@ -46,9 +46,8 @@ async def list_agents(scope: ScopedIdentity, page: PageQuery, services: Services
     if scope.agent_id is not None:
         own = await services.database.read(agents.find_agent, scope.agent_id)
         return AgentsAnswer(items=[AgentAnswer.model_validate(own)] if own else [], next_cursor=None)
-    if page.after is not None and len(page.after) != 2:
-        raise bad_cursor()
-    found = await services.database.read(agents.list_agents, page.limit, page.after)
+    after = page.key(str, UUID)
+    found = await services.database.read(agents.list_agents, page.limit, after)
     last = found[-1] if len(found) == page.limit else None
     return AgentsAnswer(
         items=[AgentAnswer.model_validate(agent) for agent in found],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
 from api.inputs import DateText, Document, Id, Input, PathId, Trimmed, one_of, query_id
 from api.operator_audit import by_user
-from api.paging import PageQuery, bad_cursor, encode
+from api.paging import PageQuery, encode
 from api.preconditions import IfMatch, check_match, set_etag
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.platforms import Platform
@@ -119,12 +119,11 @@ async def list_listings(
     ] = None,
 ) -> ListingsAnswer:
     """Of active accounts. An agent sees those of the units it shows."""
-    if page.after is not None and len(page.after) != 2:
-        raise bad_cursor()
+    after = page.key(datetime, UUID)
     found = await services.database.read(
         listing_catalogue.list_listings,
         page.limit,
-        page.after,
+        after,
         unit_id=unit_id,
         include_inactive=scope.agent_id is None and include_inactive == "true",
         default_send_mode=services.config.default_send_mode,

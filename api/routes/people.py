@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 from urllib.parse import quote
 from uuid import UUID
@@ -22,7 +22,7 @@ from api.errors import ApiError, conflict, not_found, rate_limited, validation_e
 from api.inputs import Input, PathId, Text, Trimmed
 from api.mail import MailNotDelivered
 from api.operator_audit import by_user
-from api.paging import MAX_LIMIT, PageQuery, bad_cursor, encode
+from api.paging import MAX_LIMIT, PageQuery, encode
 from api.services import Services, ServicesDep
 from leasebot_pipeline.storage import audit, people
 from leasebot_pipeline.storage import auth as logins
@@ -128,12 +128,11 @@ class AcceptedAnswer(Answer):
 
 @router.get("/admin/users", operation_id="listUsers", summary="Logins and invitations, newest first")
 async def list_users(_: AdminIdentity, page: PageQuery, services: ServicesDep) -> PeopleAnswer:
-    if page.after is not None and len(page.after) != 2:
-        raise bad_cursor()
+    after = page.key(datetime, str)
 
     def read(conn: Connection) -> tuple[list[people.Person], list[people.Invitation]]:
-        found = people.list_people(conn, page.limit, page.after)
-        return found, people.list_invitations(conn, MAX_LIMIT) if page.after is None else []
+        found = people.list_people(conn, page.limit, after)
+        return found, people.list_invitations(conn, MAX_LIMIT) if after is None else []
 
     found, invitations = await services.database.read(read)
     last = found[-1] if len(found) == page.limit else None

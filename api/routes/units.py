@@ -17,7 +17,7 @@ from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
 from api.inputs import Id, Input, PathId, Text, Trimmed, path_id
 from api.operator_audit import by_user
-from api.paging import PageQuery, bad_cursor, encode
+from api.paging import PageQuery, encode
 from api.preconditions import IfMatch, check_match, set_etag
 from api.services import Services, ServicesDep
 from leasebot_pipeline.storage import audit, units
@@ -168,9 +168,8 @@ DUPLICATE = "propertyName, unitNumber: another unit has this name and number"
 @router.get("", operation_id="listUnits", summary="Units by property and number")
 async def list_units(scope: ScopedIdentity, page: PageQuery, services: ServicesDep) -> UnitsAnswer:
     """An agent sees the units it shows."""
-    if page.after is not None and len(page.after) != 3:
-        raise bad_cursor()
-    found = await services.database.read(units.list_units, page.limit, page.after, scope.agent_id)
+    after = page.key(str, str, UUID)
+    found = await services.database.read(units.list_units, page.limit, after, scope.agent_id)
     last = found[-1] if len(found) == page.limit else None
     return UnitsAnswer(
         items=[UnitAnswer.model_validate(unit) for unit in found],

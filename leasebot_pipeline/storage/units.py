@@ -192,7 +192,7 @@ def create_unit(conn: Connection, values: Mapping[str, Any], now: datetime) -> U
     made = conn.execute(_CREATE, {**dict.fromkeys(FIELDS), **values, "now": now}).scalar_one_or_none()
     if made is None:
         raise UnitExists
-    return made
+    return UUID(str(made))
 
 
 def update_unit(conn: Connection, unit_id: UUID, values: Mapping[str, Any], now: datetime) -> bool:

@@ -32,3 +32,7 @@ CREATE TABLE "SyncRequests" (
     CONSTRAINT sync_requests_platform_chk CHECK (platform IN ('spareroom', 'roomies', 'leasebreak', 'renthop', 'furnishedfinder'))
 );
 CREATE UNIQUE INDEX idx_sync_requests_open ON "SyncRequests" (platform) WHERE taken_at IS NULL;
+
+CREATE INDEX idx_audit_logs_run_id ON "AuditLogs" (run_id, created_at DESC) WHERE run_id IS NOT NULL;
+CREATE INDEX idx_audit_logs_agent_id ON "AuditLogs" (agent_id, created_at DESC) WHERE agent_id IS NOT NULL;
+CREATE INDEX idx_decisions_conversation_id ON "Decisions" (conversation_id, decided_at DESC);
