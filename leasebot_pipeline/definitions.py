@@ -24,11 +24,11 @@ from assets.platforms import INBOXES
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, invariants, landing
+from leasebot_pipeline.storage import audit, invariants, landing, sync_requests
 from leasebot_pipeline.wiring import build_pipeline
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.inbox import inbox_sensor
-from sensors.listings import listing_schedule, listings_at_start
+from sensors.listings import listing_requests, listing_schedule, listings_at_start
 from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
 from sensors.outbox import outbox_sensor
 
@@ -82,6 +82,12 @@ def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
         return {platform: landing.pending_work(conn, platform, now).dispatches for platform in Platform}
 
 
+def requested_listings(pipeline: Pipeline) -> list[Platform]:
+    """Platforms whose listings somebody asked for."""
+    with pipeline.engine.connect() as conn:
+        return sync_requests.open_listings(conn)
+
+
 def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
     """All invariants, in one connection."""
     with pipeline.engine.connect() as conn:
@@ -131,6 +137,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             outbox_sensor(due_dispatches),
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
+            listing_requests(requested_listings),
         ],
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),
