@@ -28,6 +28,7 @@ from api.routes import (
     agents,
     audit,
     automation,
+    calendar_feeds,
     decisions,
     health,
     listings,
@@ -62,6 +63,7 @@ _ROUTES = (
     audit,
     decisions,
     visits,
+    calendar_feeds,
 )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from assets.availability import availability_horizon
 from assets.common import PLATFORMS
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
@@ -36,6 +37,13 @@ LISTING_SYNC: Final = dg.define_asset_job(
     executor_def=dg.in_process_executor,
     run_tags=_MAX_RUNTIME,
     description="Read our own adverts on the platforms.",
+)
+AVAILABILITY_HORIZON: Final = dg.define_asset_job(
+    "availability_update",
+    selection=[availability_horizon],
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Write weekly rules out as times up to the horizon.",
 )
 INVARIANT_CHECK: Final = dg.define_asset_job(
     "invariant_check",

@@ -15,6 +15,7 @@ from functools import partial
 import dagster as dg
 
 from assets import jobs
+from assets.availability import availability_horizon
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
 from assets.ingest import conversation_linkage, inbound_messages
@@ -25,7 +26,9 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, invariants, landing, sync_requests
+from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
 from leasebot_pipeline.wiring import build_pipeline
+from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
@@ -88,6 +91,12 @@ def requested_listings(pipeline: Pipeline) -> list[Platform]:
         return sync_requests.open_listings(conn)
 
 
+def weekly_rules(pipeline: Pipeline) -> str:
+    """What tells one state of the weekly rules from another."""
+    with pipeline.engine.connect() as conn:
+        return rules_fingerprint(conn)
+
+
 def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
     """All invariants, in one connection."""
     with pipeline.engine.connect() as conn:
@@ -123,24 +132,28 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             reply_decisions,
             outbound_dispatches,
             listings_asset(sync.platforms),
+            availability_horizon,
             invariants_asset(check_invariants),
         ],
         jobs=[
             jobs.INBOX_PIPELINE,
             jobs.OUTBOX_DISPATCH,
             jobs.LISTING_SYNC,
+            jobs.AVAILABILITY_HORIZON,
             jobs.INVARIANT_CHECK,
             maintenance,
         ],
         sensors=[
             *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
             outbox_sensor(due_dispatches),
+            availability_sensor(weekly_rules),
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
             listing_requests(requested_listings),
         ],
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),
+            AVAILABILITY_SCHEDULE,
             MAINTENANCE_SCHEDULE,
             INVARIANTS_SCHEDULE,
         ],

@@ -1,4 +1,4 @@
-"""One full cycle in this process: every platform polled, and where something waits the pipeline's run executed.
+"""One full cycle in this process: calendars written out, every platform polled, and where something waits the pipeline's run executed.
 
 The same assets and checks as under the daemon, in the Dagster instance of DAGSTER_HOME when it is set, else in
 a throw-away one: for cron, for a first try, for chaos tests.
@@ -17,6 +17,7 @@ from assets.jobs import INBOX_PIPELINE
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings
 from leasebot_pipeline.stages import poll
+from leasebot_pipeline.stages.availability import extend_horizon
 from leasebot_pipeline.stages.pipeline import Pipeline
 
 
@@ -32,6 +33,7 @@ def run_cycle(settings: Settings, say: Callable[[str], None]) -> dict[str, Any]:
     job = build_definitions(settings).resolve_job_def(INBOX_PIPELINE.name)
     platforms: dict[str, dict[str, Any]] = {}
     try:
+        extend_horizon(pipeline, None)
         with _instance() as instance:
             for platform in settings.worker.ingest_platforms:
                 platforms[platform.value] = _platform(pipeline, job, instance, platform)

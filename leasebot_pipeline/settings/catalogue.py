@@ -22,6 +22,7 @@ from leasebot_pipeline.settings.server import (
     InviteSettings,
     WebSettings,
 )
+from leasebot_pipeline.settings.showings import ShowingSettings
 from leasebot_pipeline.settings.stack import (
     DagsterSettings,
     OtherToolsSettings,
@@ -38,6 +39,7 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "auth": AuthSettings,
     "invite": InviteSettings,
     "worker": WorkerSettings,
+    "showings": ShowingSettings,
     "ai": AiSettings,
     "bootstrap": BootstrapSettings,
     "rpa": RpaSettings,

@@ -26,6 +26,9 @@ def broken(settings: Settings) -> Iterator[Fault]:
         yield from _production(settings)
     if settings.ai.provider == "gemini" and settings.ai.api_key is None:
         yield Fault("GOOGLE_GENERATIVE_AI_API_KEY", "must be set when AI_DECISION_PROVIDER is gemini")
+    showings = settings.showings
+    if showings.availability_horizon_days < showings.offer_days:
+        yield Fault("AVAILABILITY_HORIZON_DAYS", "must be at least SHOWING_OFFER_DAYS")
     password = settings.bootstrap.dev_admin_password
     if settings.bootstrap.dev_admin and password and len(password.get_secret_value()) < MIN_PASSWORD_LENGTH:
         yield Fault("LEASE_BOT_DEV_ADMIN_PASSWORD", f"must have at least {MIN_PASSWORD_LENGTH} characters")

@@ -26,6 +26,7 @@ from leasebot_pipeline.settings.server import (
     InviteSettings,
     WebSettings,
 )
+from leasebot_pipeline.settings.showings import ShowingSettings
 from leasebot_pipeline.settings.stack import (
     DagsterSettings,
     OtherToolsSettings,
@@ -59,6 +60,7 @@ class Settings(BaseModel):
     auth: AuthSettings
     invite: InviteSettings
     worker: WorkerSettings
+    showings: ShowingSettings
     ai: AiSettings
     bootstrap: BootstrapSettings
     rpa: RpaSettings

@@ -25,7 +25,8 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import LeadGate, PlatformPolicy
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.showings import ShowingState
-from leasebot_pipeline.domain.slots import Slot, candidates
+from leasebot_pipeline.domain.slots import Slot
+from leasebot_pipeline.domain.slots_search import candidates
 from leasebot_pipeline.domain.workflow import (
     ConversationState,
     WorkflowChange,
@@ -199,13 +200,9 @@ class _SlotFinder:
             return ()
         key = (conversation.unit_id, conversation.assigned_agent_id)
         if key not in self._found:
-            assignments = self._calendars.assignments.get(conversation.unit_id, [])
-            agents = [assignment.agent_id for assignment in assignments]
             self._found[key] = candidates(
-                self._calendars.unit_windows.get(conversation.unit_id, []),
-                assignments,
-                [window for agent in agents for window in self._calendars.agent_windows.get(agent, [])],
-                [taken for agent in agents for taken in self._calendars.appointments.get(agent, [])],
+                self._calendars.for_unit(conversation.unit_id),
+                self._pipeline.policy.slots,
                 self._now,
                 limit=_CANDIDATES,
                 assigned_agent_id=conversation.assigned_agent_id,

@@ -17,6 +17,7 @@ from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.decisions import DecisionProvider
 from leasebot_pipeline.domain.pacing import DEFAULT_PACES, Pace
 from leasebot_pipeline.domain.platforms import Platform, SendMode
+from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.domain.workers import WorkerName
 from leasebot_pipeline.platforms.protocol import Connectors
 from leasebot_pipeline.stages.alerts import Alerts, NoAlerts
@@ -42,7 +43,14 @@ class PipelinePolicy:
     context_messages: int = 30
     slot_option_limit: int = 4
     slot_horizon: timedelta = timedelta(days=14)
-    showing_minutes: int = 30
+    """How far ahead visits are offered."""
+    slots: SlotPolicy = field(default_factory=SlotPolicy)
+    availability_horizon: timedelta = timedelta(days=56)
+    """How far ahead weekly rules are written out as occurrences."""
+    hold: timedelta = timedelta(minutes=10)
+    """How long a time is held for a lead who has to confirm it."""
+    draft_hold: timedelta = timedelta(hours=24)
+    """How long a time is held while the reply that confirms it is a draft."""
     allow_lead_names: tuple[str, ...] = ()
     allow_lead_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
     max_message_age: timedelta | None = None

@@ -14,6 +14,7 @@ from typing import Final
 CRASH_POINTS: Final[dict[str, str]] = {
     "poll.after_landing": "a thread's messages are landed and marked read; no run was asked for yet",
     "ingest.before_commit": "conversations and messages are written but not committed",
+    "availability.before_commit": "a calendar's rules and occurrences are written but not committed",
     "decide.before_commit": "the decision and its effects are written but not committed",
     "decide.after_commit": "the decision and its outbox row are stored; nothing is claimed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",

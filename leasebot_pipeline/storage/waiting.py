@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -13,7 +13,19 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
+from leasebot_pipeline.domain.slots import Slot
+from leasebot_pipeline.storage.calendars import Calendars, load_calendars
+
+__all__ = [
+    "Calendars",
+    "ReplyBook",
+    "StoredMessage",
+    "WaitingConversation",
+    "load_calendars",
+    "load_open_offers",
+    "load_reply_book",
+    "load_waiting",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,60 +112,6 @@ def load_waiting(
                 )
             )
     return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Calendars:
-    """Everything that decides which visits of some units can be offered."""
-
-    unit_windows: dict[UUID, list[UnitWindow]] = field(default_factory=dict)
-    assignments: dict[UUID, list[Assignment]] = field(default_factory=dict)
-    agent_windows: dict[UUID, list[AgentWindow]] = field(default_factory=dict)
-    appointments: dict[UUID, list[Appointment]] = field(default_factory=dict)
-
-
-_UNIT_WINDOWS = text("""
-    SELECT unit_id, starts_at, ends_at, timezone FROM "AvailabilitySlots"
-     WHERE unit_id = ANY(:units) AND status = 'open' AND ends_at > :now AND starts_at < :until
-     ORDER BY starts_at
-""")
-_ASSIGNMENTS = text("""
-    SELECT ua.unit_id, ua.agent_id, g.full_name, ua.priority
-      FROM "UnitAgentAssignments" ua JOIN "Agents" g ON g.id = ua.agent_id
-     WHERE ua.unit_id = ANY(:units) AND ua.assignment_mode = 'active'
-     ORDER BY ua.priority, ua.created_at
-""")
-_AGENT_WINDOWS = text("""
-    SELECT agent_id, starts_at, ends_at, timezone, status FROM "AgentAvailabilitySlots"
-     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
-     ORDER BY starts_at
-""")
-_APPOINTMENTS = text("""
-    SELECT agent_id, unit_id, starts_at, ends_at FROM "ShowingAppointments"
-     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
-       AND status IN ('pending', 'confirmed', 'reschedule_requested')
-""")
-
-
-def load_calendars(conn: Connection, units: Iterable[UUID], now: datetime, horizon: timedelta) -> Calendars:
-    """Calendars of the units and their active agents from now to the horizon: four statements."""
-    unit_ids = list(set(units))
-    if not unit_ids:
-        return Calendars()
-    calendars = Calendars()
-    window = {"units": unit_ids, "now": now, "until": now + horizon}
-    for row in conn.execute(_UNIT_WINDOWS, window):
-        calendars.unit_windows.setdefault(row.unit_id, []).append(UnitWindow(*row))
-    agents: set[UUID] = set()
-    for row in conn.execute(_ASSIGNMENTS, {"units": unit_ids}):
-        calendars.assignments.setdefault(row.unit_id, []).append(Assignment(*row))
-        agents.add(row.agent_id)
-    window = {"agents": list(agents), "now": now, "until": now + horizon}
-    for row in conn.execute(_AGENT_WINDOWS, window):
-        calendars.agent_windows.setdefault(row.agent_id, []).append(AgentWindow(*row))
-    for row in conn.execute(_APPOINTMENTS, window):
-        calendars.appointments.setdefault(row.agent_id, []).append(Appointment(*row))
-    return calendars
 
 
 _OPEN_OFFERS = text("""

@@ -87,6 +87,7 @@ agents = Table(
     required("timezone", "UTC"),
     *stamps(),
     Column("user_id", Text, ForeignKey("user.id", ondelete="SET NULL"), unique=True),
+    instant("removed_at"),
 )
 
 units = Table(

@@ -72,6 +72,7 @@ conversations = Table(
     optional("linkage_strategy"),
     instant("linkage_attempted_at"),
     optional("lead_external_id"),
+    instant("workflow_outcome_at"),
     one_of(
         "conversations_workflow_state_chk",
         "workflow_state",
