@@ -28,6 +28,7 @@ from api.routes import (
     agents,
     audit,
     automation,
+    availability,
     calendar_feeds,
     decisions,
     health,
@@ -63,6 +64,7 @@ _ROUTES = (
     audit,
     decisions,
     visits,
+    availability,
     calendar_feeds,
 )
 

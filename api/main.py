@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -36,6 +37,9 @@ def api_config(settings: Settings) -> ApiConfig:
         default_send_mode=settings.default_send_mode,
         sync_platforms=tuple(settings.listing_sync.platforms),
         production=settings.is_production,
+        slots=settings.showings.slot_policy,
+        slot_horizon=timedelta(days=settings.showings.offer_days),
+        availability_horizon=timedelta(days=settings.showings.availability_horizon_days),
         invite_url=f"{settings.invite.base_url.rstrip('/')}{settings.invite.accept_path}",
         invite_ttl_hours=settings.invite.token_ttl_hours,
         mail=_mail_server(settings),
