@@ -32,6 +32,7 @@ from api.routes import (
     calendar_feeds,
     decisions,
     health,
+    inbox,
     listings,
     me,
     observability,
@@ -64,6 +65,7 @@ _ROUTES = (
     audit,
     decisions,
     visits,
+    inbox,
     availability,
     calendar_feeds,
 )

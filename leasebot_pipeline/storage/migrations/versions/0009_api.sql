@@ -36,3 +36,13 @@ CREATE UNIQUE INDEX idx_sync_requests_open ON "SyncRequests" (platform) WHERE ta
 CREATE INDEX idx_audit_logs_run_id ON "AuditLogs" (run_id, created_at DESC) WHERE run_id IS NOT NULL;
 CREATE INDEX idx_audit_logs_agent_id ON "AuditLogs" (agent_id, created_at DESC) WHERE agent_id IS NOT NULL;
 CREATE INDEX idx_decisions_conversation_id ON "Decisions" (conversation_id, decided_at DESC);
+
+-- The inbox, newest message first; an agent's own.
+CREATE INDEX idx_conversations_inbox ON "Conversations"
+    ((COALESCE(last_message_at, created_at)) DESC, (COALESCE(external_inbox_sort_rank, 2147483647)), id) WHERE status = 'open';
+CREATE INDEX idx_conversations_inbox_of_agent ON "Conversations"
+    (assigned_agent_id, (COALESCE(last_message_at, created_at)) DESC) WHERE status = 'open';
+CREATE INDEX idx_conversations_follow_up_owner ON "Conversations" (follow_up_owner_agent_id)
+    WHERE follow_up_owner_agent_id IS NOT NULL;
+-- Drafts and held messages are few among many.
+CREATE INDEX idx_messages_to_review ON "Messages" (conversation_id) WHERE metadata ->> 'reviewStatus' IN ('draft', 'hold');
