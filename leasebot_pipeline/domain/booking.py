@@ -17,6 +17,7 @@ from leasebot_pipeline.domain.slots_policy import SlotPolicy
 class BookingReason(StrEnum):
     """Why a booking is refused."""
 
+    TIME_WITHOUT_OFFSET = "time_without_offset"
     END_BEFORE_START = "end_before_start"
     UNKNOWN_ZONE = "unknown_zone"
     IN_THE_PAST = "in_the_past"
@@ -82,6 +83,28 @@ class Visit:
     busy_from: datetime
     busy_until: datetime
     seat: int = 1
+
+
+MIN_KEY: Final = 6
+
+
+def plain_refusal(
+    key: str, starts_at: datetime, ends_at: datetime, timezone: str | None, now: datetime
+) -> BookingRefusal | None:
+    """What is wrong with a request by itself; None when nothing is. ``timezone`` None: it keeps the one it has."""
+    reason = BookingReason
+    if len(key.strip()) < MIN_KEY:
+        return BookingRefusal(reason.KEY_TOO_SHORT, "idempotencyKey", f"at least {MIN_KEY} characters")
+    for field, instant in (("startsAt", starts_at), ("endsAt", ends_at)):
+        if instant.tzinfo is None:
+            return BookingRefusal(reason.TIME_WITHOUT_OFFSET, field, "an instant with its offset")
+    if ends_at <= starts_at:
+        return BookingRefusal(reason.END_BEFORE_START, "endsAt", "after startsAt")
+    if timezone is not None and zone(timezone) is None:
+        return BookingRefusal(reason.UNKNOWN_ZONE, "timezone", "an IANA time zone")
+    if starts_at <= now:
+        return BookingRefusal(reason.IN_THE_PAST, "startsAt", "in the future")
+    return None
 
 
 def fit(

@@ -19,8 +19,8 @@ from leasebot_pipeline.domain.follow_up_states import (
     FollowUpStatus,
     stage_transition_allowed,
 )
-from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, ShowingState, showing_transition_allowed
-from leasebot_pipeline.domain.workflow import WorkflowState, workflow_transition_allowed
+from leasebot_pipeline.domain.showings import ShowingState, showing_transition_allowed
+from leasebot_pipeline.domain.workflow import WorkflowChange, WorkflowState, workflow_transition_allowed
 
 
 class Keep(Enum):
@@ -63,6 +63,40 @@ class WorkflowPatch:
     follow_up_status: FollowUpStatus | Keep = KEEP
 
 
+_SHOWING_OUTCOMES: Final[dict[ShowingState, tuple[WorkflowState, WorkflowOutcome | None]]] = {
+    ShowingState.PENDING: (WorkflowState.SHOWING, None),
+    ShowingState.CONFIRMED: (WorkflowState.SHOWING, WorkflowOutcome.SHOWING_CONFIRMED),
+    ShowingState.RESCHEDULE_REQUESTED: (WorkflowState.OUTCOME, WorkflowOutcome.WANTS_RESCHEDULE),
+    ShowingState.CANCELLED: (WorkflowState.OUTCOME, None),
+    ShowingState.COMPLETED: (WorkflowState.OUTCOME, WorkflowOutcome.COMPLETED),
+    ShowingState.NO_SHOW: (WorkflowState.OUTCOME, WorkflowOutcome.NO_SHOW),
+}
+
+
+def showing_patch(showing: ShowingState, outcome: WorkflowOutcome | Keep | None = KEEP) -> WorkflowPatch:
+    """What a showing's state means for its conversation.
+
+    A cancelled showing has no outcome of its own, unless the caller knows one (the lead lost interest).
+    """
+    state, own = _SHOWING_OUTCOMES[showing]
+    return WorkflowPatch(
+        workflow_state=state,
+        workflow_outcome=own if outcome is KEEP else outcome,
+        showing_state=showing,
+        follow_up_stage=None,
+    )
+
+
+def workflow_patch(change: WorkflowChange, showing: str | None) -> WorkflowPatch:
+    """A decision's change as a patch; ``showing`` is the conversation's showing state as it was read."""
+    return WorkflowPatch(
+        workflow_state=change.workflow_state,
+        workflow_outcome=change.workflow_outcome,
+        showing_state=KEEP if change.showing_state == showing else change.showing_state,
+        follow_up_stage=None if change.clear_follow_up else KEEP,
+    )
+
+
 ChangeReason = Literal["invalid_transition", "validation_error", "no_change"]
 
 
@@ -96,8 +130,8 @@ def plan_change(
     """The steps from ``current`` to what is asked, last one the result; or why there are none.
 
     ``reopen`` lets a conversation pass through ``outcome`` and ``lead`` on its way (its lead wrote again, a
-    showing was booked). ``new_showing``: a new appointment begins, so that an ended showing state may be
-    followed by a live one.
+    showing was booked). ``new_showing``: a new appointment begins, whose state the conversation takes even
+    after one that had ended.
     """
     target = _target(current, patch)
     if isinstance(target, ChangeRefusal):
@@ -106,7 +140,9 @@ def plan_change(
         return ChangeRefusal("no_change", "the conversation already is as asked")
     refusals: list[ChangeRefusal] = []
     for between in _BETWEEN if reopen else ((),):
-        steps = (*(_pass_through(current, state) for state in between), target)
+        # Nothing but the showing goes along on the way, and it changes with the first step.
+        through = (WorkflowColumns(workflow_state=s, showing_state=target.showing_state) for s in between)
+        steps = (*through, target)
         refusal = _first_refusal(current, steps, new_showing)
         if refusal is None:
             return steps
@@ -121,7 +157,7 @@ def step_refusal(
     if not workflow_transition_allowed(before.workflow_state, after.workflow_state):
         return _forbidden("workflow_state", before.workflow_state, after.workflow_state)
     if not showing_transition_allowed(before.showing_state, after.showing_state) and not (
-        new_showing and after.showing_state in LIVE_SHOWING_STATES
+        new_showing and after.showing_state is not None
     ):
         return _forbidden("showing_state", before.showing_state, after.showing_state)
     may_clear = (
@@ -200,11 +236,6 @@ def _stage(
         return _STAGES[state]
     ends = state is not current.workflow_state or (outcome is not None and patch.workflow_outcome is not KEEP)
     return None if ends else current.follow_up_stage
-
-
-def _pass_through(current: WorkflowColumns, state: WorkflowState) -> WorkflowColumns:
-    """The conversation on its way: nothing but the showing goes with it."""
-    return WorkflowColumns(workflow_state=state, showing_state=current.showing_state)
 
 
 def _first_refusal(

@@ -149,6 +149,14 @@ def apply(
         unchanged = decisions.lock_unchanged(conn, [item.conversation for item in planned])
         stands = [item for item in planned if item.conversation.id in unchanged]
         if stands:
+            audit.record(
+                conn,
+                [
+                    entry
+                    for item in stands
+                    for entry in decide_rows.audit_entries(item, plan.platform, run_id)
+                ],
+            )
             decisions.write(
                 conn,
                 decisions=[decide_rows.decision_row(item, plan.platform, run_id) for item in stands],
@@ -162,16 +170,8 @@ def apply(
                     if item.outcome.outcome in ("send", "draft")
                 ],
                 marks=[row for item in stands for row in decide_rows.mark_rows(item, now)],
-                workflow_steps=decide_rows.workflow_steps(stands),
+                transitions=decide_rows.transition_requests(stands, run_id),
                 now=now,
-            )
-            audit.record(
-                conn,
-                [
-                    entry
-                    for item in stands
-                    for entry in decide_rows.audit_entries(item, plan.platform, run_id)
-                ],
             )
         crash_point("decide.before_commit")
     crash_point("decide.after_commit")

@@ -9,7 +9,9 @@ from uuid import uuid5
 
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.slots import Slot, label
+from leasebot_pipeline.domain.workflow_changes import workflow_patch
 from leasebot_pipeline.storage.audit import AuditEntry
+from leasebot_pipeline.storage.transitions import TransitionRequest
 
 if TYPE_CHECKING:
     from leasebot_pipeline.stages.decide import PlannedDecision
@@ -198,30 +200,21 @@ def mark_rows(item: PlannedDecision, now: datetime) -> list[Row]:
     ]
 
 
-def workflow_steps(items: Sequence[PlannedDecision]) -> list[list[Row]]:
-    """The workflow columns to write, step by step: a conversation that reopens passes through ``lead``."""
-    reopened, final = [], []
-    for item in items:
-        if item.workflow is None:
-            continue
-        kept_stage = None if item.workflow.clear_follow_up else item.conversation.follow_up_stage
-        identity = {"id": str(item.conversation.id), "follow_up_stage": kept_stage}
-        if item.workflow.reopen_first:
-            lead = {
-                "workflow_state": "lead",
-                "workflow_outcome": None,
-                "showing_state": item.conversation.showing_state,
-            }
-            reopened.append({**identity, **lead})
-        final.append(
-            {
-                **identity,
-                "workflow_state": item.workflow.workflow_state,
-                "workflow_outcome": item.workflow.workflow_outcome,
-                "showing_state": item.workflow.showing_state,
-            }
+def transition_requests(items: Sequence[PlannedDecision], run_id: str | None) -> list[TransitionRequest]:
+    """The workflow changes of the decisions; the transition service writes their audit rows."""
+    return [
+        TransitionRequest(
+            item.conversation.id,
+            workflow_patch(item.workflow, item.conversation.showing_state),
+            source="ai_outcome_decision",
+            trigger="ai_outcome_persistence",
+            message_id=item.inbound_message_id,
+            run_id=run_id,
+            reopen=item.workflow.reopen_first,
         )
-    return [reopened, final]
+        for item in items
+        if item.workflow is not None
+    ]
 
 
 def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None) -> list[AuditEntry]:
@@ -254,13 +247,13 @@ def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None)
         "evidence": [evidence.as_details() for evidence in verdict.evidence],
     }
 
-    def entry(action: str, extra: Row, *, entity: str = "message") -> AuditEntry:
+    def entry(action: str, extra: Row) -> AuditEntry:
         agent = _text(item.conversation.assigned_agent_id)
         return AuditEntry(
             actor_type="worker",
             actor_id=agent,
-            entity_type=entity,
-            entity_id=str(item.inbound_message_id if entity == "message" else item.conversation.id),
+            entity_type="message",
+            entity_id=str(item.inbound_message_id),
             action=action,
             details=extra,
             platform=platform.value,
@@ -295,26 +288,6 @@ def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None)
         entries += [entry("ai_reply_draft_created", draft), entry("ai_reply_created", details)]
     elif outcome.outcome in ("escalate", "skip"):
         entries.append(entry("ai_reply_skipped", details))
-    if item.workflow is not None:
-        conversation, change = item.conversation, item.workflow
-        transition = {
-            "source": "ai_outcome_decision",
-            "trigger": "ai_outcome_persistence",
-            "messageId": str(item.inbound_message_id),
-            "previous": {
-                "workflowState": conversation.workflow_state,
-                "workflowOutcome": conversation.workflow_outcome,
-                "showingState": conversation.showing_state,
-                "followUpStage": conversation.follow_up_stage,
-            },
-            "next": {
-                "workflowState": change.workflow_state,
-                "workflowOutcome": change.workflow_outcome,
-                "showingState": change.showing_state,
-                "followUpStage": None if change.clear_follow_up else conversation.follow_up_stage,
-            },
-        }
-        entries.append(entry("workflow_state_transitioned", transition, entity="conversation"))
     return entries
 
 

@@ -17,6 +17,7 @@ CRASH_POINTS: Final[dict[str, str]] = {
     "availability.before_commit": "a calendar's rules and occurrences are written but not committed",
     "decide.before_commit": "the decision and its effects are written but not committed",
     "decide.after_commit": "the decision and its outbox row are stored; nothing is claimed",
+    "book.before_commit": "a showing is held, booked or moved, with all that follows, but not committed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",
     "dispatch.before_click": "the intent is committed; the click has not happened",
     "dispatch.after_click": "the reply was clicked and seen; the receipt is not stored",

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.transitions import TransitionRequest, TransitionResult, transition
 from leasebot_pipeline.storage.waiting import WaitingConversation
 
 Row = Mapping[str, object]
@@ -118,17 +119,6 @@ _HANDLED = text("""
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, through_seq bigint)
      WHERE c.id = r.id
 """)
-_WORKFLOW = text("""
-    UPDATE "Conversations" c
-       SET workflow_state = r.workflow_state, workflow_outcome = r.workflow_outcome, showing_state = r.showing_state,
-           follow_up_stage = r.follow_up_stage,
-           follow_up_due_at = CASE WHEN r.follow_up_stage IS NULL THEN NULL ELSE c.follow_up_due_at END,
-           follow_up_owner_agent_id = CASE WHEN r.follow_up_stage IS NULL THEN NULL ELSE c.follow_up_owner_agent_id END,
-           follow_up_status = CASE WHEN r.follow_up_stage IS NULL THEN 'pending' ELSE c.follow_up_status END
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-             id uuid, workflow_state text, workflow_outcome text, showing_state text, follow_up_stage text)
-     WHERE c.id = r.id
-""")
 
 
 def write(
@@ -139,13 +129,12 @@ def write(
     drafts: Sequence[Row],
     dispatches: Sequence[Row],
     marks: Sequence[Row],
-    workflow_steps: Sequence[Sequence[Row]],
+    transitions: Sequence[TransitionRequest],
     now: datetime,
-) -> None:
+) -> list[TransitionResult]:
     """Write a batch of decisions and their effects, in the caller's transaction.
 
-    ``workflow_steps`` are applied one after the other, since a conversation may pass through a state
-    (outcome, lead, outcome) on its way.
+    Returns what came of each workflow change that was asked for.
     """
     conversations = [str(row["conversation_id"]) for row in decisions]
     handled = [{"id": row["conversation_id"], "through_seq": row["through_seq"]} for row in decisions]
@@ -157,11 +146,11 @@ def write(
         (_DRAFTS, drafts),
         (_DISPATCHES, dispatches),
         (_MARKS, marks),
-        *((_WORKFLOW, step) for step in workflow_steps),
         (_HANDLED, handled),
     ):
         if rows:
             conn.execute(statement, {"rows": _json(rows), "now": now})
+    return transition(conn, transitions, now)
 
 
 def _json(rows: Sequence[Row]) -> str:

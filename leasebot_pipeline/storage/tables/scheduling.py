@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     Date,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -28,6 +31,13 @@ from leasebot_pipeline.storage.tables.columns import (
     stamps,
     uuid_key,
 )
+
+
+def _later(name: str, target: str) -> Column[Any]:
+    """A reference to a row that the same transaction may write afterwards."""
+    key = ForeignKey(f"{target}.id", ondelete="SET NULL", deferrable=True, initially="DEFERRED")
+    return Column(name, UUID, key)
+
 
 SHOWING_VALUES = ("pending", "confirmed", "reschedule_requested", "cancelled", "completed", "no_show")
 
@@ -158,8 +168,8 @@ showing_appointments = Table(
     instant("busy_until", nullable=False),
     Column("seat", Integer, nullable=False, server_default=text("1")),
     instant("hold_expires_at"),
-    ref("decision_id", "Decisions", "SET NULL", nullable=True),
-    ref("slot_offer_id", "SlotOffers", "SET NULL", nullable=True),
+    _later("decision_id", "Decisions"),
+    _later("slot_offer_id", "SlotOffers"),
     Column("sequence", Integer, nullable=False, server_default=text("0")),
     Column("seq", BigInteger, Identity(always=True), nullable=False),
     CheckConstraint("ends_at > starts_at", name="showing_appointments_time_chk"),

@@ -8,13 +8,14 @@ ALTER TABLE "Conversations" ADD COLUMN IF NOT EXISTS workflow_outcome_at TIMESTA
 
 -- busy_from and busy_until: the visit with its buffers. seat: the place among visitors of one unit.
 -- seq is the order in which showings came to be; those taken over get numbers below zero.
+-- A decision is written after the showing it books, in one transaction: its key is looked at when that ends.
 ALTER TABLE "ShowingAppointments"
     ADD COLUMN IF NOT EXISTS busy_from TIMESTAMP WITH TIME ZONE,
     ADD COLUMN IF NOT EXISTS busy_until TIMESTAMP WITH TIME ZONE,
     ADD COLUMN IF NOT EXISTS seat INTEGER DEFAULT 1 NOT NULL,
     ADD COLUMN IF NOT EXISTS hold_expires_at TIMESTAMP WITH TIME ZONE,
-    ADD COLUMN IF NOT EXISTS decision_id UUID REFERENCES "Decisions" (id) ON DELETE SET NULL,
-    ADD COLUMN IF NOT EXISTS slot_offer_id UUID REFERENCES "SlotOffers" (id) ON DELETE SET NULL,
+    ADD COLUMN IF NOT EXISTS decision_id UUID REFERENCES "Decisions" (id) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,
+    ADD COLUMN IF NOT EXISTS slot_offer_id UUID REFERENCES "SlotOffers" (id) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED,
     ADD COLUMN IF NOT EXISTS sequence INTEGER DEFAULT 0 NOT NULL,
     ADD COLUMN IF NOT EXISTS seq BIGINT;
 
