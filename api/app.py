@@ -38,9 +38,11 @@ from api.routes import (
     observability,
     people,
     platforms,
+    showings,
     templates,
     units,
     visits,
+    workflow,
 )
 from api.services import Services
 from leasebot_pipeline.domain.clock import Clock
@@ -66,6 +68,8 @@ _ROUTES = (
     decisions,
     visits,
     inbox,
+    workflow,
+    showings,
     availability,
     calendar_feeds,
 )

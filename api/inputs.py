@@ -50,8 +50,8 @@ def _zone(name: str) -> str:
 
 
 def _date(value: object) -> object:
-    if isinstance(value, str) and not _DATE.fullmatch(value):
-        raise ValueError("must be a date YYYY-MM-DD")
+    if not isinstance(value, str) or not _DATE.fullmatch(value) or not "1970" <= value[:4] < "2200":
+        raise ValueError("must be a date YYYY-MM-DD between 1970 and 2200")
     return value
 
 
@@ -156,6 +156,8 @@ def date_range(
     if timezone and timezone not in _ZONES:
         faults.append("timezone: must be an IANA time zone")
     first, last = parsed["fromDate"], parsed["toDate"]
+    too_far = [name for name, day in parsed.items() if day and not 1970 <= day.year < 2200]
+    faults.extend(f"{name}: must lie between 1970 and 2200" for name in too_far)
     if first and last and last < first:
         faults.append("toDate: must not be before fromDate")
     if faults:

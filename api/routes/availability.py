@@ -28,6 +28,7 @@ from api.inputs import (
     path_id,
     query_id,
 )
+from api.local_times import local_span
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.availability import (
     STATUSES,
@@ -38,7 +39,6 @@ from leasebot_pipeline.domain.availability import (
     last_day_of_weeks,
 )
 from leasebot_pipeline.domain.availability_drafts import OverrideDraft, RuleDraft
-from leasebot_pipeline.domain.local_time import local_text
 from leasebot_pipeline.storage import availability, slot_candidates, slot_reasons, units
 from leasebot_pipeline.storage.availability import CalendarActor, CalendarSlot, Change, Refused
 
@@ -47,6 +47,7 @@ router = json_router("/api", "availability")
 RulePathId = Annotated[UUID, Depends(path_id("ruleId"))]
 SlotPathId = Annotated[UUID, Depends(path_id("slotId"))]
 WEEKS: Final = 26
+_YEAR: Final = timedelta(days=366)
 
 
 class SlotAnswer(Answer):
@@ -464,7 +465,7 @@ async def list_candidates(
 ) -> CandidatesAnswer:
     """Free time of unit and agent together, minus blocks and other showings; by priority, then start."""
     await _visible(services, scope, unit_id)
-    begin, end = _span(days, services.clock())
+    begin, end = _bounded(days, services.clock())
     found = await services.database.read(
         slot_candidates.candidates, unit_id, begin, end, include_passive=include_passive == "true"
     )
@@ -514,7 +515,7 @@ def candidate_answer(found: slot_candidates.Candidate, timezone: str | None) -> 
     return CandidateAnswer(
         **{name: getattr(found, name) for name in names},
         display_timezone=shown,
-        **_local(found.starts_at, found.ends_at, shown),
+        **local_span(found.starts_at, found.ends_at, shown),
     )
 
 
@@ -531,17 +532,22 @@ async def _own_slot(services: Services, scope: Scope, slot_id: UUID) -> None:
     scope.own(owner.id)
 
 
-def _span(days: DateRange, now: datetime) -> tuple[datetime, datetime]:
-    """The days asked for as instants; open ends reach a year back and ahead."""
+def span_of(days: DateRange) -> tuple[datetime | None, datetime | None]:
+    """The days asked for as instants [begin, end); None for an open end."""
     zone = ZoneInfo(days.timezone or "UTC")
-    year = timedelta(days=366)
-    begin = datetime.combine(days.from_date, time(), zone).astimezone(UTC) if days.from_date else now - year
-    last = days.to_date and datetime.combine(days.to_date + timedelta(days=1), time(), zone).astimezone(UTC)
-    return begin, last or now + year
+    begin = days.from_date and datetime.combine(days.from_date, time(), zone).astimezone(UTC)
+    end = days.to_date and datetime.combine(days.to_date + timedelta(days=1), time(), zone).astimezone(UTC)
+    return begin, end
+
+
+def _bounded(days: DateRange, now: datetime) -> tuple[datetime, datetime]:
+    """As ``span_of``; open ends reach a year back and ahead."""
+    begin, end = span_of(days)
+    return begin or now - _YEAR, end or now + _YEAR
 
 
 async def _slots(services: Services, owner: Owner, days: DateRange) -> list[CalendarSlot]:
-    begin, end = _span(days, services.clock())
+    begin, end = _bounded(days, services.clock())
     found = await services.database.read(availability.list_slots, owner, begin, end)
     return [slot for slot in found if slot.starts_at >= begin]
 
@@ -575,7 +581,7 @@ def _rule(rule: WeeklyRule, slots: list[CalendarSlot]) -> RuleAnswer:
                 slot_id=slot.id,
                 starts_at=slot.starts_at,
                 ends_at=slot.ends_at,
-                **_local(slot.starts_at, slot.ends_at, rule.timezone),
+                **local_span(slot.starts_at, slot.ends_at, rule.timezone),
             )
             for slot in slots
         ],
@@ -588,16 +594,8 @@ def _shown(slot: CalendarSlot, timezone: str | None) -> dict[str, Any]:
     return {
         **{name: getattr(slot, name) for name in names},
         "display_timezone": shown,
-        **_local(slot.starts_at, slot.ends_at, shown),
+        **local_span(slot.starts_at, slot.ends_at, shown),
     }
-
-
-def _local(starts_at: datetime, ends_at: datetime, timezone: str) -> dict[str, str]:
-    try:
-        zone = ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError):  # a row of the earlier system, which checked no zone
-        zone = ZoneInfo("UTC")
-    return {"local_start": local_text(starts_at, zone), "local_end": local_text(ends_at, zone)}
 
 
 async def _save_rule(

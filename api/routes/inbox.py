@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -16,11 +15,11 @@ from api.auth.access import ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
 from api.inputs import PathId, one_of
+from api.local_times import local_span
 from api.paging import PageQuery, encode
 from api.preconditions import set_etag
 from api.services import ServicesDep
 from leasebot_pipeline.domain.availability import Owner, OwnerKind
-from leasebot_pipeline.domain.local_time import local_text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.replies import greeting_name
 from leasebot_pipeline.storage import availability, inbox, templates
@@ -241,8 +240,5 @@ def template_context(conn: Connection, conversation: ConversationRow, now: datet
 
 
 def _slot_text(slot: availability.CalendarSlot) -> str:
-    try:
-        zone = ZoneInfo(slot.timezone)
-    except (KeyError, ValueError, OSError):
-        zone = ZoneInfo("UTC")
-    return f"{local_text(slot.starts_at, zone)} - {local_text(slot.ends_at, zone)} {slot.timezone}"
+    local = local_span(slot.starts_at, slot.ends_at, slot.timezone)
+    return f"{local['local_start']} - {local['local_end']} {slot.timezone}"
