@@ -155,7 +155,7 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
 
 
 def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:
-    """"Garden" in "Garden Row": a name of several words is no subject."""
+    """ "Garden" in "Garden Row": a name of several words is no subject."""
     if hit.words not in sentence.names:
         return False
     before, after = sentence.text[: hit.start].split()[-1:], sentence.text[hit.end :].split()[:1]

@@ -116,6 +116,7 @@ units = Table(
     Column("square_feet", Integer),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     *stamps(),
+    instant("deleted_at"),
     UniqueConstraint("property_name", "unit_number", name="units_property_name_unit_number_key"),
 )
 
@@ -133,6 +134,7 @@ listings = Table(
     document("metadata"),
     *stamps(),
     instant("last_seen_at"),
+    instant("deleted_at"),
     UniqueConstraint("platform_account_id", "listing_external_id", name="listings_account_external_key"),
     Index("idx_listings_unit_id", "unit_id"),
 )
