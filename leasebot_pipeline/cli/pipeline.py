@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from leasebot_pipeline.settings import Settings
 
-_Database = Annotated[
+DatabaseOption = Annotated[
     str | None,
     typer.Option("--database-url", help="Default: DATABASE_URL, else the database of the stack that runs."),
 ]
@@ -33,12 +33,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(accounts, name="account")
 
 
-def check(database_url: _Database = None, as_json: JsonFlag = False) -> None:
+def check(database_url: DatabaseOption = None, as_json: JsonFlag = False) -> None:
     """Check everything that must always hold. Exit code 1 when something does not."""
     with refused():
         from leasebot_pipeline.storage import invariants
 
-        engine = _engine(database_url)
+        engine = engine_for(database_url)
         with engine.connect() as conn:
             results = invariants.check(conn)
         engine.dispose()
@@ -85,12 +85,12 @@ def worker(
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
-def account_list(database_url: _Database = None, as_json: JsonFlag = False) -> None:
+def account_list(database_url: DatabaseOption = None, as_json: JsonFlag = False) -> None:
     """Every account with its state: active, stopped and why, circuit, last success."""
     with refused():
         from leasebot_pipeline.storage import accounts_runtime
 
-        engine = _engine(database_url)
+        engine = engine_for(database_url)
         with engine.connect() as conn:
             rows = [row for platform in Platform for row in accounts_runtime.accounts(conn, platform)]
         engine.dispose()
@@ -120,14 +120,14 @@ def account_list(database_url: _Database = None, as_json: JsonFlag = False) -> N
 
 def account_resume(
     platform: Annotated[Platform, typer.Argument(help="The platform whose stopped accounts may go on.")],
-    database_url: _Database = None,
+    database_url: DatabaseOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Let the stopped accounts of a platform be visited again, after a person renewed the session."""
     with refused():
         from leasebot_pipeline.stages.accounts import resume
 
-        engine = _engine(database_url)
+        engine = engine_for(database_url)
         resumed = resume(engine, platform, actor="cli")
         engine.dispose()
     emit(
@@ -137,7 +137,8 @@ def account_resume(
     )
 
 
-def _engine(given: str | None) -> Engine:
+def engine_for(given: str | None) -> Engine:
+    """The engine a command works with; says what is missing and exits when there is no database."""
     from leasebot_pipeline.settings import load_settings
     from leasebot_pipeline.storage.engine import create_engine
 
