@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import browser, demo, follow_ups, pipeline, services, stack
+from leasebot_pipeline.cli import (
+    accounts,
+    browser,
+    calendars,
+    demo,
+    evaluate,
+    follow_ups,
+    outbox,
+    pipeline,
+    services,
+    session,
+    stack,
+)
 
 app = typer.Typer(
     name="leasebot",
@@ -27,3 +39,8 @@ browser.register(app)
 demo.register(app)
 pipeline.register(app)
 follow_ups.register(app)
+calendars.register(app)
+accounts.register(app)
+outbox.register(app)
+session.register(app)
+evaluate.register(app)

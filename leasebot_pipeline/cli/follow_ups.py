@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from leasebot_pipeline.cli.database import DatabaseUrl, database
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
-from leasebot_pipeline.cli.pipeline import DatabaseOption, engine_for
 from leasebot_pipeline.domain.platforms import Platform
 
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="follow-ups")
 
 
-def list_policies(database_url: DatabaseOption = None, as_json: JsonFlag = False) -> None:
+def list_policies(database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     """The policy in force for each account, and how many steps wait."""
-    with refused():
-        engine = engine_for(database_url)
+    with refused(), database(database_url) as engine:
         rows = _in_force(engine)
-        engine.dispose()
     emit({"accounts": rows}, "\n".join(_line(row) for row in rows), as_json=as_json)
 
 
@@ -51,7 +49,7 @@ def set_policy(
         bool | None, typer.Option("--reminders/--no-reminders", help="Whether showings are reminded of.")
     ] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="Take the settings' defaults again.")] = False,
-    database_url: DatabaseOption = None,
+    database_url: DatabaseUrl = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Change the policy of a platform's accounts; what is not named stays as it is. Every change is audited."""
@@ -72,18 +70,17 @@ def set_policy(
         from leasebot_pipeline.domain.follow_ups import PolicyChange
         from leasebot_pipeline.storage import follow_up_policies
 
-        engine = engine_for(database_url)
-        with engine.begin() as conn:
-            for account, before in follow_up_policies.changes_by_account(conn, platform).items():
-                change = PolicyChange() if defaults else PolicyChange(**{**asdict(before), **named})
-                done = follow_up_policies.set_policy(
-                    conn, account, change, _defaults(), actor_type="user", actor="cli"
-                )
-                if done.refused is not None:
-                    tell(f"error: {done.refused}")
-                    raise typer.Exit(ExitCode.USAGE)
-        rows = [row for row in _in_force(engine) if row["platform"] == platform.value]
-        engine.dispose()
+        with database(database_url) as engine:
+            with engine.begin() as conn:
+                for account, before in follow_up_policies.changes_by_account(conn, platform).items():
+                    change = PolicyChange() if defaults else PolicyChange(**{**asdict(before), **named})
+                    done = follow_up_policies.set_policy(
+                        conn, account, change, _defaults(), actor_type="user", actor="cli"
+                    )
+                    if done.refused is not None:
+                        tell(f"error: {done.refused}")
+                        raise typer.Exit(ExitCode.USAGE)
+            rows = [row for row in _in_force(engine) if row["platform"] == platform.value]
     emit({"accounts": rows}, "\n".join(_line(row) for row in rows), as_json=as_json)
 
 

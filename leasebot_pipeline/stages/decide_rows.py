@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid5
 
+from leasebot_pipeline.domain.handshake_plan import Move, answer_of
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.domain.workflow_changes import workflow_patch
 from leasebot_pipeline.storage.audit import AuditEntry
-from leasebot_pipeline.storage.transitions import TransitionRequest
 
 if TYPE_CHECKING:
     from leasebot_pipeline.stages.decide import PlannedDecision
@@ -31,6 +29,26 @@ def slot_json(slot: Slot) -> dict[str, object]:
     }
 
 
+def named_slots(item: PlannedDecision) -> tuple[Slot, ...]:
+    """The slots the reply names: offered, held, confirmed or cancelled."""
+    plan = item.outcome.handshake
+    return plan.slots if plan is not None else item.outcome.slots_offered
+
+
+def handshake_json(item: PlannedDecision) -> Row:
+    """What was done about the lead's answer, for "why this reply?"."""
+    plan = item.outcome.handshake
+    assert plan is not None
+    return {
+        "move": plan.move.value,
+        "text": plan.text.value,
+        "position": plan.position,
+        "strategy": plan.strategy,
+        "movesShowing": plan.moves_showing,
+        "read": [evidence.as_details() for evidence in answer_of(item.input).evidence],
+    }
+
+
 def check_row(item: PlannedDecision) -> Row:
     """What the quality gate judges a decision by."""
     return {
@@ -45,7 +63,7 @@ def check_row(item: PlannedDecision) -> Row:
         "risk_level": item.verdict.risk_level.value,
         "guardrails": list(item.verdict.guardrails) + list(item.outcome.guardrails_out),
         "reply_body": item.outcome.reply_body,
-        "slot_count": len(item.outcome.slots_offered),
+        "slot_count": len(named_slots(item)),
         "is_active": item.policy.is_active,
         "effective_send_mode": item.policy.effective_send_mode.value,
         "release_stage": item.policy.release_stage.value,
@@ -78,7 +96,7 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
         "reasons": list(outcome.reasons),
         "escalation_reason_code": outcome.escalation_reason_code,
         "guardrails": list(dict.fromkeys([*verdict.guardrails, *outcome.guardrails_out])),
-        "slots": [slot_json(slot) for slot in outcome.slots_offered],
+        "slots": [slot_json(slot) for slot in named_slots(item)],
         "slot_source": item.slot_source,
         "selected_slot_index": verdict.selected_slot_index,
         "policy": item.policy.as_details(),
@@ -87,6 +105,8 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
             "intents": [intent.value for intent in verdict.intents],
             "language": verdict.reply_language,
             "ambiguous": verdict.ambiguous,
+            **({"handshake": handshake_json(item)} if outcome.handshake else {}),
+            **({"outbound": slot_confirmation(item, item.decided_at)} if outcome.handshake else {}),
         },
         "provider_details": dict(verdict.provider_details),
         "template_id": str(outcome.template_id) if outcome.template_id else None,
@@ -95,22 +115,30 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
     }
 
 
-def offer_rows(item: PlannedDecision) -> list[Row]:
-    """Rows of ``"SlotOffers"``: the slots the reply names, in its order."""
-    return [
-        {
-            "conversation_id": str(item.conversation.id),
-            "decision_id": str(item.id),
-            "unit_id": str(slot.unit_id),
-            "agent_id": str(slot.agent_id) if slot.agent_id else None,
-            "starts_at": slot.starts_at,
-            "ends_at": slot.ends_at,
-            "timezone": slot.timezone,
-            "label": label(slot),
-            "position": position,
-        }
-        for position, slot in enumerate(item.outcome.slots_offered, start=1)
-    ]
+def slot_confirmation_state(item: PlannedDecision) -> Row | None:
+    """``slotConfirmationState`` of the data model: what is pending or confirmed, and how it came to that."""
+    plan = item.outcome.handshake
+    if plan is None or plan.slot is None:
+        return None
+    confirmed = plan.move is Move.BOOK
+    return {
+        "status": "confirmed" if confirmed else "pending",
+        "strategy": plan.strategy,
+        "slotCandidate": slot_json(plan.slot),
+    }
+
+
+def slot_confirmation(item: PlannedDecision, now: datetime) -> Row:
+    """What the outbound message says of the handshake: its state, and the slot that is pending or resolved."""
+    state, plan = slot_confirmation_state(item), item.outcome.handshake
+    if state is None or plan is None:
+        return {}
+    source = {"sourceMessageId": str(item.inbound_message_id)}
+    if plan.move is Move.BOOK:
+        resolved = {**state["slotCandidate"], "resolvedAt": _instant(now), **source}
+        return {"slotConfirmationState": state, "slotConfirmationResolved": resolved}
+    pending = {**state["slotCandidate"], "createdAt": _instant(now), **source}
+    return {"slotConfirmationState": state, "slotConfirmationPending": pending}
 
 
 def draft_row(item: PlannedDecision, now: datetime) -> Row:
@@ -132,10 +160,11 @@ def draft_row(item: PlannedDecision, now: datetime) -> Row:
             "escalationReasonCode": item.outcome.escalation_reason_code,
             "platformPolicy": item.policy.as_details(),
             "selectedSlotIndex": item.verdict.selected_slot_index,
-            "slotCandidates": [slot_json(slot) for slot in item.outcome.slots_offered],
+            "slotCandidates": [slot_json(slot) for slot in named_slots(item)],
             "slotConfirmationState": None,
             "dispatchKey": item.dispatch_key,
             "delivery": None,
+            **slot_confirmation(item, now),
         },
     }
 
@@ -176,7 +205,7 @@ def mark_rows(item: PlannedDecision, now: datetime) -> list[Row]:
         "replyDecisionReason": outcome.reason,
         "outcome": outcome.outcome,
         "escalationReasonCode": outcome.escalation_reason_code,
-        "slotConfirmationState": None,
+        "slotConfirmationState": slot_confirmation_state(item),
         "platformPolicy": item.policy.as_details(),
         "guardrails": list(verdict.guardrails),
     }
@@ -197,23 +226,6 @@ def mark_rows(item: PlannedDecision, now: datetime) -> list[Row]:
     return [
         {"id": str(message), "patch": decided if message == item.inbound_message_id else earlier}
         for message in new
-    ]
-
-
-def transition_requests(items: Sequence[PlannedDecision], run_id: str | None) -> list[TransitionRequest]:
-    """The workflow changes of the decisions; the transition service writes their audit rows."""
-    return [
-        TransitionRequest(
-            item.conversation.id,
-            workflow_patch(item.workflow, item.conversation.showing_state),
-            source="ai_outcome_decision",
-            trigger="ai_outcome_persistence",
-            message_id=item.inbound_message_id,
-            run_id=run_id,
-            reopen=item.workflow.reopen_first,
-        )
-        for item in items
-        if item.workflow is not None
     ]
 
 
@@ -240,7 +252,7 @@ def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None)
             "reasons": list(outcome.reasons),
         },
         "escalationReasonCode": outcome.escalation_reason_code,
-        "slotConfirmationState": None,
+        "slotConfirmationState": slot_confirmation_state(item),
         "slotSource": item.slot_source,
         "platformPolicy": policy,
         "guardrails": list(verdict.guardrails),

@@ -38,8 +38,17 @@ class PipelinePolicy:
     poll_deadline_s: float = 25.0
     dispatch_deadline_s: float = 40.0
     action_deadline_s: float = 20.0
+    lease_ttl: timedelta = timedelta(seconds=10)
+    """How long an account or a reply stays with a worker that gives no sign of life."""
+    heartbeat_s: float = 2.5
     account_lease: timedelta = timedelta(seconds=90)
+    """How long an account stays with a worker that lives but makes no progress."""
     claim_ttl: timedelta = timedelta(seconds=60)
+    """How long one attempt at a reply may take at most, however alive its worker is."""
+    daily_send_caps: Mapping[Platform, int] = field(default_factory=dict)
+    """Replies an account of the platform sends by itself in a day of its own; 0 or absent is no cap."""
+    day_timezone: str = "America/New_York"
+    """Zone of the day of accounts that have none of their own."""
     history_bound: timedelta = timedelta(hours=48)
     context_messages: int = 30
     slot_option_limit: int = 4

@@ -55,11 +55,15 @@ def take_turns(conn: Connection) -> None:
     conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
 
 
+# An agent who left has no time ahead.
 _RULES = text("""
-    SELECT id, unit_id, agent_id, day_of_week, start_time, end_time, timezone, status, valid_from, valid_until, notes, listing_id
-      FROM "AvailabilityRules"
-     WHERE (CAST(:units AS uuid[]) IS NULL OR unit_id = ANY(:units) OR agent_id = ANY(:agents))
-     ORDER BY created_at, id
+    SELECT r.id, r.unit_id, r.agent_id, r.day_of_week, r.start_time, r.end_time, r.timezone, r.status, r.valid_from,
+           r.valid_until, r.notes, r.listing_id
+      FROM "AvailabilityRules" r
+      LEFT JOIN "Agents" g ON g.id = r.agent_id
+     WHERE (CAST(:units AS uuid[]) IS NULL OR r.unit_id = ANY(:units) OR r.agent_id = ANY(:agents))
+       AND g.removed_at IS NULL
+     ORDER BY r.created_at, r.id
 """)
 
 
@@ -173,7 +177,8 @@ _WITHOUT_AGENTS = text("""
     SELECT concat_ws(' ', u.property_name, u.unit_number) FROM "Units" u
      WHERE u.is_active
        AND EXISTS (SELECT 1 FROM "AvailabilitySlots" s WHERE s.unit_id = u.id AND s.status = 'open' AND s.ends_at > :now)
-       AND NOT EXISTS (SELECT 1 FROM "UnitAgentAssignments" a WHERE a.unit_id = u.id AND a.assignment_mode = 'active')
+       AND NOT EXISTS (SELECT 1 FROM "UnitAgentAssignments" a JOIN "Agents" g ON g.id = a.agent_id
+                        WHERE a.unit_id = u.id AND a.assignment_mode = 'active' AND g.removed_at IS NULL)
      ORDER BY 1
 """)
 

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.storage.transitions import TransitionRequest, TransitionResult, transition
 from leasebot_pipeline.storage.waiting import WaitingConversation
 
 Row = Mapping[str, object]
@@ -79,18 +78,6 @@ _SUPERSEDE_DISPATCHES = text("""
     UPDATE "Messages" m SET metadata = m.metadata || '{"reviewStatus": "hold", "superseded": true}'::jsonb
       FROM gone WHERE m.id = gone.message_id
 """)
-_SUPERSEDE_OFFERS = text("""
-    UPDATE "SlotOffers" SET state = 'superseded', resolved_at = :now
-     WHERE conversation_id = ANY(:conversations) AND state = 'offered'
-""")
-_OFFERS = text("""
-    INSERT INTO "SlotOffers"
-           (conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, offered_at, expires_at)
-    SELECT conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, :now, starts_at
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-             conversation_id uuid, decision_id uuid, unit_id uuid, agent_id uuid, starts_at timestamptz, ends_at timestamptz,
-             timezone text, label text, position int)
-""")
 _DRAFTS = text("""
     INSERT INTO "Messages"
            (id, conversation_id, sender_type, sender_agent_id, external_message_id, direction, channel, body, metadata, sent_at, created_at)
@@ -119,30 +106,44 @@ _HANDLED = text("""
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, through_seq bigint)
      WHERE c.id = r.id
 """)
+_REMADE = text("""
+    UPDATE "Decisions" d
+       SET workflow_outcome = r.workflow_outcome, outcome = r.outcome, reason = r.reason,
+           reasons = ARRAY(SELECT jsonb_array_elements_text(r.reasons)), escalation_reason_code = r.escalation_reason_code,
+           guardrails = ARRAY(SELECT jsonb_array_elements_text(r.guardrails)), slots = r.slots, evidence = r.evidence,
+           template_id = r.template_id, reply_body = r.reply_body
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+             id uuid, workflow_outcome text, outcome text, reason text, reasons jsonb, escalation_reason_code text, guardrails jsonb,
+             slots jsonb, evidence jsonb, template_id uuid, reply_body text)
+     WHERE d.id = r.id
+""")
 
 
-def write(
+def insert(conn: Connection, rows: Sequence[Row], now: datetime) -> None:
+    """Write decisions; what they set in motion refers to them."""
+    conn.execute(_DECISIONS, {"rows": _json(rows), "now": now})
+
+
+def remake(conn: Connection, rows: Sequence[Row]) -> None:
+    """Write what decisions of this transaction came to instead: a slot they would have booked was taken."""
+    if rows:
+        conn.execute(_REMADE, {"rows": _json(rows)})
+
+
+def write_replies(
     conn: Connection,
     *,
     decisions: Sequence[Row],
-    offers: Sequence[Row],
     drafts: Sequence[Row],
     dispatches: Sequence[Row],
     marks: Sequence[Row],
-    transitions: Sequence[TransitionRequest],
     now: datetime,
-) -> list[TransitionResult]:
-    """Write a batch of decisions and their effects, in the caller's transaction.
-
-    Returns what came of each workflow change that was asked for.
-    """
+) -> None:
+    """Write a batch's replies and marks, in the caller's transaction."""
     conversations = [str(row["conversation_id"]) for row in decisions]
     handled = [{"id": row["conversation_id"], "through_seq": row["through_seq"]} for row in decisions]
     conn.execute(_SUPERSEDE_DISPATCHES, {"conversations": conversations, "now": now})
-    conn.execute(_SUPERSEDE_OFFERS, {"conversations": conversations, "now": now})
     for statement, rows in (
-        (_DECISIONS, decisions),
-        (_OFFERS, offers),
         (_DRAFTS, drafts),
         (_DISPATCHES, dispatches),
         (_MARKS, marks),
@@ -150,7 +151,6 @@ def write(
     ):
         if rows:
             conn.execute(statement, {"rows": _json(rows), "now": now})
-    return transition(conn, transitions, now)
 
 
 def _json(rows: Sequence[Row]) -> str:

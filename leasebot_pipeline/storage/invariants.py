@@ -50,6 +50,8 @@ _BY_PERSON = """EXISTS (SELECT 1 FROM "AuditLogs" l
 _APPROVED = """EXISTS (SELECT 1 FROM "AuditLogs" l
                 WHERE l.conversation_id = d.conversation_id AND l.action = 'inbox_message_approved'
                   AND l.actor_type IN ('admin', 'agent', 'user'))"""
+# A person said that it is out: seen in its thread, or sent by hand. Then nothing of ours clicked.
+_BY_HAND = "COALESCE(d.receipt ->> 'providerStatus' = 'marked_sent', false)"
 _TERMINAL = "('cancelled', 'completed', 'no_show')"
 
 INVARIANTS: Final[tuple[Invariant, ...]] = (
@@ -87,7 +89,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         f"""
         SELECT format('dispatch %s (%s)', d.id, d.purpose)
           FROM "OutboundDispatches" d LEFT JOIN "Decisions" x ON x.id = d.decision_id
-         WHERE {_OUT} AND NOT CASE d.purpose
+         WHERE {_OUT} AND NOT {_BY_HAND} AND NOT CASE d.purpose
                  WHEN 'decision' THEN COALESCE(x.outcome = 'send', false) OR {_APPROVED}
                  WHEN 'follow_up' THEN EXISTS (SELECT 1 FROM "FollowUps" f WHERE f.dispatch_id = d.id) OR {_APPROVED}
                  WHEN 'reminder' THEN EXISTS (SELECT 1 FROM "FollowUps" f WHERE f.dispatch_id = d.id) OR {_APPROVED}
@@ -127,7 +129,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
                 WHERE l.entity_type = 'platform_account' AND l.entity_id = d.platform_account_id::text
                   AND l.action = 'platform_policy_updated' AND l.created_at <= d.sending_at
                 ORDER BY l.created_at DESC LIMIT 1) p ON true
-         WHERE {_OUT}
+         WHERE {_OUT} AND NOT ({_BY_HAND} AND d.sending_at IS NULL)
            AND (COALESCE(p.details ->> 'isActive' = 'false', false)
              OR (d.purpose IN ('decision', 'follow_up', 'reminder') AND NOT {_APPROVED}
                  AND (COALESCE(p.details ->> 'effectiveSendMode' = 'draft_only', false)
@@ -137,11 +139,12 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "sent_has_receipt",
-        "Each sent reply has its intent, its receipt and its row among the messages.",
-        """
+        "Each sent reply has its intent (or a person's word), its receipt and its row among the messages.",
+        f"""
         SELECT format('dispatch %s', d.id) FROM "OutboundDispatches" d
          WHERE d.state = 'sent'
-           AND (d.receipt IS NULL OR d.receipt = 'null'::jsonb OR d.sending_at IS NULL OR d.sent_at IS NULL
+           AND (d.receipt IS NULL OR d.receipt = 'null'::jsonb OR d.sent_at IS NULL
+             OR (d.sending_at IS NULL AND NOT {_BY_HAND})
              OR NOT EXISTS (SELECT 1 FROM "Messages" m
                              WHERE m.id = d.message_id AND m.conversation_id = d.conversation_id
                                AND m.direction = 'outbound'))
@@ -154,6 +157,28 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         SELECT format('dispatch %s: %s since %s', d.id, d.state, d.claimed_at) FROM "OutboundDispatches" d
          WHERE d.state IN ('claimed', 'sending')
            AND (d.lease_expires_at IS NULL OR d.lease_expires_at < :now - CAST(:lease_grace AS interval))
+        """,
+    ),
+    Invariant(
+        "kill_switch_stops_sends",
+        "No reply is sent later than five seconds after a kill switch over its account was engaged.",
+        """
+        SELECT format('dispatch %s at %s, stopped since %s', d.id, d.sending_at, k.engaged_at)
+          FROM "KillSwitches" k
+          JOIN "OutboundDispatches" d
+            ON d.sending_at > k.engaged_at + interval '5 seconds' AND (k.lifted_at IS NULL OR d.sending_at < k.lifted_at)
+           AND k.target IN ('global', 'platform:' || d.platform, 'account:' || d.platform_account_id::text)
+         WHERE d.state IN ('sending', 'sent', 'unknown')
+        """,
+    ),
+    Invariant(
+        "doubt_has_an_end",
+        "A reply in doubt is looked for soon, or a person was told of it.",
+        """
+        SELECT format('dispatch %s of %s', d.id, d.platform) FROM "OutboundDispatches" d
+         WHERE d.state = 'unknown' AND d.next_attempt_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM "AuditLogs" l
+                            WHERE l.conversation_id = d.conversation_id AND l.action = 'platform_dispatch_left_to_person')
         """,
     ),
     Invariant(

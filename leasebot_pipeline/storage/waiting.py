@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,8 +12,8 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.slots import Slot
 from leasebot_pipeline.storage.calendars import Calendars, load_calendars
+from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED
 
 __all__ = [
     "Calendars",
@@ -22,7 +21,6 @@ __all__ = [
     "StoredMessage",
     "WaitingConversation",
     "load_calendars",
-    "load_open_offers",
     "load_reply_book",
     "load_waiting",
 ]
@@ -68,7 +66,7 @@ class WaitingConversation:
 
 
 # Fixed order, so that two runs never wait for each other crosswise.
-_WAITING = text("""
+_WAITING = text(f"""
     SELECT c.id, c.platform_account_id, c.external_thread_id, c.lead_name, c.listing_id, l.unit_id,
            CASE WHEN u.id IS NULL THEN c.external_thread_label ELSE concat_ws(' ', u.property_name, u.unit_number) END AS unit_label,
            u.unit_number, c.assigned_agent_id, c.newest_inbound_seq AS newest_seq, c.handled_through_seq AS handled_seq,
@@ -83,6 +81,7 @@ _WAITING = text("""
       LEFT JOIN "Listings" l ON l.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = l.unit_id
      WHERE a.platform = :platform AND a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq
+       AND NOT {BEING_SETTLED}
      ORDER BY c.newest_inbound_seq
      LIMIT :limit
 """)
@@ -114,25 +113,6 @@ def load_waiting(
                 )
             )
     return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
-
-
-_OPEN_OFFERS = text("""
-    SELECT conversation_id, starts_at, ends_at, o.timezone, agent_id, g.full_name, unit_id
-      FROM "SlotOffers" o LEFT JOIN "Agents" g ON g.id = o.agent_id
-     WHERE conversation_id = ANY(:conversations) AND state IN ('offered', 'held') AND starts_at > :now
-       AND (expires_at IS NULL OR expires_at > :now)
-     ORDER BY conversation_id, offered_at, position
-""")
-
-
-def load_open_offers(
-    conn: Connection, conversations: Sequence[UUID], now: datetime
-) -> dict[UUID, tuple[Slot, ...]]:
-    """The open offer of each conversation that has one, in the order it was made."""
-    offers: dict[UUID, list[Slot]] = defaultdict(list)
-    for row in conn.execute(_OPEN_OFFERS, {"conversations": list(conversations), "now": now}):
-        offers[row.conversation_id].append(Slot(*row[1:]))
-    return {conversation: tuple(slots) for conversation, slots in offers.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from leasebot_pipeline.storage.audit import AuditEntry
 from leasebot_pipeline.storage.tables.accounts import platform_accounts
 from leasebot_pipeline.storage.tables.conversations import conversations
 from leasebot_pipeline.storage.tables.conversations import messages as messages_table
+from leasebot_pipeline.storage.tables.dispatch import kill_switches
 from leasebot_pipeline.storage.tables.operations import outbound_dispatches, release_stages
 from leasebot_pipeline.storage.tables.scheduling import follow_ups, slot_offers
 from tests.storage import breaches_follow_ups, rows
@@ -122,7 +124,9 @@ def test_without_a_given_time_the_databases_clock_counts(story: Story) -> None:
 
 
 def answered_twice(story: Story) -> None:
-    story.reply(story.decision, body="Hello again", purpose="approved_draft", state="unknown")
+    story.reply(
+        story.decision, body="Hello again", purpose="approved_draft", state="unknown", next_attempt_at=NOW
+    )
     story.record("inbox_message_approved", actor="admin")
 
 
@@ -336,8 +340,36 @@ def terminal_appointment_left(story: Story) -> None:
 
 
 def sent_reply_reopened(story: Story) -> None:
-    story.set_dispatch(purpose_key="decision:x", state="queued")
+    with without_guards(story.conn):
+        story.set_dispatch(purpose_key="decision:x", state="queued")
     story.record("platform_dispatch_sent", details={"dispatchKey": "decision:x"})
+
+
+@contextmanager
+def without_guards(conn: Connection) -> Iterator[None]:
+    """As if somebody had switched the triggers off: the invariants are there for such days."""
+    conn.execute(text("SET LOCAL session_replication_role = replica"))
+    yield
+    conn.execute(text("SET LOCAL session_replication_role = origin"))
+
+
+def sent_though_stopped(story: Story) -> None:
+    rows.add(
+        story.conn,
+        kill_switches,
+        target="platform:spareroom",
+        scope="platform",
+        platform="spareroom",
+        reason="r",
+        actor_type="admin",
+        engaged_at=NOW - HOUR,
+    )
+
+
+def doubt_nobody_was_told_of(story: Story) -> None:
+    second = story.ask()
+    decided = rows.decision(story.conn, story.conversation, second)
+    story.reply(decided, body="Perhaps", state="unknown", receipt=None)
 
 
 def audit_without_platform(story: Story) -> None:
@@ -365,6 +397,8 @@ BREACHES: list[tuple[Callable[[Story], None], str]] = [
     (sent_without_message, "sent_has_receipt"),
     (claim_left_lying, "no_claim_past_lease"),
     (claim_without_lease, "no_claim_past_lease"),
+    (sent_though_stopped, "kill_switch_stops_sends"),
+    (doubt_nobody_was_told_of, "doubt_has_an_end"),
     (overlapping_showings, "no_overlapping_showings"),
     (overlapping_buffers, "no_overlapping_showings"),
     (seat_taken_twice, "visitors_have_their_seats"),
@@ -397,6 +431,16 @@ def test_a_breach_is_seen_and_nothing_else(story: Story, breach: Callable[[Story
 
 def test_every_invariant_has_a_breach() -> None:
     assert {name for _, name in BREACHES} == {one.name for one in invariants.INVARIANTS}
+
+
+def test_a_reply_sent_by_hand_needs_no_intent_of_ours_and_no_send_mode(story: Story) -> None:
+    second = story.ask()
+    decided = rows.decision(
+        story.conn, story.conversation, second, outcome="draft", policy={"sendMode": "draft_only"}
+    )
+    receipt = {"externalMessageId": "p-2", "providerStatus": "marked_sent"}
+    story.reply(decided, body="By hand", sending_at=None, receipt=receipt)
+    assert story.broken() == set()
 
 
 def test_what_is_merely_under_way_breaks_nothing(story: Story) -> None:

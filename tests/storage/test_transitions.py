@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -195,3 +196,39 @@ class TestRecovery:
         assert ask(office, silent, showing_state=ShowingState.CANCELLED).applied
         rows.message(office.conn, silent, sent_at=NOW + timedelta(hours=1))
         assert office.conversation(silent) == ("lead", None, "cancelled")
+
+    def test_a_message_that_arrives_while_the_outcome_is_reached_still_counts(
+        self, conn: Connection, database: Database
+    ) -> None:
+        """Neither sees the other's row yet: the message waits for the conversation and then looks."""
+        lead = rows.conversation(conn)
+        conn.commit()
+
+        def write() -> None:
+            with database.engine.begin() as lead_writes:
+                rows.message(lead_writes, lead, sent_at=NOW + timedelta(minutes=5))
+
+        with ThreadPoolExecutor(1) as pool:
+            with database.engine.begin() as gives_up:
+                silent = TransitionRequest(
+                    lead, WorkflowPatch(workflow_outcome=WorkflowOutcome.NO_REPLY), "follow_up", "due", ADMIN
+                )
+                assert transition(gives_up, [silent], NOW)[0].applied
+                writing = pool.submit(write)
+                until_blocked(database)
+            writing.result()
+        with database.engine.connect() as after:
+            assert Office(after).conversation(lead) == ("lead", None, None)
+
+
+def until_blocked(database: Database) -> None:
+    """Wait until another session of this database waits for a lock."""
+    waiting = """SELECT count(*) FROM pg_stat_activity
+                  WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"""
+    with database.engine.connect() as conn:
+        for _ in range(3000):
+            if rows.value(conn, waiting):
+                return
+            conn.rollback()
+            conn.execute(text("SELECT pg_sleep(0.01)"))
+    raise AssertionError("nobody waits")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.quality import checks, decisions, dispatch, follow_ups, inbound, linkage
+from leasebot_pipeline.quality import checks, decisions, dispatch, follow_ups, inbound, linkage, showings
 from tests.unit.quality import test_suites as batches
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "data-quality.md"
@@ -35,6 +35,7 @@ def test_every_check_and_rule_is_documented() -> None:
         dispatch.check_dispatches([batches.reply(1)]),
         follow_ups.check_texts([batches.follow_up(1)]),
         follow_ups.check_steps([batches.step(1)]),
+        showings.check_showings([batches.showing(1)]),
     ]
     rules = {finding.rule for validation in found for finding in validation.findings}
     declared = {
@@ -43,6 +44,7 @@ def test_every_check_and_rule_is_documented() -> None:
             checks.INBOUND,
             checks.LINKAGE,
             checks.DECISIONS,
+            checks.SHOWINGS,
             checks.DISPATCH,
             checks.FOLLOW_UPS,
         )
