@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
 from leasebot_pipeline.domain.handshake_times import Marked, Mention
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 class Stance(Enum):
@@ -152,19 +156,19 @@ _PLAIN_YES: Final = re.compile(
 _WEAK_YES: Final = re.compile(
     r"^(?:that is |all |very |just |so )*(?:ok|great|cool|nice|awesome|good|lovely|fine|alright|all right|perfect|perfectly|excellent|wonderful|amazing|fantastic|brilliant|super|sweet|right|fab|gotcha|got it|noted|understood|roger|bet|word|works)(?: (?:good|great|then|with me|for me|by me|cool|ok|fine|indeed|perfect|sounds good))*$"
 )
-_COURTESY_WORDS: Final = frozenset(
+_COURTESY_WORDS: Final = _words(
     "thanks thank you so much very many a lot for your the that this quick fast reply response message help time info information getting back to me us hi hello hey dear good morning afternoon evening there again best regards cheers "
     "have nice great lovely wonderful day one weekend night sorry apologies appreciate appreciated it really kindly please bye take care talk soon speak looking forward sir madam mate guys team all xx xo awesome super offering options offer times of sending providing letting know and i understand be well too link "
-    "for then".split()
+    "for then"
 )
-_FILLERS: Final = frozenset(
+_FILLERS: Final = _words(
     "the a an please at on for i we would like let us do go with thanks thank you hi hello hey can my choice is it and that ok yes great good perfect works work me number of in will take this one option slot time then so just sure "
     "definitely also im am are be there to our your us sounds fine if possible awesome nice cool book confirm want prefer prefers preferred choose pick best better actually oh hmm um well maybe lol haha right alright all about say how what appointment viewing tour showing visit day date "
-    "schedule reserve see ya works. exactly sharp as from - ( ) # & @ up too super local ideal ideally works absolutely by love lovely happy excited still up meant mean make making no harmless polite lol haha only set or half".split()
+    "schedule reserve see ya works. exactly sharp as from - ( ) # & @ up too super local ideal ideally works absolutely by love lovely happy excited still up she he they meant mean make making no harmless polite lol haha only set or half"
 )
-_QUESTION_WORDS: Final = frozenset(
+_QUESTION_WORDS: Final = _words(
     "is are would could can does do will may might how about what any chance possible available open free ok fine good work works suit suits be at all still me you us we i it that this the on for to there or maybe perhaps instead think so have got slot time one come see visit view viewing showing appointment place apartment room unit tour "
-    "by meet schedule book make push move change switch let know if please hi hello hey sorry then too either better best wondering was were just also convenient someone around agent like love prefer ideal does your calendar a an and of in with my schedule want need able shoot try aim".split()
+    "by meet schedule book make push move change switch let know if please hi hello hey sorry then too either better best wondering was were just also convenient someone around agent like love prefer ideal does your calendar a an and of in with my schedule want need able shoot try aim"
 )
 _ASK_CUE: Final = re.compile(
     r"\b(?:how about|what about|would|is|are|could|can|does|do you|any chance|possible|available|may|will|may be|let me know if|polite)\b"
@@ -174,7 +178,7 @@ _REQUEST: Final = re.compile(
 )
 _AGREES_NAMED: Final = re.compile(
     r"(?<!i )(?<!we )\b(?:works?|suits?|fits)\b|\b(?:is|are|would be|looks|sounds|will be|s)(?: also| totally| absolutely| definitely| just| really| very| all| so| probably| more than)* (?:fine|good|great|perfect|ok|best|ideal|awesome|excellent|wonderful|lovely|amazing|nice|convenient|cool|it|preferred|preferable|my choice|the one|brilliant|fantastic|alright)\b"
-    r"|@\d+(?: for me| please| then)? (?:it is|does|works?|suits?|fine|good|great|perfect|ok|please|for me|ideal|sounds|would do|will do)\b|\b(?:i|we) (?:can|could|will|would|am able to|are able to|shall)(?: definitely| easily| totally| probably| certainly| also| only| just| really)? (?:do|make|be there|come|attend|take|manage|see|go|swing|stop|drop|pop|meet|be available|visit|view|tour|pick|choose|like|love|prefer)\b"
+    r"|@\d+(?: for me| please| then)? (?:it is|does|works?|suits?|fine|good|great|perfect|ok|please|for me|ideal|sounds|would do|will do)\b|\b(?:i|we|she|he|they) (?:can|could|will|would|am able to|are able to|shall)(?: definitely| easily| totally| probably| certainly| also| only| just| really)? (?:do|make|be there|come|attend|take|manage|see|go|swing|stop|drop|pop|meet|be available|visit|view|tour|pick|choose|like|love|prefer)\b"
     r"|\b(?:let us|let me|i will|i would|we will|we would|want|like|prefer|choose|chose|pick|picked|go with|going with|take|book|reserve|schedule|sign me up|put me|put us|count me|see you|be there|lock|confirm|confirmed|confirming|opt|select|selected|vote|down for|in for|there at|meet|happy with|good with|fine with|ok with|good for|up for|works|grab|yes|sure|definitely|absolutely|perfect|great|ok)\b"
     r"|\bmy (?:choice|pick|preference|vote) (?:is|would be)\b|\b(?:free|available|open|good|around)(?: on| at| for)?(?: the)? @|@\d+(?: i am| we are| i will be) (?:free|available|open|good|around)"
 )
@@ -200,7 +204,7 @@ def clauses(marked: Marked) -> list[Clause]:
         for part in _split_answer_word(piece):
             found.append(_clause(part, marked, after_but=after_but))
             after_but = False
-    return _weigh(found)
+    return found
 
 
 _CUT: Final = re.compile(
@@ -274,8 +278,15 @@ def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
             or re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
         )
         return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
-    stance, extra = (_named_stance if named else _nameless_stance)(piece, bare, clause)
-    clause = replace(clause, stance=stance, **extra)
+    stance, extra = _named_stance(piece, bare, clause) if named else _nameless_stance(bare, clause)
+    clause = replace(
+        clause,
+        stance=stance,
+        any_will_do="any_will_do" in extra,
+        stray="stray" in extra,
+        weak="weak" in extra,
+        plain_yes="plain_yes" in extra,
+    )
     if after_but and not named:
         if clause.stance is Stance.OTHER and (marked.asked or _ASK_START.match(bare)):
             return replace(clause, conditional=True)
@@ -354,12 +365,12 @@ _COUNTS_PEOPLE: Final = re.compile(
 _ASK_START_NAMED: Final = re.compile(
     r"^(?:is|are|would|does|do|how about|what about|any chance|will|was)\b(?! (?:be )?(?:there|like))"
 )
-_JUST_NAMING: Final = frozenset(
-    "the a on at for in of one option slot time please and or to then polite day date is it this about".split()
+_JUST_NAMING: Final = _words(
+    "the a on at for in of one option slot time please and or to then polite day date is it this about"
 )
 
 
-def _nameless_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]]:
+def _nameless_stance(bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]]:
     words = bare.split()
     if _GENERAL_NO.search(bare):
         return Stance.REFUSES, {}
@@ -404,11 +415,6 @@ _ASK_ONLY: Final = re.compile(
 _CONFIRM_SOMETHING: Final = re.compile(
     r"\bconfirm(?:ed|ing)? (?:the |your |that |whether |what |which |where |how |when |who |its |their |me |us )(?!(?:appointment|slot|time|viewing|showing|tour|visit|booking|hold|date|one|spot|place)?(?: |$)(?:$|for|on|at|please|thanks|then|is|works))"
 )
-
-
-def _weigh(found: Sequence[Clause]) -> list[Clause]:
-    """Whether an agreement stands depends on what stands beside it in the sentence."""
-    return list(found)
 
 
 def settle(found: Iterable[Clause]) -> list[Clause]:

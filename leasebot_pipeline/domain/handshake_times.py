@@ -688,7 +688,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (_p(r"this week"), "_this_week"),
     (_p(rf"(?P<word>between|from) {_clock('a')}(?: (?:and|to|-|until|till) ){_clock('b')}"), "_range"),
     (_p(rf"{_clock('a')} ?(?:-|to|until|till) ?{_clock('b')}"), "_range"),
-    (_p(rf"(?P<a>\d{{1,2}}(?:[:.]\d\d)?)-(?P<b>\d{{1,2}}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
+    (_p(r"(?P<a>\d{1,2}(?:[:.]\d\d)?)-(?P<b>\d{1,2}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
     (
         _p(
             rf"(?P<word>after|past|from|any time after|anytime after|starting|later than|not before|before|by|until|till|earlier than|no later than|around|about|near|roughly|approx|approximately) {_clock('a')}(?: ish)?(?: onwards?| or (?:later|earlier|after|so))?"
