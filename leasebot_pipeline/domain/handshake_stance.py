@@ -442,3 +442,13 @@ def settle(found: Iterable[Clause]) -> list[Clause]:
         else:
             settled.append(clause)
     return settled
+
+
+def stance_rules() -> list[str]:
+    """All phrases and word lists of this module, for the reader's version."""
+    named = {name: value for name, value in globals().items() if name.startswith("_") and name.isupper()}
+    return [
+        f"{name}={value.pattern}" if isinstance(value, re.Pattern) else f"{name}={sorted(value)}"
+        for name, value in sorted(named.items())
+        if isinstance(value, re.Pattern | frozenset)
+    ]

@@ -262,7 +262,10 @@ class Reader:
         """The sentence with its mentions taken out."""
         text = _digits(text)
         self._mentions = []
+        figures = any(char.isdigit() for char in text)
         for pattern, name in self._rules:
+            if name in _OF_FIGURES and not figures:
+                continue
             make: _Maker = getattr(self, name)
 
             def put(match: re.Match[str], make: _Maker = make) -> str:
@@ -600,6 +603,21 @@ class Reader:
         )
 
 
+_OF_FIGURES: Final = frozenset(
+    {
+        "_iso_date",
+        "_slashed",
+        "_month_day",
+        "_range",
+        "_dashed",
+        "_bounded",
+        "_clock_time",
+        "_packed",
+        "_bare",
+    }
+    | {"_hour_after_day", "_hour_after_time", "_day_or_position"}
+)
+"""Rules that find nothing in a sentence without a figure."""
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
@@ -762,3 +780,8 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (_p(rf"(?<=^)(?P<n>{_NUM})(?=$| please| works| is| would| thanks| sounds| ,)"), "_bare_word"),
 )
 """Pattern and the reader's method that makes the mention; longest names first."""
+
+
+def time_rules() -> list[str]:
+    """All patterns of this module with what they make, for the reader's version."""
+    return [f"{name}={pattern.pattern}" for pattern, name in _RULES]
