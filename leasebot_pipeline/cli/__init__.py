@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import browser, demo, pipeline, services, stack
+from leasebot_pipeline.cli import browser, calendars, demo, pipeline, services, stack
 
 app = typer.Typer(
     name="leasebot",
@@ -26,3 +26,4 @@ services.register(app)
 browser.register(app)
 demo.register(app)
 pipeline.register(app)
+calendars.register(app)

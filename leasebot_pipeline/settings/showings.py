@@ -49,7 +49,8 @@ class ShowingSettings(Group):
         rules.whole(0, 200),
         env(
             "SHOWING_DAILY_CAP",
-            about="Most visits of one agent on one day, in the agent's own zone; a group counts as one. 0 = any number.",
+            about="Most showings of one agent on one day, in the agent's own zone; each lead of a group counts. "
+            "0 = any number.",
         ),
     ] = 0
     capacity: Annotated[
