@@ -141,6 +141,7 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
     verdicts = pipeline.provider.decide(inputs)
     options = ComposeOptions(
         slot_option_limit=policy.slot_option_limit,
+        ask_back=policy.ask_back,
         lead_gate=LeadGate(
             policy.allow_lead_names, policy.allow_lead_names_by_platform, policy.max_message_age
         ),
