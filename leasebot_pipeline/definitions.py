@@ -29,7 +29,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages import follow_up
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, invariants, outbox_sweeps
+from leasebot_pipeline.storage import audit, invariants, outbox_sweeps, sync_requests
 from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
 from leasebot_pipeline.wiring import build_pipeline
 from sensors.alerts import alerts_sensor
@@ -37,7 +37,7 @@ from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.follow_up import follow_up_sensor
 from sensors.inbox import inbox_sensor
-from sensors.listings import listing_schedule, listings_at_start
+from sensors.listings import listing_requests, listing_schedule, listings_at_start
 from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
 from sensors.outbox import outbox_sensor
 
@@ -93,6 +93,12 @@ def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
 def due_follow_ups(pipeline: Pipeline) -> dict[Platform, FollowUpWork]:
     """What waits for the follow-up stage, per platform."""
     return {platform: follow_up.pending_work(pipeline, platform) for platform in Platform}
+
+
+def requested_listings(pipeline: Pipeline) -> list[Platform]:
+    """Platforms whose listings somebody asked for."""
+    with pipeline.engine.connect() as conn:
+        return sync_requests.open_listings(conn)
 
 
 def weekly_rules(pipeline: Pipeline) -> str:
@@ -158,6 +164,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             alerts_sensor,
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
+            listing_requests(requested_listings),
         ],
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import accounts, browser, calendars, demo, outbox, pipeline, services, stack
+from leasebot_pipeline.cli import (
+    accounts,
+    browser,
+    calendars,
+    demo,
+    evaluate,
+    outbox,
+    pipeline,
+    services,
+    session,
+    stack,
+)
 
 app = typer.Typer(
     name="leasebot",
@@ -29,3 +40,5 @@ pipeline.register(app)
 calendars.register(app)
 accounts.register(app)
 outbox.register(app)
+session.register(app)
+evaluate.register(app)

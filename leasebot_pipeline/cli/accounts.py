@@ -10,9 +10,11 @@ import typer
 from leasebot_pipeline.cli.database import DatabaseUrl, database
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.stops import next_step
 
 if TYPE_CHECKING:
     from leasebot_pipeline.storage.accounts_runtime import AccountRow
+    from leasebot_pipeline.storage.connector_state import AccountStatus
 
 _Accounts = Annotated[
     str, typer.Argument(metavar="ACCOUNT", help="A platform (all its accounts) or the id of one account.")
@@ -34,16 +36,18 @@ def register(app: typer.Typer) -> None:
 def account_list(database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     """Every account with its state: active, stopped and why, breakers, lease, caps, incidents people were told of."""
     with refused():
-        from leasebot_pipeline.storage import accounts_runtime, incidents, kill_switches
+        from leasebot_pipeline.storage import accounts_runtime, connector_state, incidents, kill_switches
 
         with database(database_url) as engine, engine.connect() as conn:
             rows = [row for platform in Platform for row in accounts_runtime.accounts(conn, platform)]
+            seen = {status.id: status for status in connector_state.statuses(conn)}
             open_incidents = incidents.list_incidents(conn)
             switches = kill_switches.engaged(conn)
     now = datetime.now(UTC)
     values = [
         {
             **_described(row, now),
+            **_last_seen(seen[row.state.id]),
             "sendingStopped": [
                 switch.target
                 for switch in switches
@@ -57,7 +61,9 @@ def account_list(database_url: DatabaseUrl = None, as_json: JsonFlag = False) ->
         }
         for row in rows
     ]
-    emit({"accounts": values}, "\n".join(_line(row, now) for row in rows), as_json=as_json)
+    emit(
+        {"accounts": values}, "\n".join(_lines(row, seen[row.state.id], now) for row in rows), as_json=as_json
+    )
 
 
 def _described(row: AccountRow, now: datetime) -> dict[str, object]:
@@ -89,9 +95,38 @@ def _described(row: AccountRow, now: datetime) -> dict[str, object]:
     }
 
 
+def _last_seen(status: AccountStatus) -> dict[str, object]:
+    return {
+        "accountExternalId": status.external_id,
+        "stoppedAt": status.stopped_at,
+        "nextStep": next_step(status.stop_code, status.platform) if status.stop_code else None,
+        "circuitOpenUntil": status.circuit_open_until,
+        "lastSuccessIngestAt": status.last_success_ingest_at,
+        "lastSuccessSendAt": status.last_success_send_at,
+        "lastRows": status.last_rows,
+        "inboxCutOff": status.inbox_cut,
+    }
+
+
+def _shown(at: datetime | None) -> str:
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _lines(row: AccountRow, status: AccountStatus, now: datetime) -> str:
+    """One line, and for a stopped account since when, why and what to do."""
+    seen = f"inbox read {_shown(status.last_success_ingest_at)}, reply sent {_shown(status.last_success_send_at)}"
+    lines = [f"{_line(row, now)}; {seen}"]
+    if status.stop_code:
+        lines.append(
+            f"  since {_shown(status.stopped_at)}: {status.stop_code}: {status.stop_reason or 'no detail'}"
+        )
+        lines.append(f"  next: {next_step(status.stop_code, status.platform)}")
+    return "\n".join(lines)
+
+
 def _line(row: AccountRow, now: datetime) -> str:
     state = row.state
-    told = f"stopped: {state.stop_code}: {state.stop_reason}" if state.stop_code else _breakers(row, now)
+    told = "stopped" if state.stop_code else _breakers(row, now)
     if row.send_cap_until is not None and row.send_cap_until > now:
         told += f"; today's replies are sent, next at {row.send_cap_until:%Y-%m-%d %H:%M} UTC"
     return f"{row.platform:<16} {state.name:<26} {'active' if state.is_active else 'inactive':<9} {told}"

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import typer
 
+from leasebot_pipeline.cli.database import DatabaseUrl, open_engine
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
-from leasebot_pipeline.cli.pipeline import _Database, _engine
 
 _Agent = Annotated[UUID, typer.Argument(help="Id of the agent.")]
 
@@ -24,14 +24,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(calendar, name="calendar")
 
 
-def feed(agent: _Agent, database_url: _Database = None, as_json: JsonFlag = False) -> None:
+def feed(agent: _Agent, database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     """Give an agent a new secret feed address, ending the one before. It is shown only now."""
     with refused():
         from leasebot_pipeline.settings import load_settings
         from leasebot_pipeline.storage import calendar_feeds
         from leasebot_pipeline.storage.availability import CalendarActor
 
-        engine = _engine(database_url)
+        engine = open_engine(database_url)
         with engine.begin() as conn:
             made = calendar_feeds.create_feed(conn, agent, CalendarActor("system", "cli"), datetime.now(UTC))
         engine.dispose()
@@ -42,13 +42,13 @@ def feed(agent: _Agent, database_url: _Database = None, as_json: JsonFlag = Fals
     emit({"feedId": str(made.id), "url": url, "rotated": made.rotated}, url, as_json=as_json)
 
 
-def revoke(agent: _Agent, database_url: _Database = None, as_json: JsonFlag = False) -> None:
+def revoke(agent: _Agent, database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     """End an agent's calendar feed: its address answers 404 from now on."""
     with refused():
         from leasebot_pipeline.storage import calendar_feeds
         from leasebot_pipeline.storage.availability import CalendarActor
 
-        engine = _engine(database_url)
+        engine = open_engine(database_url)
         with engine.begin() as conn:
             done = calendar_feeds.revoke_feed(conn, agent, CalendarActor("system", "cli"), datetime.now(UTC))
         engine.dispose()
@@ -59,7 +59,7 @@ def why(
     unit: Annotated[UUID, typer.Argument(help="Id of the unit.")],
     agent: _Agent,
     instant: Annotated[str, typer.Argument(help="ISO 8601 with an offset, e.g. 2026-11-24T15:00-05:00.")],
-    database_url: _Database = None,
+    database_url: DatabaseUrl = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say why a visit of that unit with that agent at that instant is not offered: every reason, in order.
@@ -73,7 +73,7 @@ def why(
 
         moment = _instant(instant)
         policy = pipeline_policy(load_settings())
-        engine = _engine(database_url)
+        engine = open_engine(database_url)
         with engine.connect() as conn:
             found = slot_reasons.explain(
                 conn, unit, agent, moment, policy.slots, datetime.now(UTC), policy.slot_horizon

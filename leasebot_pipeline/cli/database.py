@@ -38,13 +38,17 @@ def open_engine(given: str | None) -> Engine:
     from leasebot_pipeline.settings import load_settings
     from leasebot_pipeline.storage.engine import create_engine
 
-    settings = load_settings()
-    url = given or (settings.database.url.get_secret_value() if settings.database.url else None)
-    url = url or _running_stack(settings)
+    url = given or known_database_url(load_settings())
     if url is None:
         tell("error: no database: set DATABASE_URL, give --database-url, or start `leasebot up`")
         raise typer.Exit(ExitCode.UNAVAILABLE)
     return create_engine(url, application_name="leasebot cli")
+
+
+def known_database_url(settings: Settings) -> str | None:
+    """The database of DATABASE_URL, else of the stack that runs."""
+    url = settings.database.url
+    return url.get_secret_value() if url is not None else _running_stack(settings)
 
 
 def _running_stack(settings: Settings) -> str | None:

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from leasebot_pipeline.domain.fingerprints import Fingerprint
+
 
 class Direction(StrEnum):
     """Who wrote a message: the lead (inbound) or our side (outbound)."""
@@ -51,7 +53,10 @@ class InboxReading:
     rows_without_identity: int = 0
     """Rows that carry no thread id: reported, never joined by position."""
     truncated: bool = False
-    """True when the row limit or page limit cut the list."""
+    """True when the list goes on behind the rows: it was cut off, or everything behind them is known."""
+    resume_url: str | None = None
+    """Set when the reading was cut off before it reached what is known: the next page to read."""
+    fingerprint: Fingerprint = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class ThreadMessage:
     sent_at: datetime | None = None
     sent_at_text: str | None = None
     sent_at_has_time: bool = False
+    aliases: tuple[str, ...] = ()
+    """Other ids the platform gives the same message; it may be stored under one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class ThreadReading:
     thread_label: str | None = None
     property_name: str | None = None
     unit_number: str | None = None
+    fingerprint: Fingerprint = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,8 @@ def workflow_effects(
     exists (a lead who declines before any showing must be able to come back), and a step that the
     transition tables forbid leaves the showing state alone.
     """
-    if outcome.outcome == "blocked":
-        return None
+    if outcome.outcome == "blocked" or (outcome.outcome == "skip" and verdict.nothing_to_answer):
+        return None  # a bare thank-you ends nothing
     effect = OUTCOME_EFFECTS.get(verdict.workflow_outcome)
     if outcome.outcome == "escalate" and verdict.workflow_outcome is not WorkflowOutcome.HUMAN_REQUIRED:
         return None

@@ -44,6 +44,16 @@ class SelectorSet:
     )
     outbound_message: Selectors = ()
     inbound_message: Selectors = ()
+    undelivered_message: Selectors = (
+        "[data-status='sending']",
+        "[data-status='failed']",
+        "[data-state='sending']",
+        "[data-state='failed']",
+        ".is-sending",
+        ".is-failed",
+        ".not-delivered",
+    )
+    """Our own text shown before the platform took it, or although it refused it: no message, and no proof."""
     thread_lead_name: Selectors = ()
     thread_listing_label: Selectors = ()
     thread_listing_link: Selectors = ()

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from threading import Lock, Thread
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
@@ -21,6 +22,8 @@ from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+_DRIVER_DIED: Final = "Connection closed while reading from the driver"
 _PROBE_S: Final = 3.0
 _GRACE_S: Final = 5.0
 """How much longer than its deadline a call may take to clean up before the loop counts as stuck."""
@@ -165,8 +168,17 @@ async def _bounded(work: Callable[[], Coroutine[object, object, T]], deadline_s:
         raise PlatformFailure("DEADLINE_EXCEEDED", f"not done within {deadline_s:.0f} s") from None
 
 
+def _overheard(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody waited for. That a driver died is told by whoever used it; its own future of that stays behind."""
+    if _DRIVER_DIED in str(context.get("exception")):
+        _log.debug("a browser driver ended: %s", context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
+
+
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
+    loop.set_exception_handler(_overheard)
     try:
         loop.run_forever()
     finally:

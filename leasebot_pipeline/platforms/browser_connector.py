@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import Final, TypeVar
 from uuid import UUID
+
+from playwright.async_api import Error, Page
 
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
@@ -17,16 +20,17 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.readings import (
     DeliveryReceipt,
     InboxReading,
-    InboxRow,
     ListingRow,
     ListingsReading,
     SendBaseline,
     SendRequest,
     ThreadReading,
 )
+from leasebot_pipeline.domain.watermark import Watermark
 from leasebot_pipeline.platforms.adapter import Adapter
 from leasebot_pipeline.platforms.browser import BrowserRuntime
-from leasebot_pipeline.platforms.browser_evidence import keep_evidence
+from leasebot_pipeline.platforms.browser_evidence import DRIFT_CODES, keep_evidence
+from leasebot_pipeline.platforms.browser_inbox import InboxPaging
 from leasebot_pipeline.platforms.browser_send import (
     PreparedSend,
     click_and_prove,
@@ -37,15 +41,19 @@ from leasebot_pipeline.platforms.browser_send import (
 from leasebot_pipeline.platforms.browser_sessions import AccountSessions
 from leasebot_pipeline.platforms.browser_visit import Visit
 from leasebot_pipeline.platforms.detection import PageKind
+from leasebot_pipeline.platforms.evidence import EvidenceLimits
+from leasebot_pipeline.platforms.fingerprint import page_fingerprint
 from leasebot_pipeline.platforms.options import RuntimeOptions
-from leasebot_pipeline.platforms.parsing_inbox import parse_inbox
 from leasebot_pipeline.platforms.parsing_listings import parse_listings
 from leasebot_pipeline.platforms.parsing_thread import parse_thread
 from leasebot_pipeline.platforms.protocol import AccountRef
+from leasebot_pipeline.platforms.session_mark import session_mark
 
 T = TypeVar("T")
 
 _CLEANING_S: Final = 10.0
+_PAGING_SHARE: Final = 0.6
+"""Share of a deadline after which no further page of an inbox is opened: what was read must still arrive."""
 _PAGE_SPOILT: Final = frozenset({"DEADLINE_EXCEEDED", "BROWSER_CRASHED", "OUTBOUND_DELIVERY_UNCONFIRMED"})
 _AFTER_CLICK_RESERVE_S: Final = 5.0
 """Least time a clicked reply gets for its proof, however little of the deadline is left."""
@@ -91,11 +99,15 @@ class BrowserConnector:
         self._options = options
         self._clock = clock
 
-    def read_inbox(self, account: AccountRef, *, deadline_s: float) -> InboxReading:
-        """Read the inbox, page by page up to the limits."""
+    def read_inbox(
+        self, account: AccountRef, *, deadline_s: float, watermark: Watermark | None = None
+    ) -> InboxReading:
+        """Read the inbox page by page: down to what is known, or where a limit or the deadline cuts it off."""
         visit = self._visit(account)
+        ends = monotonic() + deadline_s * _PAGING_SHARE
         with self._locks.held(account.id, deadline_s):
-            return self._call(visit, "ingest", lambda: self._inbox(visit), deadline_s)
+            paging = InboxPaging(visit, self._options, self._clock, watermark or Watermark(), ends)
+            return self._call(visit, "ingest", paging.read, deadline_s)
 
     def read_thread(
         self, account: AccountRef, external_thread_id: str, *, deadline_s: float
@@ -108,7 +120,8 @@ class BrowserConnector:
         async def read() -> ThreadReading:
             url = self.adapter.thread_url(external_thread_id)
             document, snapshot = await visit.open(PageKind.THREAD, url)
-            return parse_thread(self.adapter, document, snapshot.url, external_thread_id, self._clock())
+            reading = parse_thread(self.adapter, document, snapshot.url, external_thread_id, self._clock())
+            return replace(reading, fingerprint=page_fingerprint(self.adapter, PageKind.THREAD, document))
 
         with self._locks.held(account.id, deadline_s):
             return self._call(visit, "thread_sync", read, deadline_s)
@@ -139,6 +152,10 @@ class BrowserConnector:
         visit = self._visit(account)
         with self._locks.held(account.id, deadline_s):
             return self._call(visit, "listing_sync", lambda: self._listings(visit), deadline_s)
+
+    def session_mark(self, account: AccountRef) -> str:
+        """Changes when the account's session, profile or password was renewed."""
+        return session_mark(account, self._options, self.adapter.base_url)
 
     def _withdraw(self, prepared: PreparedSend, error: Exception) -> None:
         try:
@@ -176,33 +193,34 @@ class BrowserConnector:
             raise
 
     async def _after_failure(self, visit: Visit, action: str, failure: PlatformFailure) -> None:
-        if self._options.debug and visit.page is not None:
-            directory = self._options.project_root / self._options.debug_dir
-            now = self._clock()
-            kept = await keep_evidence(visit.page, directory, visit.account, action, failure, now)
-            failure.evidence.update(kept)
+        if visit.page is not None and (self._options.debug or failure.code in DRIFT_CODES):
+            await self._keep(visit, visit.page, action, failure)
         if failure.code in _PAGE_SPOILT:
             await self._sessions.drop(visit.account.id)
         if failure.code == "BROWSER_CRASHED":
             await self._runtime.forget_dead_driver()
 
-    async def _inbox(self, visit: Visit) -> InboxReading:
-        rows: dict[str, InboxRow] = {}
-        unidentified, pages, limit = 0, 0, self._options.inbox_thread_limit
-        url: str | None = self.adapter.inbox_url
-        while (
-            url is not None and pages < self._options.inbox_page_limit and not (limit and len(rows) >= limit)
-        ):
-            document, snapshot = await visit.open(PageKind.INBOX, url)
-            page = parse_inbox(self.adapter, document, snapshot.url, self._clock(), first_rank=len(rows) + 1)
-            pages += 1
-            unidentified += page.rows_without_identity
-            new = [row for row in page.rows if row.external_thread_id not in rows]
-            rows.update((row.external_thread_id, row) for row in new)
-            url = page.next_url if new else None
-        taken = tuple(rows.values())[: limit or None]
-        truncated = url is not None or len(taken) < len(rows)
-        return InboxReading(taken, pages, unidentified, truncated)
+    async def _keep(self, visit: Visit, page: Page, action: str, failure: PlatformFailure) -> None:
+        """Keep the page; evidence that can't be written never hides the failure it is of."""
+        options = self._options
+        limits = EvidenceLimits(options.debug_max_bytes, options.debug_max_age)
+        try:
+            kept = await keep_evidence(
+                page,
+                options.project_root / options.debug_dir,
+                visit.account,
+                self.adapter,
+                action,
+                failure,
+                self._clock(),
+                limits,
+                every_time=options.debug,
+            )
+        except (OSError, Error) as error:
+            failure.add_note(f"the page could not be kept: {type(error).__name__}")
+            return
+        failure.evidence.update(kept)
+        failure.detail = f"{failure.detail} (page kept: {Path(kept['json']).stem})"
 
     async def _listings(self, visit: Visit) -> ListingsReading:
         """The first of the platform's listings paths that is a listings page, to its end."""

@@ -94,6 +94,14 @@ def resolve(account: AccountRef, options: RuntimeOptions) -> Credentials:
     return Login(_value(login, account, options), _value(password, account, options))
 
 
+def reference_value(key: str, account: AccountRef, options: RuntimeOptions) -> str | None:
+    """What the account's reference ``key`` stands for; None when it stands for nothing."""
+    try:
+        return _value(key, account, options)
+    except PlatformFailure:
+        return None
+
+
 def _split(key: str, reference: str, platform: Platform) -> tuple[str, str]:
     scheme, _, name = reference.partition(":")
     if scheme not in ("env", "secret") or not name.strip():

@@ -18,6 +18,7 @@ from leasebot_pipeline.platforms.adapter import (
     HARD_BLOCK_TEXTS,
     Adapter,
 )
+from leasebot_pipeline.platforms.masking import masked_text
 from leasebot_pipeline.platforms.page import HIDDEN_ATTRIBUTE, Document, PageSnapshot, one_line
 
 _BLOCK_STATUSES: Final = frozenset({403, 429, 503})
@@ -112,6 +113,8 @@ def _is_kind(adapter: Adapter, kind: PageKind, document: Document) -> bool:
         return document.has(selectors.thread_landmark)
     if document.has((*selectors.listings_landmark, *selectors.listings_empty)):
         return True
+    if document.has((*selectors.inbox_landmark, *selectors.thread_landmark)):
+        return False  # its rows name listings and its menu leads to them, yet it is none
     text = _own_text(adapter, document) if adapter.listings.markers else ""
     return document.has(selectors.listing_items) and any(m in text for m in adapter.listings.markers)
 
@@ -136,4 +139,5 @@ def _visible(selectors: Sequence[str]) -> tuple[str, ...]:
 
 
 def _title(snapshot: PageSnapshot) -> str:
-    return one_line(snapshot.title)[:80]
+    """The title without the lead's name, which threads have in it: details go to logs and alerts."""
+    return masked_text(one_line(snapshot.title)[:80])

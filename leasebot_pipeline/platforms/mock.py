@@ -23,6 +23,7 @@ from leasebot_pipeline.domain.readings import (
     ThreadMessage,
     ThreadReading,
 )
+from leasebot_pipeline.domain.watermark import Watermark
 from leasebot_pipeline.platforms.protocol import AccountRef
 
 
@@ -35,6 +36,8 @@ class MockInbox:
     failures: list[PlatformFailure] = field(default_factory=list)
     """Raised one by one by the next actions, first in first out."""
     numbers: int = 0
+    session: str = "mock"
+    """Change it to renew the account's session."""
 
     def write(
         self,
@@ -81,8 +84,10 @@ class MockConnector:
         with self._lock:
             return self._inboxes.setdefault(account, MockInbox())
 
-    def read_inbox(self, account: AccountRef, *, deadline_s: float) -> InboxReading:
-        """The threads, newest first."""
+    def read_inbox(
+        self, account: AccountRef, *, deadline_s: float, watermark: Watermark | None = None
+    ) -> InboxReading:
+        """The threads, newest first, all of them."""
         with self._lock:
             inbox = self._checked(account)
             rows = [_row(thread, rank) for rank, thread in enumerate(inbox.threads.values(), start=1)]
@@ -124,6 +129,10 @@ class MockConnector:
         """The account's adverts."""
         with self._lock:
             return ListingsReading(tuple(self._checked(account).listings), pages_read=1, complete=True)
+
+    def session_mark(self, account: AccountRef) -> str:
+        """What a test set as the account's session."""
+        return self.inbox(account.id).session
 
     def _checked(self, account: AccountRef) -> MockInbox:
         if account.platform is not self.platform:

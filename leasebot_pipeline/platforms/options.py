@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -49,9 +50,13 @@ class RuntimeOptions:
     launch_args: tuple[str, ...] = ()
     debug: bool = False
     debug_dir: Path = Path(".playwright/rpa-debug")
+    """Evidence of failed pages: of every failure with ``debug``, else of changed pages only."""
+    debug_max_bytes: int = 50_000_000
+    debug_max_age: timedelta = timedelta(days=7)
     inbox_thread_limit: int = 0
     """Rows taken from an inbox; 0 takes all of the pages read."""
-    inbox_page_limit: int = 5
+    inbox_page_limit: int = 40
+    """Pages of an inbox one reading opens at most; the next one goes on where it was cut off."""
     listings_page_size: int | None = None
     listings_max_pages: int | None = None
     navigation_timeout_s: float = 15.0

@@ -41,6 +41,8 @@ class Document:
 
     def __init__(self, html: str) -> None:
         self._tree = LexborHTMLParser(html)
+        title = self._tree.css_first("title")
+        self.title = one_line(title.text()) if title is not None else ""
         self._tree.strip_tags(_SILENT_TAGS)
 
     def all(self, selectors: Sequence[str]) -> list[LexborNode]:

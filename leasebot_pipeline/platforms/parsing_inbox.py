@@ -61,17 +61,16 @@ def parse_inbox(
     Raises PlatformFailure MARKUP_DRIFT when there are neither rows nor the platform's empty state.
     """
     items = _row_elements(adapter, document)
-    if not items and not document.has(adapter.selectors.inbox_empty):
-        raise PlatformFailure("MARKUP_DRIFT", "the inbox shows neither threads nor its empty state")
     outbound = document.members(adapter.selectors.outbound_preview)
     inbound = document.members(adapter.selectors.inbound_preview)
     rows: dict[str, InboxRow] = {}
-    unidentified = 0
+    identified = unidentified = 0
     for item in items:
         thread_id = _thread_id(adapter, item)
         if thread_id is None:
             unidentified += int(item.tag != "a")  # a link that leads to no thread is no row
             continue
+        identified += 1
         if thread_id in rows:
             continue
         direction = None
@@ -82,8 +81,10 @@ def parse_inbox(
         row = _row(adapter, item, thread_id, first_rank + len(rows), direction, now)
         if row is not None:
             rows[thread_id] = row
-    if items and not rows and unidentified:
+    if unidentified and not rows:
         raise PlatformFailure("MARKUP_DRIFT", f"none of {unidentified} inbox rows carries a thread id")
+    if not identified and not document.has(adapter.selectors.inbox_empty):
+        raise PlatformFailure("MARKUP_DRIFT", "the inbox shows neither threads nor its empty state")
     link = document.first(adapter.selectors.next_page)
     next_url = urljoin(url, attribute(link, "href") or "") if link is not None else None
     return InboxPage(tuple(rows.values()), unidentified, next_url)

@@ -39,6 +39,7 @@ from leasebot_pipeline.platforms.timestamps import UNKNOWN, ShownTime, parse_tim
 
 _ID_PREFIX: Final = re.compile(r"^(?:msg|message)[_-]", re.IGNORECASE)
 _NO_LISTING_LABELS: Final = frozenset({"more", "view", "view room"})
+_UNDELIVERED: Final = frozenset({"sending", "pending", "failed", "error"})
 _COMPOSER_TAGS: Final = frozenset({"form", "textarea", "input", "button"})
 
 
@@ -51,6 +52,7 @@ class _Draft:
     body: str
     shown: ShownTime
     time_text: str | None
+    aliases: tuple[str, ...] = ()
 
     @property
     def day(self) -> date | None:
@@ -83,6 +85,7 @@ def parse_thread(
                 sent_at=draft.shown.instant,
                 sent_at_text=draft.time_text,
                 sent_at_has_time=draft.shown.has_time,
+                aliases=draft.aliases,
             ),
         )
     return _reading(adapter, document, external_thread_id, tuple(messages.values()))
@@ -110,8 +113,11 @@ def _drafts(adapter: Adapter, document: Document, now: datetime) -> list[_Draft]
         raise PlatformFailure("MARKUP_DRIFT", "the thread shows no messages")
     outbound = document.members(selectors.outbound_message)
     inbound = document.members(selectors.inbound_message)
+    undelivered = document.members(selectors.undelivered_message)
     drafts: list[_Draft] = []
     for item in items:
+        if item.mem_id in undelivered:
+            continue
         state = attribute(item, MESSAGE_ATTRIBUTE)
         draft = (
             _from_state(state, adapter, now)
@@ -145,19 +151,22 @@ def _from_state(text: str, adapter: Adapter, now: datetime) -> _Draft | None:
     body = clean(str(state.get("content") or "")).strip()
     if not body or state.get("system") or state.get("is_system") or state.get("type") == "system":
         return None
+    if str(state.get("status") or "").lower() in _UNDELIVERED:
+        return None
     sender = state.get("isSender")
     if not isinstance(sender, bool):
         raise PlatformFailure("MARKUP_DRIFT", "a message's runtime state does not tell its author (isSender)")
-    platform_id = next((str(state[key]) for key in ("id", "message_id", "uuid") if state.get(key)), None)
+    ids = tuple(clean(str(state[key])) for key in ("id", "message_id", "uuid") if state.get(key))
     time_text = next(
         (str(state[key]) for key in ("delivered_at", "created_at", "read_at") if state.get(key)), None
     )
     return _Draft(
-        platform_id,
+        ids[0] if ids else None,
         Direction.OUTBOUND if sender else Direction.INBOUND,
         body,
         parse_time(time_text, ZoneInfo(adapter.zone), now),
         time_text,
+        ids[1:],
     )
 
 

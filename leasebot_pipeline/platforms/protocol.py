@@ -21,6 +21,7 @@ from leasebot_pipeline.domain.readings import (
     SendRequest,
     ThreadReading,
 )
+from leasebot_pipeline.domain.watermark import Watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,13 @@ class Connector(Protocol):
 
     platform: Platform
 
-    def read_inbox(self, account: AccountRef, *, deadline_s: float) -> InboxReading:
-        """Read the inbox list. Raises PlatformFailure unless the inbox was positively seen."""
+    def read_inbox(
+        self, account: AccountRef, *, deadline_s: float, watermark: Watermark | None = None
+    ) -> InboxReading:
+        """Read the inbox list down to what ``watermark`` knows, else as far as limits allow.
+
+        Raises PlatformFailure unless the inbox was positively seen.
+        """
         ...
 
     def read_thread(
@@ -65,6 +71,10 @@ class Connector(Protocol):
 
     def list_listings(self, account: AccountRef, *, deadline_s: float) -> ListingsReading:
         """Read our own adverts, page by page."""
+        ...
+
+    def session_mark(self, account: AccountRef) -> str:
+        """A text that changes when the account's session, profile or password was renewed; leads to none of them."""
         ...
 
 

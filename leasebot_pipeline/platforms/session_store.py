@@ -19,6 +19,8 @@ class StoredSession:
 
     version: str
     storage_state: Mapping[str, object] = field(repr=False)
+    captured_version: str = ""
+    """Version of the last one a person logged in for; later logins of our own keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class SessionStore:
             return None
         if (saved.get("loginDigest"), saved.get("baseUrl")) != (login_digest, base_url):
             return None
-        return StoredSession(str(saved.get("version", "")), saved["storageState"])
+        return StoredSession(
+            str(saved.get("version", "")), saved["storageState"], str(saved.get("capturedVersion", ""))
+        )
 
     def save(
         self,
@@ -46,19 +50,32 @@ class SessionStore:
         base_url: str,
         storage_state: Mapping[str, object],
         version: str,
+        *,
+        captured: bool = False,
     ) -> None:
-        """Replace the saved session; readers see the old or the new one, never half of it."""
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Replace the saved session; ``captured`` says that a person logged in for it."""
+        before = self.load(account, login_digest, base_url)
         document = {
             "version": version,
+            "capturedVersion": version if captured else before.captured_version if before else "",
             "loginDigest": login_digest,
             "baseUrl": base_url,
             "storageState": storage_state,
         }
-        handle, name = tempfile.mkstemp(dir=self.directory, prefix=f".{account}-")  # mode 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-        os.replace(name, self._path(account))
+        write_secret(self._path(account), json.dumps(document))
 
     def _path(self, account: UUID) -> Path:
         return self.directory / f"{account}.json"
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Replace a file of mode 0600 at once: readers see the old or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")  # mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

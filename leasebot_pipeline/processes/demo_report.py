@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 from leasebot_pipeline.domain.identity import normalise_text
 from leasebot_pipeline.storage import demo_figures, invariants
 
-
 _OVERLAPS: Final = ("no_overlapping_showings", "visitors_have_their_seats")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
@@ -15,9 +15,6 @@ from leasebot_pipeline.settings.variable import Group, env
 from leasebot_pipeline.settings.work import NEW_YORK
 
 Overrides = Mapping[Platform, Mapping[str, object]]
-
-_MAX_PAGES: Final = 50
-_MAX_PAGES_OF: Final = {Platform.ROOMIES: 25, Platform.LEASEBREAK: 25}
 
 
 def _overrides_of_file(data: Mapping[str, Any]) -> Overrides:
@@ -82,17 +79,37 @@ class RpaSettings(Group):
         rules.EXACTLY_ONE,
         env(
             "LEASE_BOT_RPA_DEBUG",
-            about="Keeps a picture and the page of every failed visit. These hold personal data: delete them after use.",
+            about="Keeps a picture, the markup and the facts of every failed visit; without it only of changed pages. "
+            "What people wrote is masked.",
         ),
     ] = False
     debug_dir: Annotated[Path, rules.PATH, env("LEASE_BOT_RPA_DEBUG_DIR", about="Where those are kept.")] = (
         Path(".playwright/rpa-debug")
     )
+    debug_max_mb: Annotated[
+        int,
+        rules.whole(1),
+        env("LEASE_BOT_RPA_DEBUG_MAX_MB", about="Megabytes those may take; the oldest go first."),
+    ] = 50
+    debug_max_age_hours: Annotated[
+        int,
+        rules.whole(1),
+        env("LEASE_BOT_RPA_DEBUG_MAX_AGE_HOURS", about="Hours after which those are deleted."),
+    ] = 168
     inbox_thread_limit: Annotated[
         int,
         rules.whole(0),
         env("LEASE_BOT_RPA_INBOX_THREAD_LIMIT", about="Most rows used of one inbox; 0 = all."),
     ] = 0
+    inbox_max_pages: Annotated[
+        int,
+        rules.whole(1),
+        env(
+            "LEASE_BOT_RPA_INBOX_MAX_PAGES",
+            about="Most pages one look opens of an inbox. It ends sooner at what is known; the next one goes on where "
+            "it was cut off.",
+        ),
+    ] = 40
     thread_ready_timeout_ms: Annotated[
         int,
         rules.clamped(1_000, rules.MONTH_MS),
@@ -152,10 +169,6 @@ class RpaSettings(Group):
             about="Target the observability page compares with: time from a message's own time to its row.",
         ),
     ] = 60_000
-
-    def listing_page_limit(self, platform: Platform) -> int:
-        """Most pages one listing sync reads of this platform."""
-        return self.listings_max_pages or _MAX_PAGES_OF.get(platform, _MAX_PAGES)
 
 
 class ListingSyncSettings(Group):
@@ -300,20 +313,6 @@ class PlatformSettings(Group):
         if self.rpa_session is not None:
             return "session"
         return "login" if self.login is not None and self.password is not None else None
-
-    def credential_references(self, platform: Platform) -> dict[str, str]:
-        """References to what ``auth_mode`` offers, as a platform account stores them; empty without one."""
-        prefix = f"env:{platform.env_prefix}"
-        match self.auth_mode:
-            case "profile":
-                return {"userDataDirRef": f"{prefix}_RPA_PROFILE"}
-            case "session":
-                return {"sessionRef": f"{prefix}_RPA_SESSION"}
-            case "login":
-                login = "LOGIN_ID" if self.login_id is not None else "USERNAME"
-                return {"loginIdRef": f"{prefix}_{login}", "passwordRef": f"{prefix}_PASSWORD"}
-            case None:
-                return {}
 
 
 AlertProvider = Literal["telegram", "webhook"]

@@ -48,6 +48,7 @@ from leasebot_pipeline.storage import (
     follow_up_plans,
     follow_up_policies,
     follow_ups,
+    handshake,
     policies,
     showing_steps,
     transitions,
@@ -322,7 +323,7 @@ def due(pipeline: Pipeline, platform: Platform) -> DuePlan:
         sending = policies.account_policies(conn, platform, limits.default_send_mode)
         book = waiting.load_reply_book(conn, platform)
         silent = [row.conversation_id for row in rows if row.appointment_id is None]
-        offers = waiting.load_open_offers(conn, silent, now) if silent else {}
+        offers = handshake.load_offers(conn, silent, now) if silent else {}
     gate = LeadGate(limits.allow_lead_names, limits.allow_lead_names_by_platform, limits.max_message_age)
     steps = []
     for row in rows:
@@ -332,7 +333,9 @@ def due(pipeline: Pipeline, platform: Platform) -> DuePlan:
         )
         if judged.what == "queued":
             template = book.template(account, judged.template_name)
-            judged = _with_text(judged, template, offers.get(row.conversation_id, ()))
+            judged = _with_text(
+                judged, template, offers.get(row.conversation_id, handshake.NO_OFFER).takeable
+            )
         steps.append(judged)
     return DuePlan(platform, tuple(steps))
 

@@ -6,7 +6,7 @@ empty inbox: it is recorded with its class and told in the skip reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from leasebot_pipeline.domain.failures import PlatformFailure
@@ -14,10 +14,21 @@ from leasebot_pipeline.domain.identity import inbox_row_fingerprint
 from leasebot_pipeline.domain.linkage import extract_hints
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.polling import reason_not_to_visit, seconds_until_due
-from leasebot_pipeline.domain.readings import Direction, InboxReading, InboxRow, ThreadReading
+from leasebot_pipeline.domain.readings import (
+    Direction,
+    InboxReading,
+    InboxRow,
+    ThreadMessage,
+    ThreadReading,
+)
+from leasebot_pipeline.domain.recognition import recognise
+from leasebot_pipeline.domain.stops import next_step
+from leasebot_pipeline.domain.watermark import Watermark
+from leasebot_pipeline.stages.accounts import resume_renewed
 from leasebot_pipeline.stages.pipeline import Pipeline
+from leasebot_pipeline.stages.poll_notes import note_edits, note_empty, note_page
 from leasebot_pipeline.stages.visits import Lease, Visit, account_ref, expire_dead_workers, leased, visit
-from leasebot_pipeline.storage import accounts_runtime, landing
+from leasebot_pipeline.storage import accounts_runtime, connector_state, landing
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 from leasebot_pipeline.storage.crash_points import crash_point
 
@@ -37,6 +48,8 @@ class AccountPoll:
     threads_read: int = 0
     landed: int = 0
     rows_without_identity: int = 0
+    notes: tuple[str, ...] = ()
+    """What was unusual, in words, though the inbox was read."""
     latency_s: float = 0.0
     code: str | None = None
     message: str | None = None
@@ -52,12 +65,13 @@ class AccountPoll:
         unidentified = (
             f", {self.rows_without_identity} rows without identity" if self.rows_without_identity else ""
         )
+        noted = unidentified + "".join(f"; {note}" for note in self.notes)
         if self.code is not None:
             read = f" after {self.threads_read} of {self.changed} threads" if self.changed else ""
             return f"{self.account_name}: {self.code}{read}: {self.message}"
         if self.changed == 0:
-            return f"{seen}, none changed{unidentified}"
-        return f"{seen}, {self.changed} changed, {self.landed} new messages{unidentified}"
+            return f"{seen}, none changed{noted}"
+        return f"{seen}, {self.changed} changed, {self.landed} new messages{noted}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,7 @@ def poll(pipeline: Pipeline, platform: Platform, triggered_by: str, *, when_due:
     if platform not in pipeline.policy.polled_platforms:
         polls = tuple(AccountPoll(row.state.name, visited=False, message=_NOT_POLLED) for row in rows)
     else:
+        rows = [resume_renewed(pipeline, row) for row in rows]
         polls = tuple(_poll_account(pipeline, row, triggered_by, when_due=when_due) for row in rows)
     with pipeline.engine.connect() as conn:
         pending = landing.pending_work(conn, platform, pipeline.clock())
@@ -111,6 +126,8 @@ def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str, *, whe
     now = pipeline.clock()
     reason = reason_not_to_visit(row.state, now, "ingest")
     if reason is not None:
+        if row.state.is_active and row.state.stop_code is not None:
+            reason = f"{reason}; next: {next_step(row.state.stop_code, row.platform)}"
         return AccountPoll(row.state.name, visited=False, code=row.state.stop_code, message=reason)
     due_in = seconds_until_due(row.last_polled_at, now, pipeline.policy.poll_interval, row.platform)
     if when_due and due_in:
@@ -126,11 +143,14 @@ def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str, *, whe
 @dataclass(slots=True)
 class _Progress:
     rows: int = 0
+    pages: int = 0
     changed: int = 0
     threads_read: int = 0
     landed: int = 0
+    edited: int = 0
     without_identity: int = 0
     failed_threads: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def _visit_inbox(lease: Lease, triggered_by: str) -> AccountPoll:
@@ -141,11 +161,14 @@ def _visit_inbox(lease: Lease, triggered_by: str) -> AccountPoll:
         finally:
             current.counts = {
                 "rows": progress.rows,
+                "pages": progress.pages,
                 "changed": progress.changed,
                 "threadsRead": progress.threads_read,
                 "threadsFailed": progress.failed_threads,
                 "landed": progress.landed,
+                "edited": progress.edited,
                 "rowsWithoutIdentity": progress.without_identity,
+                "notes": len(progress.notes),
             }
     failure = current.failure
     return AccountPoll(
@@ -156,6 +179,7 @@ def _visit_inbox(lease: Lease, triggered_by: str) -> AccountPoll:
         threads_read=progress.threads_read,
         landed=progress.landed,
         rows_without_identity=progress.without_identity,
+        notes=tuple(progress.notes),
         latency_s=current.duration.total_seconds(),
         code=failure.code if failure else None,
         message=failure.detail if failure else None,
@@ -166,9 +190,7 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
     pipeline, account = lease.pipeline, lease.account
     policy = pipeline.policy
     connector = pipeline.connectors.for_platform(account.platform)
-    lease.pace("ingest")
-    reading = connector.read_inbox(account_ref(account), deadline_s=policy.action_deadline_s)
-    progress.rows, progress.without_identity = len(reading.rows), reading.rows_without_identity
+    reading = _read_inbox(lease, progress)
     current.rows = len(reading.rows)
     with pipeline.engine.begin() as conn:
         unread = landing.note_inbox(
@@ -176,6 +198,7 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
             account.state.id,
             _seen_threads(reading, pipeline.clock() - policy.history_bound),
             pipeline.clock(),
+            truncated=reading.truncated,
         )
     progress.changed = len(unread)
     by_thread = {row.external_thread_id: row for row in reading.rows}
@@ -202,8 +225,37 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
             if failure.stops_account or progress.failed_threads >= 3:
                 raise
             continue
+        if not progress.threads_read:
+            note_page(lease, "thread", thread.fingerprint, progress.notes)
         progress.threads_read += 1
-        progress.landed += _land(lease, current, by_thread[thread_id], thread)
+        _land(lease, current, by_thread[thread_id], thread, progress)
+
+
+def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
+    """Read the inbox down to what is known, and tell what is unusual about it."""
+    pipeline, account = lease.pipeline, lease.account
+    connector, ref = pipeline.connectors.for_platform(account.platform), account_ref(account)
+    mark = connector.session_mark(ref)
+    with pipeline.engine.begin() as conn:
+        connector_state.note_session(conn, account.state.id, mark)
+        watermark = Watermark(
+            connector_state.read_rows(conn, account.state.id),
+            pipeline.clock() - pipeline.policy.history_bound,
+            connector_state.load(conn, account.state.id).resume_url,
+        )
+    lease.pace("ingest")
+    reading = connector.read_inbox(ref, deadline_s=pipeline.policy.action_deadline_s, watermark=watermark)
+    progress.rows, progress.without_identity = len(reading.rows), reading.rows_without_identity
+    progress.pages = reading.pages_read
+    note_page(lease, "inbox", reading.fingerprint, progress.notes)
+    note_empty(lease, len(reading.rows), progress.notes)
+    if reading.resume_url is not None:
+        progress.notes.append(
+            f"cut off after {reading.pages_read} pages with more to read, goes on there next time"
+        )
+    with pipeline.engine.begin() as conn:
+        connector_state.note_resume_url(conn, account.state.id, reading.resume_url)
+    return reading
 
 
 def _seen_threads(reading: InboxReading, history_before: datetime) -> list[landing.SeenThread]:
@@ -222,33 +274,37 @@ def _seen_threads(reading: InboxReading, history_before: datetime) -> list[landi
     return list(seen.values())
 
 
-def _land(lease: Lease, current: Visit, row: InboxRow, thread: ThreadReading) -> int:
+def _land(lease: Lease, current: Visit, row: InboxRow, thread: ThreadReading, progress: _Progress) -> None:
+    """Land a thread page: each of its messages under the id it is stored with, once for ever."""
     pipeline, account = lease.pipeline, lease.account
-    messages = [
-        landing.LandedMessage(
-            external_message_id=message.external_message_id,
-            identity_source=message.identity_source,
-            direction=message.direction.value,
-            body=message.body,
-            sent_at=message.sent_at,
-            sent_at_text=message.sent_at_text,
-            sent_at_has_time=message.sent_at_has_time,
-        )
-        for message in thread.messages
-    ]
     with pipeline.engine.begin() as conn:
+        known = landing.known_messages(conn, account.state.id, row.external_thread_id)
+        recognised = recognise(known, thread.messages)
+        progress.edited += note_edits(lease, conn, row.external_thread_id, recognised.edits)
         landed, _ = landing.land_thread(
             conn,
             account=account.state.id,
             platform=account.platform,
             external_thread_id=row.external_thread_id,
-            messages=messages,
+            messages=[_landed(message) for message in recognised.messages],
             payload=_payload(row, thread),
             platform_run=current.run,
             now=pipeline.clock(),
         )
+    progress.landed += landed
     crash_point("poll.after_landing")
-    return landed
+
+
+def _landed(message: ThreadMessage) -> landing.LandedMessage:
+    return landing.LandedMessage(
+        external_message_id=message.external_message_id,
+        identity_source=message.identity_source,
+        direction=message.direction.value,
+        body=message.body,
+        sent_at=message.sent_at,
+        sent_at_text=message.sent_at_text,
+        sent_at_has_time=message.sent_at_has_time,
+    )
 
 
 def _payload(row: InboxRow, thread: ThreadReading) -> dict[str, object]:

@@ -37,6 +37,11 @@ class OpenOffer:
         return tuple(row.slot for row in self.rows)
 
     @property
+    def takeable(self) -> tuple[Slot, ...]:
+        """The slots the lead can still take up."""
+        return tuple(row.slot for row in self.rows if row.id is not None and not row.gone)
+
+    @property
     def held_position(self) -> int | None:
         return next((n for n, row in enumerate(self.rows, start=1) if row.asked_to_confirm), None)
 

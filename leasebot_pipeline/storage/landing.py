@@ -14,6 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.readings import Direction
+from leasebot_pipeline.domain.recognition import Edit, KnownMessage
 from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED, VISITABLE_ACCOUNT, due
 
 
@@ -32,15 +34,22 @@ class SeenThread:
 
 # A thread is new or changed while its fingerprint differs from the one its page was last read under.
 # History never seen before counts as read: it is answered by nobody. Rows that left the inbox lose
-# their rank. One statement, whatever the size of the inbox.
+# their rank; where the list goes on behind the rows seen, those not seen stand behind them instead. One
+# statement, whatever the size of the inbox.
 _NOTE_INBOX = text("""
     WITH seen AS (
       SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS t(external_thread_id text, fingerprint text, sort_rank int, history boolean, ours_last boolean)
-    ), gone AS (
-      UPDATE "InboxThreads" SET sort_rank = NULL
+    ), unseen AS (
+      SELECT external_thread_id, (SELECT count(*) FROM seen) + 1 - min(sort_rank) OVER () AS shift
+        FROM "InboxThreads"
        WHERE platform_account_id = :account AND sort_rank IS NOT NULL
          AND external_thread_id NOT IN (SELECT external_thread_id FROM seen)
+    ), gone AS (
+      UPDATE "InboxThreads" i SET sort_rank = CASE WHEN :truncated THEN i.sort_rank + u.shift END
+        FROM unseen u
+       WHERE i.platform_account_id = :account AND i.external_thread_id = u.external_thread_id
+         AND (NOT :truncated OR u.shift > 0)
     ), noted AS (
       INSERT INTO "InboxThreads" AS i
              (platform_account_id, external_thread_id, fingerprint, read_fingerprint, sort_rank, seen_at)
@@ -55,13 +64,17 @@ _NOTE_INBOX = text("""
 """)
 
 
-def note_inbox(conn: Connection, account: UUID, threads: Sequence[SeenThread], now: datetime) -> list[str]:
+def note_inbox(
+    conn: Connection, account: UUID, threads: Sequence[SeenThread], now: datetime, *, truncated: bool = False
+) -> list[str]:
     """Store what the inbox listed; returns the threads whose page must be read: waiting leads first, then by rank.
 
-    Threads that failed before come last, so that one broken page never starves the others.
+    Threads that failed before come last, so that one broken page never starves the others. ``truncated``:
+    the inbox goes on behind these threads.
     """
     rows = json.dumps([asdict(thread) for thread in threads])
-    return list(conn.execute(_NOTE_INBOX, {"account": account, "rows": rows, "now": now}).scalars())
+    parameters = {"account": account, "rows": rows, "now": now, "truncated": truncated}
+    return list(conn.execute(_NOTE_INBOX, parameters).scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,90 @@ def land_thread(
     )
     conn.execute(_MARK_READ, {"account": account, "thread": external_thread_id, "now": now})
     return len(directions), directions.count("inbound")
+
+
+# Our own sent replies are known from the moment they were proven, before the thread is read again. Of what
+# we wrote, the platform's version counts; of what a lead wrote, the newest one.
+_KNOWN = text("""
+    SELECT e.external_message_id, e.direction,
+           CASE WHEN e.direction = 'inbound' THEN COALESCE(m.body, e.body) ELSE e.body END AS body,
+           e.sent_at, e.sent_at_text, e.sent_at_has_time, e.id AS landed
+      FROM "InboundEvents" e LEFT JOIN "Messages" m ON m.id = e.message_id
+     WHERE e.platform_account_id = :account AND e.external_thread_id = :thread
+    UNION ALL
+    SELECT m.external_message_id, m.direction, m.body, NULL, NULL, false, NULL
+      FROM "Conversations" c JOIN "Messages" m ON m.conversation_id = c.id
+     WHERE c.platform_account_id = :account AND c.external_thread_id = :thread
+       AND m.external_message_id IS NOT NULL AND m.direction = 'outbound'
+       AND NOT EXISTS (SELECT 1 FROM "InboundEvents" e
+                        WHERE e.platform_account_id = :account AND e.external_thread_id = :thread
+                          AND e.external_message_id = m.external_message_id)
+     ORDER BY landed NULLS LAST
+""")
+
+
+def known_messages(conn: Connection, account: UUID, external_thread_id: str) -> list[KnownMessage]:
+    """What is stored of a thread, in landing order."""
+    return [
+        KnownMessage(
+            row.external_message_id,
+            Direction(row.direction),
+            row.body,
+            row.sent_at,
+            row.sent_at_text,
+            row.sent_at_has_time,
+        )
+        for row in conn.execute(_KNOWN, {"account": account, "thread": external_thread_id})
+    ]
+
+
+# An event not ingested yet becomes a message with the new text; one that is one already keeps what it said
+# before beside it. The events stay what each poll saw.
+_EDIT_EVENTS = text("""
+    UPDATE "InboundEvents" e SET body = n.body
+      FROM jsonb_to_recordset(CAST(:edits AS jsonb)) AS n(external_message_id text, body text)
+     WHERE e.platform_account_id = :account AND e.external_thread_id = :thread AND e.direction = 'inbound'
+       AND e.external_message_id = n.external_message_id AND e.ingested_at IS NULL AND e.quarantined_at IS NULL
+""")
+_EDIT_MESSAGES = text("""
+    UPDATE "Messages" m
+       SET body = n.body,
+           metadata = m.metadata || jsonb_build_object('edits', COALESCE(m.metadata -> 'edits', '[]'::jsonb)
+             || jsonb_build_array(jsonb_build_object('body', m.body, 'seenAt', CAST(:now AS timestamptz))))
+      FROM "Conversations" c, jsonb_to_recordset(CAST(:edits AS jsonb)) AS n(external_message_id text, body text)
+     WHERE c.platform_account_id = :account AND c.external_thread_id = :thread AND m.conversation_id = c.id
+       AND m.external_message_id = n.external_message_id AND m.direction = 'inbound' AND m.body <> n.body
+    RETURNING m.id, m.conversation_id, m.external_message_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class EditedMessage:
+    """A stored message whose text was replaced."""
+
+    message_id: UUID
+    conversation_id: UUID
+    external_message_id: str
+
+
+def note_edits(
+    conn: Connection, account: UUID, external_thread_id: str, edits: Sequence[Edit], now: datetime
+) -> list[EditedMessage]:
+    """Give edited messages of the lead their new text; what they said before stays in their metadata.
+
+    Nothing waits anew because of an edit: who was answered was answered. Returns the edited messages that
+    were ingested already.
+    """
+    if not edits:
+        return []
+    parameters = {
+        "account": account,
+        "thread": external_thread_id,
+        "edits": json.dumps([asdict(edit) for edit in edits]),
+        "now": now,
+    }
+    conn.execute(_EDIT_EVENTS, parameters)
+    return [EditedMessage(*row) for row in conn.execute(_EDIT_MESSAGES, parameters)]
 
 
 _THREAD_FAILED = text("""

@@ -131,6 +131,54 @@ def test_a_look_alike_is_no_proof(
     assert [m.body for m in lead.received] == [other]
 
 
+@each_platform
+def test_our_words_in_the_leads_mouth_are_no_proof(
+    platform: Platform, sandbox: SandboxServer, connectors: BrowserConnectors, logged_in: AccountOf
+) -> None:
+    """G-41: the lead writes exactly our text, after the baseline was taken, while the site refuses ours."""
+    connector, account = connectors.for_platform(platform), logged_in(platform)
+    lead = sandbox.add_lead(
+        platform, "Come at six.", nudges=["Come at six.", "Come at six."], patience=20, max_turns=2
+    )
+
+    def the_lead_echoes(baseline: object) -> None:
+        sandbox.fault(platform, Fault.SERVER_ERROR, pages=[Page.REPLY])
+        sandbox.until(lambda: len(lead.messages) == 3)
+
+    with pytest.raises(PlatformFailure, match="OUTBOUND_DELIVERY_UNCONFIRMED"):
+        connector.send(
+            account,
+            SendRequest(lead.thread, "Come at six."),
+            before_click=the_lead_echoes,
+            deadline_s=DEADLINE_S,
+        )
+    assert lead.received == []
+
+
+@each_platform
+def test_a_reply_that_does_not_show_in_time_is_unknown_never_sent(
+    platform: Platform,
+    sandbox: SandboxServer,
+    own_connectors: Callable[..., BrowserConnectors],
+    logged_in: AccountOf,
+) -> None:
+    """G-41: the site is slow to take it; whether it does, the thread tells later."""
+    connector, account = own_connectors(proof_timeout_s=0.4).for_platform(platform), logged_in(platform)
+    lead = sandbox.add_lead(platform, "hello?")
+    sandbox.fault(platform, Fault.SLOW_PAGE, pages=[Page.REPLY], seconds=4)
+    with pytest.raises(PlatformFailure) as caught:
+        connector.send(
+            account,
+            SendRequest(lead.thread, "Come at six."),
+            before_click=commit_nothing,
+            deadline_s=DEADLINE_S,
+        )
+    assert (caught.value.code, caught.value.phase) == ("OUTBOUND_DELIVERY_UNCONFIRMED", SendPhase.AFTER_CLICK)
+    sandbox.clear_faults()
+    connector.read_thread(account, lead.thread, deadline_s=DEADLINE_S)
+    assert len(lead.received) <= 1
+
+
 def test_a_reply_refused_by_the_site_is_unconfirmed_not_sent(
     sandbox: SandboxServer, connectors: BrowserConnectors, logged_in: AccountOf
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import socket
 import stat
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -133,9 +135,11 @@ def test_a_profile_has_one_owner_until_it_is_released(
     second.release(account)
 
     # A browser a person has open on it, as Chromium itself marks it.
-    os.symlink(f"{socket.gethostname()}-{os.getpid()}", profile / "SingletonLock")
-    with pytest.raises(PlatformFailure, match=r"RPA_PROFILE_LOCKED.*close it"):
-        read(first)
+    with subprocess.Popen(["chromium", "60"], executable=shutil.which("sleep")) as browser:
+        os.symlink(f"{socket.gethostname()}-{browser.pid}", profile / "SingletonLock")
+        with pytest.raises(PlatformFailure, match=r"RPA_PROFILE_LOCKED.*close it"):
+            read(first)
+        browser.kill()
 
 
 def test_a_profile_locked_by_another_host_says_so(
@@ -172,7 +176,7 @@ def test_platform_options_reach_the_page(
     connectors = own_connectors(platforms=own, debug=True, debug_dir=tmp_path / "evidence")
     connector, account = connectors.for_platform(Platform.RENTHOP), fresh_account(Platform.RENTHOP)
     assert connector.adapter.zone == "America/Chicago"
-    sandbox.add_lead(Platform.RENTHOP, "write to me: ana@example.org or 555-123-4567")
+    sandbox.add_lead(Platform.RENTHOP, "I am Zebedee: ana@example.org or 555-123-4567")
     connector.read_inbox(account, deadline_s=DEADLINE_S)
     sandbox.fault(Platform.RENTHOP, Fault.CHANGED_MARKUP)
     with pytest.raises(PlatformFailure, match="MARKUP_DRIFT") as caught:
@@ -181,7 +185,8 @@ def test_platform_options_reach_the_page(
     assert set(kept) == {"png", "html", "json"}
     assert kept["png"].stat().st_size > 1000
     html = kept["html"].read_text()
-    assert "write to me" in html
+    assert "page-end" in html
+    assert "Zebedee" not in html
     assert "ana@example.org" not in html
     assert "555-123-4567" not in html
     facts = json.loads(kept["json"].read_text())

@@ -42,7 +42,7 @@ FURNISHEDFINDER = Adapter(
         listing_unit=("[data-testid='listing-unit-number']",),
         closing=("[data-testid='footer-end']", "footer"),
     ),
-    listings=ListingPages(paths=("/owner/properties",)),
+    listings=ListingPages(paths=("/owner/properties",), max_pages=50),
     pace=DEFAULT_PACES[Platform.FURNISHEDFINDER],
     message_ids=False,
 )

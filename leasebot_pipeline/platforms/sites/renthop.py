@@ -38,6 +38,6 @@ RENTHOP = Adapter(
         listings_empty=("[data-testid='listing-list-empty']",),
         closing=("[data-testid='page-end']", "footer"),
     ),
-    listings=ListingPages(paths=("/account/listings",)),
+    listings=ListingPages(paths=("/account/listings",), max_pages=50),
     pace=DEFAULT_PACES[Platform.RENTHOP],
 )

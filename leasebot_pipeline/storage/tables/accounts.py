@@ -78,6 +78,9 @@ account_runtime = Table(
     Column("daily_send_cap", Integer),
     optional("timezone"),
     instant("send_cap_until"),
+    optional("session_mark"),
+    optional("inbox_resume_url"),
+    document("page_fingerprints"),
     one_of("account_runtime_circuit_state_chk", "circuit_state", "closed", "open", "half_open"),
     CheckConstraint("daily_send_cap >= 0", name="account_runtime_daily_send_cap_chk"),
 )
@@ -113,6 +116,7 @@ units = Table(
     Column("square_feet", Integer),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     *stamps(),
+    instant("deleted_at"),
     UniqueConstraint("property_name", "unit_number", name="units_property_name_unit_number_key"),
 )
 
@@ -130,6 +134,7 @@ listings = Table(
     document("metadata"),
     *stamps(),
     instant("last_seen_at"),
+    instant("deleted_at"),
     UniqueConstraint("platform_account_id", "listing_external_id", name="listings_account_external_key"),
     Index("idx_listings_unit_id", "unit_id"),
 )

@@ -117,6 +117,24 @@ conversations = Table(
         "idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")
     ),
     Index(
+        "idx_conversations_inbox",
+        text("COALESCE(last_message_at, created_at) DESC"),
+        text("COALESCE(external_inbox_sort_rank, 2147483647)"),
+        "id",
+        postgresql_where=text("status = 'open'"),
+    ),
+    Index(
+        "idx_conversations_inbox_of_agent",
+        "assigned_agent_id",
+        text("COALESCE(last_message_at, created_at) DESC"),
+        postgresql_where=text("status = 'open'"),
+    ),
+    Index(
+        "idx_conversations_follow_up_owner",
+        "follow_up_owner_agent_id",
+        postgresql_where=text("follow_up_owner_agent_id IS NOT NULL"),
+    ),
+    Index(
         "idx_conversations_unlinked",
         "platform_account_id",
         postgresql_where=text("status = 'open' AND listing_id IS NULL"),
@@ -142,6 +160,11 @@ messages = Table(
     Index("idx_messages_conversation_id", "conversation_id"),
     Index("idx_messages_conversation_seq", "conversation_id", text("seq DESC")),
     Index("idx_messages_sent_at", text("sent_at DESC")),
+    Index(
+        "idx_messages_to_review",
+        "conversation_id",
+        postgresql_where=text("metadata ->> 'reviewStatus' IN ('draft', 'hold')"),
+    ),
 )
 
 inbox_threads = Table(

@@ -71,6 +71,7 @@ decisions = Table(
     Index("idx_decisions_platform", "platform", text("decided_at DESC")),
     Index("idx_decisions_decided_at", text("decided_at DESC")),
     Index("idx_decisions_inbound_message_id", "inbound_message_id"),
+    Index("idx_decisions_conversation_id", "conversation_id", text("decided_at DESC")),
 )
 
 outbound_dispatches = Table(
@@ -250,4 +251,16 @@ audit_logs = Table(
     Index("idx_audit_logs_created_at", text("created_at DESC"), text("id DESC")),
     Index("idx_audit_logs_platform", "platform", text("created_at DESC")),
     Index("idx_audit_logs_conversation_id", "conversation_id", text("created_at DESC")),
+    Index(
+        "idx_audit_logs_run_id",
+        "run_id",
+        text("created_at DESC"),
+        postgresql_where=text("run_id IS NOT NULL"),
+    ),
+    Index(
+        "idx_audit_logs_agent_id",
+        "agent_id",
+        text("created_at DESC"),
+        postgresql_where=text("agent_id IS NOT NULL"),
+    ),
 )

@@ -267,7 +267,7 @@ def test_an_injection_planted_earlier_still_holds() -> None:
 def test_every_verdict_says_which_words_it_rests_on() -> None:
     _, verdict = read("Is it still available? I'd love a tour.")
     said = {(item.rule, item.words) for item in verdict.evidence}
-    assert said >= {("availability_asked", "available"), ("tour_asked", "tour")}
+    assert said >= {("availability_asked", "available ?"), ("tour_asked", "tour")}
     assert verdict.rules_version.startswith("rules-")
 
 

@@ -193,3 +193,38 @@ def test_another_threads_page_is_refused(url: str) -> None:
 def test_a_thread_without_messages_has_changed() -> None:
     with pytest.raises(PlatformFailure, match="MARKUP_DRIFT"):
         thread(Platform.RENTHOP, "rh1", "<ol></ol>")
+
+
+@pytest.mark.parametrize("mark", ["data-status='sending'", "data-state='failed'", "class='is-failed'"])
+@pytest.mark.parametrize("platform", list(Platform), ids=lambda p: p.value)
+def test_a_reply_the_platform_has_not_taken_is_no_message(platform: Platform, mark: str) -> None:
+    """G-41: what the page shows while it sends, or after it failed to, proves nothing."""
+    name = "is-failed" if "is-failed" in mark else ""
+    mark = mark if not name else ""
+    items = {
+        Platform.SPAREROOM: '<li class="message message_{d} {n}" id="msg_{i}" {m}><dd class="message_body">Six.</dd></li>',
+        Platform.ROOMIES: """<li x-data='messageItem(m)' class="{n}" {m}
+            data-lb-message='{{"id": {i}, "content": "Six.", "isSender": {s}}}'>Six.</li>""",
+        Platform.LEASEBREAK: '<div class="message {d}bound {n}" data-message-id="{i}" {m}><p>Six.</p></div>',
+        Platform.RENTHOP: """<p data-testid="thread-message" data-message-id="{i}" data-direction="{d}bound" class="{n}"
+            {m}><span class="message-text">Six.</span></p>""",
+        Platform.FURNISHEDFINDER: """<div data-testid="thread-message" data-author="{a}" class="{n}" {m}>
+            <div data-testid="message-body">Six.</div></div>""",
+    }
+    item = items[platform]
+    lead = item.format(d="in", i=1, m="", n="", s="false", a="lead")
+    ours = item.format(d="out", i=2, m="", n="", s="true", a="me")
+    failed = item.format(d="out", i=3, m=mark, n=name, s="true", a="me")
+    assert [m.direction for m in thread(platform, "71001", lead + ours + failed).messages] == [IN, OUT]
+
+
+@pytest.mark.parametrize("status", ["sending", "failed"])
+def test_roomies_tells_in_its_state_what_it_has_not_taken(status: str) -> None:
+    reading = thread(
+        Platform.ROOMIES,
+        "71001",
+        roomies_item(id=5, content="hi", isSender=False)
+        + roomies_item(id=6, content="Six.", isSender=True, status=status)
+        + roomies_item(id=7, content="Seven.", isSender=True, status="delivered"),
+    )
+    assert [m.external_message_id for m in reading.messages] == ["5", "7"]

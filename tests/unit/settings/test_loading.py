@@ -238,11 +238,6 @@ def test_defaults_that_follow_from_other_variables() -> None:
         load_settings({"BETTER_AUTH_URL": "https://api.example.com/"}).api.base_url
         == "https://api.example.com"
     )
-    limits = [load_settings({}).rpa.listing_page_limit(platform) for platform in Platform]
-    assert limits == [50, 25, 25, 50, 50]
-    assert (
-        load_settings({"LEASE_BOT_RPA_LISTINGS_MAX_PAGES": "3"}).rpa.listing_page_limit(Platform.ROOMIES) == 3
-    )
 
 
 def test_older_names_of_the_mail_server_stand_in_and_placeholders_do_not_hide_them() -> None:
@@ -273,16 +268,12 @@ def test_what_a_platform_offers_to_sign_in_with() -> None:
             "FURNISHEDFINDER_LOGIN_ID": "agent@example.com",
         }
     )
-    offers = {platform: settings.platforms[platform].credential_references(platform) for platform in Platform}
-    assert offers == {
-        Platform.SPAREROOM: {"userDataDirRef": "env:SPAREROOM_RPA_PROFILE"},
-        Platform.ROOMIES: {"sessionRef": "env:ROOMIES_RPA_SESSION"},
-        Platform.LEASEBREAK: {
-            "loginIdRef": "env:LEASEBREAK_USERNAME",
-            "passwordRef": "env:LEASEBREAK_PASSWORD",
-        },
-        Platform.RENTHOP: {},
-        Platform.FURNISHEDFINDER: {},
+    assert {platform: settings.platforms[platform].auth_mode for platform in Platform} == {
+        Platform.SPAREROOM: "profile",
+        Platform.ROOMIES: "session",
+        Platform.LEASEBREAK: "login",
+        Platform.RENTHOP: None,
+        Platform.FURNISHEDFINDER: None,
     }
 
 
