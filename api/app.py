@@ -14,8 +14,9 @@ from starlette.middleware import Middleware
 
 from api import errors
 from api.auth import routes as auth_routes
+from api.auth import sessions as auth_sessions
 from api.auth.passwords import PasswordHasher, hash_password
-from api.auth.throttle import SignInThrottle
+from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.database import Database
 from api.edge.failures import Failures
@@ -23,13 +24,55 @@ from api.edge.guards import BodyLimit, OriginGuard
 from api.edge.request_log import RequestLog
 from api.edge.response_headers import ResponseHeaders
 from api.openapi import describe
-from api.routes import health, me, observability
+from api.routes import (
+    agents,
+    audit,
+    automation,
+    availability,
+    calendar_feeds,
+    decisions,
+    health,
+    inbox,
+    listings,
+    me,
+    observability,
+    people,
+    platforms,
+    showings,
+    templates,
+    units,
+    visits,
+    workflow,
+)
 from api.services import Services
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.storage import auth as logins
 from leasebot_pipeline.storage import migrate
 
 log = structlog.get_logger("api")
+
+_ROUTES = (
+    health,
+    auth_routes,
+    auth_sessions,
+    me,
+    observability,
+    platforms,
+    people,
+    templates,
+    automation,
+    agents,
+    units,
+    listings,
+    audit,
+    decisions,
+    visits,
+    inbox,
+    workflow,
+    showings,
+    availability,
+    calendar_feeds,
+)
 
 
 def utc_now() -> datetime:
@@ -49,12 +92,13 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = open_database(config.database_url)
         services = Services(
             config=config,
             clock=clock,
-            database=open_database(config.database_url),
+            database=database,
             passwords=PasswordHasher(),
-            throttle=SignInThrottle(),
+            throttle=Throttle(database),
             migrations_head=migrate.head(),
         )
         app.state.services = services
@@ -83,8 +127,8 @@ def create_app(
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     errors.install(app)
-    for router in (health.router, auth_routes.router, me.router, observability.router):
-        app.include_router(router)
+    for module in _ROUTES:
+        app.include_router(module.router)
     return app
 
 

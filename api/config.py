@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from urllib.parse import urlsplit
+
+from api.mail import MailServer
+from leasebot_pipeline.domain.platforms import Platform, SendMode
+from leasebot_pipeline.domain.slots_policy import SlotPolicy
 
 DEFAULT_ORIGIN = "http://localhost:5173"
 
@@ -31,6 +36,18 @@ class ApiConfig:
     allow_public_signup: bool = False
     dev_admin: DevAdmin | None = None
     ingest_p95_target_ms: int = 60_000
+    default_send_mode: SendMode = SendMode.DRAFT_ONLY
+    sync_platforms: tuple[Platform, ...] = (Platform.SPAREROOM,)
+    production: bool = False
+    slots: SlotPolicy = field(default_factory=SlotPolicy)
+    slot_horizon: timedelta = timedelta(days=14)
+    """How far ahead visits are offered."""
+    availability_horizon: timedelta = timedelta(days=60)
+    """How far ahead weekly rules are written out."""
+    invite_url: str = f"{DEFAULT_ORIGIN}/invite"
+    """Where an invitation's link leads, without its token."""
+    invite_ttl_hours: int = 72
+    mail: MailServer | None = None
     log_level: str = "info"
     host: str = "127.0.0.1"
     port: int = 3001

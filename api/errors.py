@@ -41,6 +41,20 @@ def forbidden_role(required: Sequence[str], current: str) -> ApiError:
     return ApiError(403, {"error": "forbidden", "requiredRoles": list(required), "currentRole": current})
 
 
+def forbidden_scope(message: str) -> ApiError:
+    return ApiError(403, {"error": "forbidden", "message": message})
+
+
+def conflict(error: str, message: str, **more: object) -> ApiError:
+    """409; ``error`` is the documented code."""
+    return ApiError(409, {"error": error, "message": message, **more})
+
+
+def rate_limited(wait_s: int) -> ApiError:
+    body = {"error": "rate_limited", "message": f"Too many requests; try again in {wait_s} s."}
+    return ApiError(429, body, {"retry-after": str(wait_s)})
+
+
 def not_found() -> ApiError:
     return ApiError(404, {"error": "not_found"})
 

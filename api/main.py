@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
+from urllib.parse import unquote, urlsplit
 
 import structlog
 import uvicorn
@@ -10,6 +12,7 @@ import uvicorn
 from api.app import create_app
 from api.config import ApiConfig, DevAdmin
 from api.logs import configure_logs
+from api.mail import MailServer
 from leasebot_pipeline.settings import Settings, SettingsError, load_settings
 
 EXIT_CONFIGURATION = 2
@@ -31,11 +34,34 @@ def api_config(settings: Settings) -> ApiConfig:
         trusted_origins=settings.auth.trusted_origins,
         allow_public_signup=settings.auth.allow_public_signup,
         dev_admin=_dev_admin(settings),
+        default_send_mode=settings.default_send_mode,
+        sync_platforms=tuple(settings.listing_sync.platforms),
+        production=settings.is_production,
+        slots=settings.showings.slot_policy,
+        slot_horizon=timedelta(days=settings.showings.offer_days),
+        availability_horizon=timedelta(days=settings.showings.availability_horizon_days),
+        invite_url=f"{settings.invite.base_url.rstrip('/')}{settings.invite.accept_path}",
+        invite_ttl_hours=settings.invite.token_ttl_hours,
+        mail=_mail_server(settings),
         ingest_p95_target_ms=settings.rpa.ingest_p95_target_ms,
         log_level=settings.api.log_level,
         host=settings.api.host,
         port=settings.api.port,
     )
+
+
+def _mail_server(settings: Settings) -> MailServer | None:
+    """The server of SMTP_URL, else of the single variables, else None."""
+    invite = settings.invite
+    if invite.smtp_url is not None:
+        parts = urlsplit(invite.smtp_url.get_secret_value())
+        port = parts.port or (465 if parts.scheme == "smtps" else 587)
+        user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+        return MailServer(parts.hostname or "", port, invite.from_email, user, password)
+    if invite.smtp_host is None:
+        return None
+    password = invite.smtp_password.get_secret_value() if invite.smtp_password else None
+    return MailServer(invite.smtp_host, invite.smtp_port, invite.from_email, invite.smtp_user, password)
 
 
 def _dev_admin(settings: Settings) -> DevAdmin | None:

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from api.auth.passwords import PasswordHasher
-from api.auth.throttle import SignInThrottle
+from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.database import Database
 from leasebot_pipeline.domain.clock import Clock
@@ -20,7 +20,7 @@ class Services:
     clock: Clock
     database: Database
     passwords: PasswordHasher
-    throttle: SignInThrottle
+    throttle: Throttle
     migrations_head: str
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from assets.availability import availability_horizon
 from assets.common import OWNERS, PLATFORMS, Result, platform_of
 from assets.ingest import conversation_linkage
 from leasebot_pipeline.quality import checks
@@ -21,7 +22,7 @@ MAX_BATCHES: Final = 100
 
 @dg.asset(
     partitions_def=PLATFORMS,
-    deps=[conversation_linkage],
+    deps=[conversation_linkage, availability_horizon],
     group_name=GROUP,
     owners=OWNERS,
     kinds={"python", "postgres"},

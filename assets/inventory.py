@@ -15,6 +15,12 @@ GROUP: Final = "inventory"
 READ: Final = "every_account_read"
 
 
+class ListingScope(dg.Config):
+    """``platforms``: those to read in this run; empty for those of the settings."""
+
+    platforms: list[str] = []  # noqa: RUF012 - pydantic copies it
+
+
 def listings_asset(platforms: Sequence[Platform]) -> dg.AssetsDefinition:
     """The listings of the given platforms, all in one run: one browser, and no run per platform when idle."""
 
@@ -35,10 +41,12 @@ def listings_asset(platforms: Sequence[Platform]) -> dg.AssetsDefinition:
         description="Our adverts on the platforms, with their units. Conversations that found no listing before "
         "are tried again at once.",
     )
-    def listings(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> Result:
+    def listings(
+        context: dg.AssetExecutionContext, config: ListingScope, pipeline: dg.ResourceParam[Pipeline]
+    ) -> Result:
         accounts: list[sync_listings.AccountSync] = []
         relinked = 0
-        for platform in platforms:
+        for platform in [Platform(name) for name in config.platforms] or platforms:
             result = sync_listings.sync_listings(pipeline, platform, context.run_id)
             accounts.extend(result.accounts)
             if any(account.inserted + account.updated for account in result.accounts):

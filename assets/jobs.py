@@ -6,6 +6,8 @@ from typing import Final
 
 import dagster as dg
 
+from assets.availability import availability_horizon
+from assets.book import showing_appointments
 from assets.common import PLATFORMS
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
@@ -16,11 +18,17 @@ _MAX_RUNTIME: Final = {"dagster/max_runtime": "900"}
 
 INBOX_PIPELINE: Final = dg.define_asset_job(
     "inbox_pipeline",
-    selection=[inbound_messages, conversation_linkage, reply_decisions, outbound_dispatches],
+    selection=[
+        inbound_messages,
+        conversation_linkage,
+        reply_decisions,
+        showing_appointments,
+        outbound_dispatches,
+    ],
     partitions_def=PLATFORMS,
     executor_def=dg.in_process_executor,
     run_tags=_MAX_RUNTIME,
-    description="Ingest, link, decide and dispatch for one platform, whatever the number of messages.",
+    description="Ingest, link, decide, book and dispatch for one platform, whatever the number of messages.",
 )
 OUTBOX_DISPATCH: Final = dg.define_asset_job(
     "outbox_dispatch",
@@ -30,12 +38,27 @@ OUTBOX_DISPATCH: Final = dg.define_asset_job(
     run_tags=_MAX_RUNTIME,
     description="Send what is due on one platform: retries, approved drafts, replies of people.",
 )
+FOLLOW_UP: Final = dg.define_asset_job(
+    "follow_up",
+    selection=dg.AssetSelection.assets("follow_ups", "outbound_dispatches"),
+    partitions_def=PLATFORMS,
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Follow-ups, reminders and questions to agents that are due on one platform, and what they send.",
+)
 LISTING_SYNC: Final = dg.define_asset_job(
     "listing_sync",
     selection=dg.AssetSelection.assets("listings"),
     executor_def=dg.in_process_executor,
     run_tags=_MAX_RUNTIME,
     description="Read our own adverts on the platforms.",
+)
+AVAILABILITY_HORIZON: Final = dg.define_asset_job(
+    "availability_update",
+    selection=[availability_horizon],
+    executor_def=dg.in_process_executor,
+    run_tags=_MAX_RUNTIME,
+    description="Write weekly rules out as times up to the horizon.",
 )
 INVARIANT_CHECK: Final = dg.define_asset_job(
     "invariant_check",

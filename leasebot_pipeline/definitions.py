@@ -15,20 +15,29 @@ from functools import partial
 import dagster as dg
 
 from assets import jobs
+from assets.availability import availability_horizon
+from assets.book import showing_appointments
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
+from assets.follow_up import LOOK_EVERY, follow_ups_asset
 from assets.ingest import conversation_linkage, inbound_messages
 from assets.inventory import listings_asset
 from assets.operations import invariants_asset
 from assets.platforms import INBOXES
+from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
+from leasebot_pipeline.stages import follow_up
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, invariants, landing
+from leasebot_pipeline.storage import audit, invariants, outbox_sweeps, sync_requests
+from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
 from leasebot_pipeline.wiring import build_pipeline
+from sensors.alerts import alerts_sensor
+from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
 from sensors.failures import RunFailure, run_failure_sensor
+from sensors.follow_up import follow_up_sensor
 from sensors.inbox import inbox_sensor
-from sensors.listings import listing_schedule, listings_at_start
+from sensors.listings import listing_requests, listing_schedule, listings_at_start
 from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
 from sensors.outbox import outbox_sensor
 
@@ -77,9 +86,25 @@ def pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
 
 def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
     """How many replies may go out now, per platform."""
-    now = pipeline.clock()
     with pipeline.engine.connect() as conn:
-        return {platform: landing.pending_work(conn, platform, now).dispatches for platform in Platform}
+        return outbox_sweeps.due_by_platform(conn, pipeline.clock())
+
+
+def due_follow_ups(pipeline: Pipeline) -> dict[Platform, FollowUpWork]:
+    """What waits for the follow-up stage, per platform."""
+    return {platform: follow_up.pending_work(pipeline, platform) for platform in Platform}
+
+
+def requested_listings(pipeline: Pipeline) -> list[Platform]:
+    """Platforms whose listings somebody asked for."""
+    with pipeline.engine.connect() as conn:
+        return sync_requests.open_listings(conn)
+
+
+def weekly_rules(pipeline: Pipeline) -> str:
+    """What tells one state of the weekly rules from another."""
+    with pipeline.engine.connect() as conn:
+        return rules_fingerprint(conn)
 
 
 def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
@@ -115,25 +140,35 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             inbound_messages,
             conversation_linkage,
             reply_decisions,
+            follow_ups_asset(max(poll_interval, LOOK_EVERY)),
+            showing_appointments,
             outbound_dispatches,
             listings_asset(sync.platforms),
+            availability_horizon,
             invariants_asset(check_invariants),
         ],
         jobs=[
             jobs.INBOX_PIPELINE,
             jobs.OUTBOX_DISPATCH,
+            jobs.FOLLOW_UP,
             jobs.LISTING_SYNC,
+            jobs.AVAILABILITY_HORIZON,
             jobs.INVARIANT_CHECK,
             maintenance,
         ],
         sensors=[
             *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
             outbox_sensor(due_dispatches),
+            follow_up_sensor(due_follow_ups, max(poll_interval, LOOK_EVERY)),
+            availability_sensor(weekly_rules),
+            alerts_sensor,
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
+            listing_requests(requested_listings),
         ],
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),
+            AVAILABILITY_SCHEDULE,
             MAINTENANCE_SCHEDULE,
             INVARIANTS_SCHEDULE,
         ],

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote, urlsplit
 
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from leasebot_pipeline.decisions.heuristic import HeuristicProvider
@@ -15,6 +17,7 @@ from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
 from leasebot_pipeline.platforms.registry import build_connectors, paces
 from leasebot_pipeline.settings import Settings, catalogue
 from leasebot_pipeline.stages.alerts import Alerter, Alerts, Destination, NoAlerts, Telegram, Webhook
+from leasebot_pipeline.stages.alerts_mail import Mail, MailServer
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
 from leasebot_pipeline.storage.engine import create_engine
 
@@ -48,8 +51,22 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
         threads_per_poll=worker.thread_sync_max_per_cycle,
         claim_ttl=claim_ttl,
         account_lease=claim_ttl * 1.5,
+        lease_ttl=timedelta(milliseconds=worker.lease_ttl_ms),
+        heartbeat_s=worker.lease_ttl_ms / 4000,
+        daily_send_caps={
+            platform: worker.daily_send_cap if own.daily_send_cap is None else own.daily_send_cap
+            for platform, own in settings.platforms.items()
+        },
+        day_timezone=worker.day_timezone,
         history_bound=timedelta(hours=worker.history_bound_hours),
         slot_option_limit=worker.autoreply_slot_option_limit,
+        slots=settings.showings.slot_policy,
+        slot_horizon=timedelta(days=settings.showings.offer_days),
+        availability_horizon=timedelta(days=settings.showings.availability_horizon_days),
+        hold=timedelta(minutes=settings.showings.hold_minutes),
+        draft_hold=timedelta(hours=settings.showings.draft_hold_hours),
+        follow_ups=settings.follow_ups.policy,
+        follow_up_zone=settings.follow_ups.timezone,
         allow_lead_names=worker.autoreply_allow_lead_names,
         allow_lead_names_by_platform=dict(worker.autoreply_allow_lead_names_by_platform),
         max_message_age=worker.max_message_age,
@@ -140,13 +157,49 @@ def alerts(settings: Settings, engine: Engine) -> Alerts:
         destinations["telegram"] = Telegram(chosen.telegram_bot_token, chosen.telegram_chat_id)
     if chosen.webhook_url is not None:
         destinations["webhook"] = Webhook(chosen.webhook_url)
+    mail = _team_mail(settings)
+    if mail is not None:
+        destinations["smtp"] = mail
     policy = AlertPolicy(
         enabled=True,
         provider=chosen.provider,
         event_types=frozenset(chosen.event_types),
         cooldown=timedelta(milliseconds=chosen.cooldown_ms),
+        also=() if mail is None else ("smtp",),
     )
     return Alerter(engine, utc_now, policy, destinations)
+
+
+def _team_mail(settings: Settings) -> Mail | None:
+    """Mail to the team, when there are addresses and a mail server."""
+    recipients, server = settings.alerts.email_to, _mail_server(settings)
+    if not recipients or server is None:
+        return None
+    return Mail(server, settings.invite.from_email, recipients)
+
+
+def _mail_server(settings: Settings) -> MailServer | None:
+    """The mail server of the invitations: the address before host, port, user and password."""
+    invite = settings.invite
+    if invite.smtp_url is not None:
+        parts = urlsplit(invite.smtp_url.get_secret_value())
+        tls = parts.scheme == "smtps" or parts.port == 465
+        return MailServer(
+            host=parts.hostname or "",
+            port=parts.port or (465 if tls else 587),
+            security="tls" if tls else "starttls",
+            user=unquote(parts.username) if parts.username else None,
+            password=SecretStr(unquote(parts.password)) if parts.password else None,
+        )
+    if invite.smtp_host is None:
+        return None
+    return MailServer(
+        host=invite.smtp_host,
+        port=invite.smtp_port,
+        security="tls" if invite.smtp_port == 465 else "starttls",
+        user=invite.smtp_user,
+        password=invite.smtp_password,
+    )
 
 
 def build_pipeline(settings: Settings, application_name: str = "leasebot") -> Pipeline:

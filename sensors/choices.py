@@ -50,18 +50,19 @@ def choose_inbox(result: PollResult, runs: Sequence[RunSeen], job: str, now: dat
     work = _work(result.pending, result.waiting, result.due_dispatches)
     if not work:
         return Skip(seen)
-    return _unless_busy(work, runs, job, now, seen)
+    return unless_busy(work, runs, job, now, seen)
 
 
 def choose_outbox(due: int, runs: Sequence[RunSeen], job: str, now: datetime) -> Run | Skip:
     """For one platform's due replies."""
     work = _work(0, 0, due)
-    return _unless_busy(work, runs, job, now) if work else Skip("nothing due")
+    return unless_busy(work, runs, job, now) if work else Skip("nothing due")
 
 
-def _unless_busy(
+def unless_busy(
     work: str, runs: Sequence[RunSeen], job: str, now: datetime, seen: str | None = None
 ) -> Run | Skip:
+    """Run for that work, unless a run of the platform is under way or the job's latest ones failed."""
     after = f"; {seen}" if seen else ""
     active = next((run for run in runs if run.state == "active"), None)
     if active is not None:

@@ -1,6 +1,7 @@
 """When our adverts are read: once at start, then at the configured interval."""
 
 # No postponed annotations here: Dagster reads them.
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -8,7 +9,9 @@ from uuid import uuid4
 import dagster as dg
 
 from assets.jobs import LISTING_SYNC
-from sensors.choices import cron_every
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.stages.pipeline import Pipeline
+from sensors.choices import SHORTEST_TICK, cron_every, tick_seconds
 
 THIS_START: Final = uuid4().hex
 """Sensors live in the code server for as long as it runs: a new value means that it started anew."""
@@ -43,5 +46,39 @@ def listings_at_start(*, enabled: bool) -> dg.SensorDefinition:
             return dg.SensorResult(skip_reason="done since this start; the schedule goes on")
         # The key keeps a tick that is evaluated twice from asking twice.
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=THIS_START)], cursor=THIS_START)
+
+    return evaluate
+
+
+UNDER_WAY: Final = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
+
+def listing_requests(waiting: Callable[[Pipeline], Sequence[Platform]]) -> dg.SensorDefinition:
+    """Listing sync of the platforms somebody asked for over the API; ``waiting`` tells which."""
+
+    @dg.sensor(
+        name="listing_requests",
+        job=LISTING_SYNC,
+        minimum_interval_seconds=tick_seconds(SHORTEST_TICK),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reads our adverts when somebody asked for it over the API.",
+    )
+    def evaluate(
+        context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
+    ) -> dg.SensorResult:
+        platforms = waiting(pipeline)
+        if not platforms:
+            return dg.SensorResult(skip_reason="nobody asked for listings")
+        filters = dg.RunsFilter(job_name=LISTING_SYNC.name, statuses=UNDER_WAY)
+        if context.instance.get_runs(filters=filters, limit=1):
+            return dg.SensorResult(skip_reason="a listing sync is under way")
+        names = [platform.value for platform in platforms]
+        config = {"ops": {"listings": {"config": {"platforms": names}}}}
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_config=config)])
 
     return evaluate

@@ -6,17 +6,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
 from api.auth.cookies import CookieJar
-from api.errors import forbidden_role, unauthorized
+from api.errors import forbidden_role, forbidden_scope, rate_limited, unauthorized
 from api.services import Services, ServicesDep
+from leasebot_pipeline.storage import agents
 from leasebot_pipeline.storage import auth as logins
 
 SESSION_LIFETIME: Final = timedelta(days=7)
 RENEW_AFTER: Final = timedelta(days=1)
 UNREMEMBERED_LIFETIME: Final = timedelta(days=1)
+
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 ADMIN: Final = "admin"
 AGENT: Final = "agent"
@@ -68,11 +72,15 @@ OptionalIdentity = Annotated[Identity | None, Depends(find_identity)]
 def require(*roles: str) -> Callable[..., Awaitable[Identity]]:
     """A dependency: the caller, who must have one of the roles. ``admin`` does not imply ``agent``."""
 
-    async def allowed(identity: OptionalIdentity) -> Identity:
+    async def allowed(identity: OptionalIdentity, request: Request, services: ServicesDep) -> Identity:
         if identity is None:
             raise unauthorized()
         if identity.role not in roles:
             raise forbidden_role(roles, identity.role)
+        if request.method not in _READS:
+            wait_s = await services.throttle.write_wait_s(identity.user.id, services.clock())
+            if wait_s is not None:
+                raise rate_limited(wait_s)
         return identity
 
     return allowed
@@ -81,3 +89,41 @@ def require(*roles: str) -> Callable[..., Awaitable[Identity]]:
 ADMIN_ONLY = Depends(require(ADMIN))
 AdminIdentity = Annotated[Identity, Depends(require(ADMIN))]
 AnyIdentity = Annotated[Identity, Depends(require(AGENT, ADMIN))]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose data a caller may see and change: an agent its own, an administrator all."""
+
+    identity: Identity
+    agent_id: UUID | None
+    """The agent behind the login; None for an administrator."""
+
+    @property
+    def user_id(self) -> str:
+        return self.identity.user.id
+
+    @property
+    def role(self) -> str:
+        return self.identity.role
+
+    def own(self, requested: UUID | None) -> UUID | None:
+        """The agent to look at: for an agent itself. Raises 403 for another agent's id."""
+        if self.agent_id is None:
+            return requested
+        if requested is not None and requested != self.agent_id:
+            raise forbidden_scope("Agents see and change only what is their own.")
+        return self.agent_id
+
+
+async def scope_of(identity: AnyIdentity, services: ServicesDep) -> Scope:
+    """403 for a login of role agent that no agent is linked to."""
+    if identity.role == ADMIN:
+        return Scope(identity, None)
+    agent_id = await services.database.read(agents.agent_of_login, identity.user.id)
+    if agent_id is None:
+        raise forbidden_scope("This login is not linked to an agent; an administrator can link it.")
+    return Scope(identity, agent_id)
+
+
+ScopedIdentity = Annotated[Scope, Depends(scope_of)]

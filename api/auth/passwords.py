@@ -15,6 +15,8 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
+from api.errors import auth_error
+
 MIN_LENGTH: Final = 8
 MAX_LENGTH: Final = 128
 
@@ -22,6 +24,14 @@ _N, _R, _P, _KEY_LENGTH = 16384, 16, 1, 64
 _MEMORY: Final = 128 * _N * _R * 2
 # Checked when an e-mail is unknown, so that an unknown one costs the same time as a known one.
 _NOBODY: Final = f"{'0' * 32}:{'0' * (_KEY_LENGTH * 2)}"
+
+
+def check_length(password: str) -> None:
+    """Raises the library's 400 for a password that is too short or too long."""
+    if len(password) < MIN_LENGTH:
+        raise auth_error(400, "PASSWORD_TOO_SHORT", "Password too short")
+    if len(password) > MAX_LENGTH:
+        raise auth_error(400, "PASSWORD_TOO_LONG", "Password too long")
 
 
 def hash_password(password: str) -> str:

@@ -9,13 +9,8 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import passwords
-from api.auth.access import (
-    SESSION_LIFETIME,
-    UNREMEMBERED_LIFETIME,
-    Identity,
-    OptionalIdentity,
-    cookie_jar,
-)
+from api.auth.access import Identity, OptionalIdentity, cookie_jar
+from api.auth.opening import client_address, open_session
 from api.auth.schemas import (
     AuthErrorAnswer,
     CurrentSessionAnswer,
@@ -60,7 +55,7 @@ async def sign_in(
         raise auth_error(400, "INVALID_EMAIL", "Invalid email")
     _check_callback(body.callback_url, services)
     client = client_address(request)
-    wait_s = services.throttle.wait_s(client, body.email, services.clock())
+    wait_s = await services.throttle.sign_in_wait_s(client, body.email, services.clock())
     if wait_s is not None:
         log.warning("sign_in_throttled", client=client, wait_s=wait_s)
         headers = {"retry-after": str(wait_s), "x-retry-after": str(wait_s)}
@@ -71,7 +66,7 @@ async def sign_in(
         log.warning("sign_in_refused", client=client)
         raise auth_error(401, "INVALID_EMAIL_OR_PASSWORD", "Invalid email or password")
     now = services.clock()
-    services.throttle.succeeded(client, body.email, now)
+    await services.throttle.signed_in(client, body.email)
     if credential.user.is_banned(now):
         raise auth_error(
             403,
@@ -79,7 +74,7 @@ async def sign_in(
             "You have been banned from this application. "
             "Please contact support if you believe this is an error.",
         )
-    session = await _open_session(credential.user, request, response, services, remember=body.remember_me)
+    session = await open_session(credential.user, request, response, services, remember=body.remember_me)
     user = UserAnswer.model_validate(credential.user)
     if not body.callback_url:
         return SignInAnswer(redirect=False, token=session.token, user=user)
@@ -142,10 +137,7 @@ async def sign_up(
     """Creates a login of role agent and opens its session."""
     if not _EMAIL.fullmatch(body.email):
         raise auth_error(400, "INVALID_EMAIL", "Invalid email")
-    if len(body.password) < passwords.MIN_LENGTH:
-        raise auth_error(400, "PASSWORD_TOO_SHORT", "Password too short")
-    if len(body.password) > passwords.MAX_LENGTH:
-        raise auth_error(400, "PASSWORD_TOO_LONG", "Password too long")
+    passwords.check_length(body.password)
     password_hash = await services.passwords.hash(body.password)
     try:
         user = await services.database.run(
@@ -159,7 +151,7 @@ async def sign_up(
         raise auth_error(
             422, "USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL", "User already exists. Use another email."
         ) from None
-    session = await _open_session(user, request, response, services, remember=body.remember_me)
+    session = await open_session(user, request, response, services, remember=body.remember_me)
     return SignUpAnswer(token=session.token, user=UserAnswer.model_validate(user))
 
 
@@ -171,34 +163,11 @@ async def other_sign_up(_: SignupOpen) -> None:
     raise ApiError(404, {"error": "not_found"})
 
 
-def client_address(request: Request) -> str:
-    """The caller's address; behind a trusted proxy the server has put the forwarded one here."""
-    return request.client.host if request.client else ""
-
-
 def _check_callback(url: str | None, services: Services) -> None:
     if not url or _RELATIVE_PATH.fullmatch(url):
         return
     if "/".join(url.split("/", 3)[:3]) not in services.config.write_origins:
         raise auth_error(403, "INVALID_CALLBACKURL", "Invalid callbackURL")
-
-
-async def _open_session(
-    user: logins.User, request: Request, response: Response, services: Services, *, remember: bool
-) -> logins.Session:
-    now = services.clock()
-    session = await services.database.run(
-        logins.create_session,
-        user_id=user.id,
-        expires_at=now + (SESSION_LIFETIME if remember else UNREMEMBERED_LIFETIME),
-        now=now,
-        ip_address=client_address(request),
-        user_agent=request.headers.get("user-agent", ""),
-    )
-    max_age_s = int(SESSION_LIFETIME.total_seconds())
-    for line in cookie_jar(services).signed_in(session.token, remember=remember, max_age_s=max_age_s):
-        response.headers.append("set-cookie", line)
-    return session
 
 
 def _current(identity: Identity) -> CurrentSessionAnswer:

@@ -74,6 +74,27 @@ class CurrentSessionAnswer(BaseModel):
     user: UserAnswer
 
 
+class ChangePasswordBody(BaseModel):
+    current_password: str = Field(alias="currentPassword")
+    new_password: str = Field(alias="newPassword")
+    revoke_other_sessions: bool = Field(
+        False, alias="revokeOtherSessions", description="true: every session ends, a new one opens here"
+    )
+
+
+class ChangePasswordAnswer(BaseModel):
+    token: str | None = Field(description="of the new session, when the others were revoked")
+    user: UserAnswer
+
+
+class RevokeSessionBody(BaseModel):
+    token: str
+
+
+class StatusAnswer(BaseModel):
+    status: bool
+
+
 class AuthErrorAnswer(BaseModel):
     code: str
     message: str

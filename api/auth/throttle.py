@@ -1,63 +1,58 @@
-"""Slows down password guessing: a sliding window of failures per client, and per client and e-mail.
-
-Counts live in this process: with several API processes each allows the limit, and a restart forgets.
-"""
+"""Slows down password guessing and floods of writes. The counts are in the database, shared by all processes."""
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict, deque
 from datetime import datetime, timedelta
 from typing import Final
+
+from api.database import Database
+from leasebot_pipeline.storage import rate_limits
+from leasebot_pipeline.storage.rate_limits import Bucket
 
 WINDOW: Final = timedelta(minutes=5)
 PER_LOGIN: Final = 5
 PER_CLIENT: Final = 50
-_MOST_KEYS: Final = 20_000
+PER_ADDRESS: Final = 100
+"""Failures of one e-mail address from all clients together: a distributed guess is slow too."""
+PER_STRANGER: Final = 60
+"""Requests of one client about invitations."""
+WRITES: Final = 300
+WRITE_WINDOW: Final = timedelta(minutes=1)
 
 
-class SignInThrottle:
+class Throttle:
     """Attempts are counted before the password is checked, so parallel guesses can't slip through."""
 
-    def __init__(self, per_login: int = PER_LOGIN, per_client: int = PER_CLIENT) -> None:
-        self._limits = (per_login, per_client)
-        self._attempts: OrderedDict[tuple[str, str], deque[datetime]] = OrderedDict()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def wait_s(self, client: str, email: str, now: datetime) -> int | None:
-        """Count an attempt; seconds to wait when it is one too many (it is then not counted)."""
-        keys = _keys(client, email)
-        waits = [
-            attempts[0] + WINDOW - now
-            for key, limit in zip(keys, self._limits, strict=True)
-            if len(attempts := self._recent(key, now)) >= limit
-        ]
-        if waits:
-            return max(1, math.ceil(max(waits).total_seconds()))
-        for key in keys:
-            self._attempts.setdefault(key, deque()).append(now)
-            self._attempts.move_to_end(key)
-        while len(self._attempts) > _MOST_KEYS:
-            self._attempts.popitem(last=False)
-        return None
+    async def sign_in_wait_s(self, client: str, email: str, now: datetime) -> int | None:
+        """Count an attempt to sign in; seconds to wait when it is one too many."""
+        return await self._database.run(rate_limits.take, _sign_in(client, email), now)
 
-    def succeeded(self, client: str, email: str, now: datetime) -> None:
-        """Forget the failures of a login; the client's successful attempt no longer counts."""
-        login, whole_client = _keys(client, email)
-        self._attempts.pop(login, None)
-        attempts = self._recent(whole_client, now)
-        if attempts:
-            attempts.pop()
+    async def signed_in(self, client: str, email: str) -> None:
+        """Forget the failures of a login from this client; the success itself does not count."""
+        login, *others = _sign_in(client, email)
+        await self._database.run(rate_limits.forget, [login])
+        await self._database.run(rate_limits.give_back, others)
 
-    def _recent(self, key: tuple[str, str], now: datetime) -> deque[datetime]:
-        attempts = self._attempts.get(key)
-        if attempts is None:
-            return deque()
-        while attempts and attempts[0] <= now - WINDOW:
-            attempts.popleft()
-        if not attempts:
-            del self._attempts[key]
-        return attempts
+    async def stranger_wait_s(self, client: str, now: datetime) -> int | None:
+        """Count a request of somebody without a session; seconds to wait when it is one too many."""
+        return await self._database.run(
+            rate_limits.take, [Bucket(f"stranger:{client}", PER_STRANGER, WINDOW)], now
+        )
+
+    async def write_wait_s(self, user_id: str, now: datetime) -> int | None:
+        """Count a write of a user; seconds to wait when it is one too many."""
+        return await self._database.run(
+            rate_limits.take, [Bucket(f"write:{user_id}", WRITES, WRITE_WINDOW)], now
+        )
 
 
-def _keys(client: str, email: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (client, email.lower()), (client, "")
+def _sign_in(client: str, email: str) -> list[Bucket]:
+    address = email.lower()
+    return [
+        Bucket(f"sign-in:{client}:{address}", PER_LOGIN, WINDOW),
+        Bucket(f"sign-in-client:{client}", PER_CLIENT, WINDOW),
+        Bucket(f"sign-in-address:{address}", PER_ADDRESS, WINDOW),
+    ]

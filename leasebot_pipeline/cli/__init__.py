@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import browser, demo, pipeline, services, session, stack
+from leasebot_pipeline.cli import (
+    accounts,
+    browser,
+    calendars,
+    demo,
+    evaluate,
+    outbox,
+    pipeline,
+    services,
+    session,
+    stack,
+)
 
 app = typer.Typer(
     name="leasebot",
@@ -26,4 +37,8 @@ services.register(app)
 browser.register(app)
 demo.register(app)
 pipeline.register(app)
+calendars.register(app)
+accounts.register(app)
+outbox.register(app)
 session.register(app)
+evaluate.register(app)

@@ -1,48 +1,27 @@
-"""``leasebot check``, ``worker`` and ``account``: invariants, one cycle without a daemon, stopped accounts."""
+"""``leasebot check`` and ``worker``: invariants, one cycle without a daemon."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from leasebot_pipeline.cli.database import DatabaseUrl, database
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
-from leasebot_pipeline.domain.platforms import Platform
-
-if TYPE_CHECKING:
-    from datetime import datetime
-    from pathlib import Path
-
-    from sqlalchemy import Engine
-
-    from leasebot_pipeline.settings import Settings
-
-_Database = Annotated[
-    str | None,
-    typer.Option("--database-url", help="Default: DATABASE_URL, else the database of the stack that runs."),
-]
 
 
 def register(app: typer.Typer) -> None:
     app.command("check")(check)
     app.command("worker")(worker)
-    accounts = typer.Typer(
-        help="Platform accounts: their state, and letting a stopped one go on.", no_args_is_help=True
-    )
-    accounts.command("list")(account_list)
-    accounts.command("resume")(account_resume)
-    app.add_typer(accounts, name="account")
 
 
-def check(database_url: _Database = None, as_json: JsonFlag = False) -> None:
+def check(database_url: DatabaseUrl = None, as_json: JsonFlag = False) -> None:
     """Check everything that must always hold. Exit code 1 when something does not."""
     with refused():
         from leasebot_pipeline.storage import invariants
 
-        engine = _engine(database_url)
-        with engine.connect() as conn:
+        with database(database_url) as engine, engine.connect() as conn:
             results = invariants.check(conn)
-        engine.dispose()
     broken = [result for result in results if not result.holds]
     lines = [f"{'ok  ' if result.holds else 'FAIL'} {result.name}: {result.sentence}" for result in results]
     lines += [f"     {result.name}: {line}" for result in broken for line in result.sample]
@@ -84,99 +63,3 @@ def worker(
     emit(report, text, as_json=as_json)
     if report["failed"]:
         raise typer.Exit(ExitCode.CHECK_FAILED)
-
-
-def account_list(database_url: _Database = None, as_json: JsonFlag = False) -> None:
-    """Every account with its state: active, stopped since when, why and what to do, circuit, last successes."""
-    with refused():
-        from leasebot_pipeline.domain.stops import next_step
-        from leasebot_pipeline.storage import connector_state
-
-        engine = _engine(database_url)
-        with engine.connect() as conn:
-            accounts = connector_state.statuses(conn)
-        engine.dispose()
-    values = [
-        {
-            "platform": account.platform.value,
-            "account": account.name,
-            "accountExternalId": account.external_id,
-            "isActive": account.is_active,
-            "stopCode": account.stop_code,
-            "stopReason": account.stop_reason,
-            "stoppedAt": account.stopped_at,
-            "nextStep": next_step(account.stop_code, account.platform) if account.stop_code else None,
-            "circuit": account.circuit,
-            "circuitOpenUntil": account.circuit_open_until,
-            "lastPolledAt": account.last_polled_at,
-            "lastSuccessIngestAt": account.last_success_ingest_at,
-            "lastSuccessSendAt": account.last_success_send_at,
-            "lastRows": account.last_rows,
-            "inboxCutOff": account.inbox_cut,
-        }
-        for account in accounts
-    ]
-    lines: list[str] = []
-    for account in accounts:
-        state = "stopped" if account.stop_code else f"circuit {account.circuit}"
-        lines.append(
-            f"{account.platform.value:<16} {account.name:<26} {'active' if account.is_active else 'inactive':<9}"
-            f" {state:<15} inbox read {_shown(account.last_success_ingest_at)}, reply sent"
-            f" {_shown(account.last_success_send_at)}"
-        )
-        if account.stop_code:
-            lines.append(
-                f"  since {_shown(account.stopped_at)}: {account.stop_code}: {account.stop_reason or 'no detail'}"
-            )
-            lines.append(f"  next: {next_step(account.stop_code, account.platform)}")
-    emit({"accounts": values}, "\n".join(lines), as_json=as_json)
-
-
-def _shown(at: datetime | None) -> str:
-    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def account_resume(
-    platform: Annotated[Platform, typer.Argument(help="The platform whose stopped accounts may go on.")],
-    database_url: _Database = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Let the stopped accounts of a platform be visited again, after a person renewed the session."""
-    with refused():
-        from leasebot_pipeline.stages.accounts import resume
-
-        engine = _engine(database_url)
-        resumed = resume(engine, platform, actor="cli")
-        engine.dispose()
-    emit(
-        {"resumed": [str(account) for account in resumed]},
-        f"{len(resumed)} account(s) resumed" if resumed else "no account of that platform was stopped",
-        as_json=as_json,
-    )
-
-
-def _engine(given: str | None) -> Engine:
-    from leasebot_pipeline.settings import load_settings
-    from leasebot_pipeline.storage.engine import create_engine
-
-    settings = load_settings()
-    url = given or known_database_url(settings)
-    if url is None:
-        tell("error: no database: set DATABASE_URL, give --database-url, or start `leasebot up`")
-        raise typer.Exit(ExitCode.UNAVAILABLE)
-    return create_engine(url, application_name="leasebot cli")
-
-
-def known_database_url(settings: Settings) -> str | None:
-    """The database of DATABASE_URL, else of the stack that runs."""
-    url = settings.database.url
-    return url.get_secret_value() if url is not None else _running_stack(settings)
-
-
-def _running_stack(settings: Settings) -> str | None:
-    from leasebot_pipeline.processes import stack_file
-    from leasebot_pipeline.processes.stack_plan import data_dir_of
-
-    folders: list[Path] = [data_dir_of(settings, sandbox=kind, given=None) for kind in (False, True)]
-    reports = [stack_file.running(folder) for folder in dict.fromkeys(folders)]
-    return next((report.database_url for report in reports if report and report.database_url), None)

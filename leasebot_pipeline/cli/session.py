@@ -218,7 +218,7 @@ def _refused() -> Iterator[None]:
 @contextlib.contextmanager
 def _engine(settings: Settings, given: str | None) -> Iterator[Engine | None]:
     """An engine on the accounts' database; None when none is known. Raises SessionRefused for a given one that is away."""
-    from leasebot_pipeline.cli.pipeline import known_database_url
+    from leasebot_pipeline.cli.database import known_database_url
     from leasebot_pipeline.processes.sessions import SessionRefused, reachable
     from leasebot_pipeline.storage.engine import create_engine
 

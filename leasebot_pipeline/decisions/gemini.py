@@ -163,7 +163,8 @@ def merge(question: DecisionInput, by_rules: Verdict, answer: GeminiAnswer) -> V
         ambiguous=ambiguous,
         selected_slot_index=index,
         evidence=(*by_rules.evidence, Evidence("model", answer.reasonCode or answer.intent)),
-        nothing_to_answer=by_rules.nothing_to_answer and outcome is WorkflowOutcome.GENERAL_QUESTION,
+        nothing_to_answer=by_rules.nothing_to_answer
+        and outcome in (WorkflowOutcome.GENERAL_QUESTION, WorkflowOutcome.NO_REPLY),
         suggested_reply=answer.suggestedReply,
     )
 

@@ -15,8 +15,10 @@ from leasebot_pipeline.domain.decisions import (
     WorkflowOutcome,
 )
 from leasebot_pipeline.domain.guardrails import GuardrailHit, check_inbound, risk_of
-from leasebot_pipeline.domain.intents import RULES_VERSION, Understanding, understand
-from leasebot_pipeline.domain.intents_text import read
+from leasebot_pipeline.domain.handshake import NO_ANSWER, Answer, AnswerKind, cancels
+from leasebot_pipeline.domain.handshake_plan import answer_of
+from leasebot_pipeline.domain.intents import Understanding, understand
+from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 
@@ -24,6 +26,8 @@ PERSON_MUST_LOOK: Final = frozenset({"unsupported_language", "text_not_readable"
 """Hold reasons that put a conversation into the human_required queue."""
 _RISK_ORDER: Final = list(RiskLevel)
 _LONG_MESSAGE_WORDS: Final = 250
+_UNREAD_WORDS: Final = 2
+"""So many words that no rule accounts for leave a message to a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,18 @@ class Judgement:
     hold_reasons: tuple[str, ...] = ()
 
 
-def heuristic_verdict(question: DecisionInput) -> Verdict:
+def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdict:
     """The verdict of the rules alone."""
-    reading = read(question.new_messages)
+    reading = rules.reader.read(question.new_messages)
     offer = question.open_offer
-    understood = understand(reading, offer)
+    understood = understand(reading, offer, rules)
     earlier = [text for direction, text in question.history if direction is Direction.INBOUND]
-    guardrails = check_inbound(question.new_messages, question.lead_name, earlier, reading)
-    if not reading.has_letters or reading.cut:
+    ours = [text for direction, text in question.history if direction is Direction.OUTBOUND]
+    guardrails = check_inbound(
+        question.new_messages, question.lead_name, earlier, reading, understood.hits, rules, ours
+    )
+    names_a_position = bool(question.open_offer) and understood.pick.index is not None
+    if (not reading.has_letters and not names_a_position) or reading.cut:
         judgement = Judgement(
             Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
         )
@@ -55,7 +63,7 @@ def heuristic_verdict(question: DecisionInput) -> Verdict:
         if len(reading.words) > _LONG_MESSAGE_WORDS:
             judgement = replace(judgement, confidence=judgement.confidence * 0.7)
     follow_up = question.has_recent_outbound and "follow_up" in understood.acts
-    return finish(judgement, understood, guardrails, follow_up=follow_up)
+    return finish(judgement, understood, guardrails, follow_up=follow_up, rules_version=rules.version)
 
 
 def finish(
@@ -64,6 +72,7 @@ def finish(
     guardrails: tuple[GuardrailHit, ...],
     *,
     follow_up: bool,
+    rules_version: str = RULES.version,
 ) -> Verdict:
     """Apply what always holds: guardrails, risk, doubt and language put a conversation before a person."""
     holds = list(judgement.hold_reasons)
@@ -83,7 +92,7 @@ def finish(
     return Verdict(
         provider="heuristic",
         model=None,
-        rules_version=RULES_VERSION,
+        rules_version=rules_version,
         intent=judgement.intent,
         effective_intent=Intent.FOLLOW_UP if carries_on else judgement.intent,
         follow_up=follow_up,
@@ -110,24 +119,18 @@ def _judge(question: DecisionInput, said: Understanding) -> Judgement:
     confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
     holds = _unanswered(said)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
-    if "ambiguous" in said.acts or (declines and (confirms or other_time or asks_tour_or_availability)):
-        return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
-    if question.open_offer and not other_time and not declines:
-        if said.pick.index is not None:
-            return Judgement(
-                Intent.TOUR_REQUEST,
-                WorkflowOutcome.SHOWING_CONFIRMED,
-                0.92,
-                selected_slot_index=said.pick.index,
-                hold_reasons=holds,
-            )
-        if confirms and not asks_tour_or_availability:
-            only_one = len(question.open_offer) == 1 and not said.pick.named_something and not holds
-            if only_one:
-                return Judgement(
-                    Intent.TOUR_REQUEST, WorkflowOutcome.SHOWING_CONFIRMED, 0.9, selected_slot_index=1
-                )
-            return Judgement(main, general, 0.5, ambiguous=True, hold_reasons=holds)
+    if question.showing is not None and not question.open_offer and cancels(question.new_messages):
+        return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
+    answer = answer_of(question) if question.open_offer and not declines else NO_ANSWER
+    if question.open_offer and Intent.PRICING_QUESTION in said.intents:
+        holds = tuple(dict.fromkeys(("unanswered_question", *holds)))
+    of_offer = main if main is not Intent.UNKNOWN or not question.open_offer else Intent.TOUR_REQUEST
+    doubts = "ambiguous" in said.acts and answer.kind not in (AnswerKind.PROPOSES, AnswerKind.DECLINES)
+    if doubts or (declines and (confirms or other_time or asks_tour_or_availability)):
+        return Judgement(of_offer, general, 0.5, ambiguous=True, hold_reasons=holds)
+    answered = _answer_to_offer(answer, of_offer, holds)
+    if answered is not None:
+        return answered
     if declines:
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
     if other_time and (in_handshake or question.has_recent_outbound):
@@ -140,11 +143,32 @@ def _judge(question: DecisionInput, said: Understanding) -> Judgement:
     if question.has_recent_outbound and not question.open_offer and not holds:
         agreed = confirms and question.showing_state in LIVE_SHOWING_STATES and not said.remarks
         if said.only_courtesy or agreed:
-            return Judgement(main, general, 0.9, nothing_to_answer=True)
-    return Judgement(main, general, 0.6, hold_reasons=holds)
+            return Judgement(main, WorkflowOutcome.NO_REPLY, 0.9, nothing_to_answer=True)
+    unclear = bool(said.unread or said.remarks) and not (said.topics or said.open_questions)
+    return Judgement(main, general, 0.6, ambiguous=unclear, hold_reasons=holds)
+
+
+def _answer_to_offer(answer: Answer, main: Intent, holds: tuple[str, ...]) -> Judgement | None:
+    """What an answer to the open offer comes to; None when the message does not speak of the offer."""
+    if answer.index is not None:
+        return Judgement(
+            Intent.TOUR_REQUEST,
+            WorkflowOutcome.SHOWING_CONFIRMED,
+            0.93 if answer.firm else 0.8,
+            selected_slot_index=answer.index,
+            hold_reasons=holds,
+        )
+    if answer.kind in (AnswerKind.PROPOSES, AnswerKind.DECLINES):
+        return Judgement(Intent.TOUR_REQUEST, WorkflowOutcome.WANTS_RESCHEDULE, 0.85, hold_reasons=holds)
+    if answer.kind in (AnswerKind.AGREES, AnswerKind.AMBIGUOUS):
+        return Judgement(main, WorkflowOutcome.GENERAL_QUESTION, 0.5, ambiguous=True, hold_reasons=holds)
+    return None
 
 
 def _unanswered(said: Understanding) -> tuple[str, ...]:
     """A question beside the answerable ones would be left open by a template: a person answers it."""
     mixed_price = Intent.PRICING_QUESTION in said.intents[1:]
-    return ("unanswered_question",) if said.topics or said.open_questions or mixed_price else ()
+    reasons = ["unanswered_question"] if said.topics or said.open_questions or mixed_price else []
+    if len(said.unread) >= _UNREAD_WORDS or any(" " in words for words in said.unread):
+        reasons.append("not_fully_understood")
+    return tuple(reasons)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal
@@ -16,10 +16,33 @@ from leasebot_pipeline.domain.redaction import redact
 
 SESSION_REFRESH_REQUESTED: Final = "rpa_session_refresh_requested"
 CIRCUIT_OPENED: Final = "rpa_circuit_opened"
+DEAD_LETTER: Final = "reply_dead_letter"
+DELIVERY_UNKNOWN: Final = "reply_delivery_unknown"
+SEND_CAP_REACHED: Final = "send_cap_reached"
+
+EVENT_TYPES: Final = (
+    SESSION_REFRESH_REQUESTED,
+    CIRCUIT_OPENED,
+    DEAD_LETTER,
+    DELIVERY_UNKNOWN,
+    SEND_CAP_REACHED,
+)
+"""Everything that alerts unless it is told otherwise; the first two are the earlier system's."""
+
+RECOVERIES: Final[Mapping[str, str]] = {
+    SESSION_REFRESH_REQUESTED: "rpa_session_renewed",
+    CIRCUIT_OPENED: "rpa_circuit_closed",
+    DEAD_LETTER: "reply_dead_letter_settled",
+    DELIVERY_UNKNOWN: "reply_delivery_settled",
+    SEND_CAP_REACHED: "send_cap_over",
+}
+"""What people are told when the incident is over."""
+
 ERROR_LENGTH: Final = 500
 
 Source = Literal["api", "worker"]
 
+_CLOSED: Final = Circuit()
 _CHALLENGE_CODES: Final = frozenset({"CAPTCHA_REQUIRED", "BOT_CHALLENGE", "ACCESS_BLOCKED"})
 
 
@@ -42,6 +65,19 @@ class AlertEvent:
     def cooldown_key(self) -> str:
         """Alerts with the same key are equal: within the cooldown only one of them is sent."""
         return f"{self.type}:{self.platform.value}:{self.account_id}:{self.action}:{self.reason or ''}"
+
+    @property
+    def incident_key(self) -> str:
+        """Events with the same key are about the same incident, whichever visit met it.
+
+        A stopped account and an open breaker of a whole account are one incident whatever the action.
+        """
+        parts = [self.type, self.platform.value, str(self.account_id)]
+        if self.type == SESSION_REFRESH_REQUESTED or (self.type == CIRCUIT_OPENED and self.reason is None):
+            return ":".join(parts)
+        if self.type == CIRCUIT_OPENED:
+            return ":".join([*parts, self.action])
+        return ":".join([*parts, self.action, self.reason or ""])
 
     @property
     def shown_error(self) -> str | None:
@@ -91,6 +127,7 @@ class Unsent(StrEnum):
     PROVIDER_UNCONFIGURED = "provider_unconfigured"
     COOLDOWN = "cooldown"
     PROVIDER_UNSUPPORTED = "provider_unsupported"
+    TOLD_BEFORE = "told_before"  # the same incident goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +147,15 @@ class AlertPolicy:
 
     enabled: bool = False
     provider: str | None = None
-    event_types: frozenset[str] = frozenset({SESSION_REFRESH_REQUESTED, CIRCUIT_OPENED})
+    event_types: frozenset[str] = frozenset(EVENT_TYPES)
     cooldown: timedelta = timedelta(minutes=5)
+    also: tuple[str, ...] = ()
+    """Further ways every alert goes besides the provider, such as mail to the team."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Every way an alert goes; each is told once per incident."""
+        return tuple(dict.fromkeys(way for way in (self.provider, *self.also) if way is not None))
 
     def refusal(self, event: AlertEvent) -> Unsent | None:
         """Why the event does not alert whatever was sent before; None when it does."""
@@ -121,11 +165,41 @@ class AlertPolicy:
             return Unsent.INVALID_EVENT
         if event.type not in self.event_types:
             return Unsent.EVENT_FILTERED
-        return Unsent.PROVIDER_UNCONFIGURED if self.provider is None else None
+        return None if self.channels else Unsent.PROVIDER_UNCONFIGURED
 
     def cools_down(self, last_sent: datetime | None, now: datetime) -> bool:
         """True when an equal alert was sent so recently that this one would say nothing new."""
         return last_sent is not None and now - last_sent < self.cooldown
+
+    @classmethod
+    def retry_delay(cls, failures: int) -> timedelta:
+        """How long a channel that failed ``failures`` times in a row is left alone."""
+        doubled: timedelta = timedelta(seconds=15) * 2 ** min(max(failures - 1, 0), 10)
+        return min(timedelta(minutes=15), doubled)
+
+
+def recovery_of(event: AlertEvent, at: datetime) -> AlertEvent:
+    """The notice that the event's incident is over."""
+    kind = RECOVERIES.get(event.type, f"{event.type}_over")
+    return replace(event, type=kind, at=at, retry_after=None, error=None)
+
+
+def event_from_payload(payload: Mapping[str, object], source: Source) -> AlertEvent:
+    """The event of a stored payload (the inverse of ``AlertEvent.payload``)."""
+    retry_after = payload.get("retryAfterMs")
+    reason, error = payload.get("reason"), payload.get("error")
+    return AlertEvent(
+        type=str(payload["type"]),
+        platform=Platform(str(payload["platform"])),
+        account_id=UUID(str(payload["accountId"])),
+        account_name=str(payload["accountName"]),
+        action=str(payload["action"]),
+        at=datetime.fromisoformat(str(payload["at"])),
+        source=source,
+        reason=None if reason is None else str(reason),
+        retry_after=timedelta(milliseconds=retry_after) if isinstance(retry_after, int) else None,
+        error=None if error is None else str(error),
+    )
 
 
 def failure_alerts(
@@ -140,8 +214,11 @@ def failure_alerts(
     action: str,
     at: datetime,
     source: Source = "worker",
+    action_before: Circuit = _CLOSED,
+    action_after: Circuit = _CLOSED,
 ) -> Iterator[AlertEvent]:
-    """The events of a failed visit: the account was stopped by it, its circuit opened (again) by it."""
+    """The events of a failed visit: the account was stopped by it, a breaker (its own, or that of the
+    action) opened, or opened again, by it."""
 
     def event(kind: str, reason: str | None, retry_after: timedelta | None) -> AlertEvent:
         return AlertEvent(
@@ -161,6 +238,9 @@ def failure_alerts(
         yield event(SESSION_REFRESH_REQUESTED, stop_reason(failure.code), None)
     if after.state is CircuitState.OPEN and after != before:
         yield event(CIRCUIT_OPENED, None, None if after.open_until is None else after.open_until - at)
+    if action_after.state is CircuitState.OPEN and action_after != action_before:
+        until = action_after.open_until
+        yield event(CIRCUIT_OPENED, action_after.code, None if until is None else until - at)
 
 
 def stop_reason(code: str) -> str:

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 from uuid import UUID
 
-from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.domain.policy import LeadGate
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.slots import Slot
+
+if TYPE_CHECKING:
+    from leasebot_pipeline.domain.handshake_plan import HandshakePlan
 
 
 class Intent(StrEnum):
@@ -82,6 +86,16 @@ class DecisionInput:
     showing_state: str | None
     age_s: float | None
     """Seconds since the newest message was sent; None when unknown."""
+    asked_at: datetime | None = None
+    """When the newest message was written: what "tomorrow" counts from."""
+    held_position: int | None = None
+    """1-based into ``open_offer``: the slot that is held until the lead confirms it."""
+    gone_positions: tuple[int, ...] = ()
+    """1-based into ``open_offer``: slots whose time has passed; they keep their place in the list."""
+    showing: Slot | None = None
+    """The live showing ahead."""
+    free_slots: tuple[Slot, ...] = ()
+    """Every free visit; ``slots`` are the best of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +185,8 @@ class ComposeOptions:
 
     slot_option_limit: int = 4
     lead_gate: LeadGate = field(default_factory=LeadGate)
+    ask_back: SendMode = SendMode.DRAFT_ONLY
+    """Whether the question back to an unclear answer ("which one do you mean?") goes out alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +206,5 @@ class Outcome:
     human_action_required: bool
     guardrails_out: tuple[str, ...]
     """Reason codes of outbound guardrails that the prepared reply hit."""
+    handshake: HandshakePlan | None = None
+    """What is booked, held, offered or cancelled together with the reply."""

@@ -5,7 +5,9 @@ Documented reason codes keep their order; all that apply are kept and the first 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from leasebot_pipeline.domain.decisions import (
@@ -21,12 +23,17 @@ from leasebot_pipeline.domain.decisions import (
     WorkflowOutcome,
 )
 from leasebot_pipeline.domain.guardrails_outbound import check_outbound
+from leasebot_pipeline.domain.handshake_plan import HandshakePlan, Move, plan_handshake
+from leasebot_pipeline.domain.handshake_replies import SHOWING_TEMPLATES, showing_context
 from leasebot_pipeline.domain.platforms import SendMode
 from leasebot_pipeline.domain.policy import AutomationRule, PlatformPolicy, Template
 from leasebot_pipeline.domain.replies import TemplateInvalid, default_template, render, template_context
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot, distinct_by_label
 
+# Reasons an unclear answer brings along; they do not stand against asking back.
+_OF_AMBIGUITY: Final = frozenset({"escalate_human_required", "escalate_low_confidence_human_required"})
+_NO_TEMPLATES: Final[Mapping[str, Template]] = MappingProxyType({})
 # Reasons that make no work for a person: an opt-out is only respected.
 _NO_PERSON_NEEDED: Final = frozenset({"escalate_unsubscribe_requested"})
 
@@ -76,8 +83,13 @@ def compose(
     rule: AutomationRule | None,
     template: Template | None,
     options: ComposeOptions,
+    showing_templates: Mapping[str, Template] = _NO_TEMPLATES,
+    *,
+    taken: Slot | None = None,
 ) -> Outcome:
-    """Decide what is done about a conversation. ``rule`` and ``template`` are those of ``rule_intents``."""
+    """Decide what is done about a conversation. ``rule`` and ``template`` are those of ``rule_intents``;
+    ``showing_templates`` the account's own texts of the handshake by name; ``taken`` a slot that could not be
+    booked after all."""
     gate = (
         "policy_platform_inactive"
         if not policy.is_active
@@ -85,6 +97,9 @@ def compose(
     )
     if gate is not None:
         return _without_reply("blocked", (gate,))
+    plan = plan_handshake(question, verdict, options.slot_option_limit, taken=taken)
+    if plan is not None:
+        return _answer_offer(question, verdict, policy, rule, plan, showing_templates, ask=options.ask_back)
 
     slots = _offerable(question, verdict, options.slot_option_limit)
     reply = _reply(question, verdict, rule, template, slots)
@@ -110,6 +125,69 @@ def compose(
         human_action_required=False,
         guardrails_out=(),
     )
+
+
+def _answer_offer(
+    question: DecisionInput,
+    verdict: Verdict,
+    policy: PlatformPolicy,
+    rule: AutomationRule | None,
+    plan: HandshakePlan,
+    templates: Mapping[str, Template],
+    *,
+    ask: SendMode,
+) -> Outcome:
+    """The reply to a step of the handshake. A pick is always answerable: neither a rule nor free slots are
+    needed for it, and its text comes from a template in any case.
+
+    The question back to an unclear answer calls a person; it is prepared as a draft, or sent where ``ask``
+    allows it.
+    """
+    asks = plan.move is Move.ASK
+    reply = _showing_reply(question, plan, templates.get(plan.text.value))
+    held = [reason for reason in _grave(question, verdict) if not (asks and reason in _OF_AMBIGUITY)]
+    held.extend(f"escalate_{code}" for code in (*reply.broken, *verdict.hold_reasons))
+    if plan.slot is not None and plan.slot.agent_id is None:
+        held.append("escalate_no_agent_for_slot")
+    if rule is not None and not rule.enabled:
+        held.append("skip_rule_disabled")
+    if reply.invalid:
+        held.append("escalate_template_invalid")
+    if held:
+        reasons = tuple(dict.fromkeys([*_grave(question, verdict), *held]))
+        outcome: OutcomeName = "skip" if reasons[0] == "skip_rule_disabled" else "escalate"
+        return _without_reply(outcome, reasons, reply.broken)
+    may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not (
+        asks and ask is not SendMode.AUTO_SEND
+    )
+    reasons = ("policy_send_allowed" if may_send else "policy_draft_required", f"handshake_{plan.move.value}")
+    calls_person = asks and not may_send
+    if calls_person:
+        reasons = (*reasons, "escalate_ambiguous_intent")
+    return Outcome(
+        outcome="send" if may_send else "draft",
+        reason=reasons[0],
+        reasons=reasons,
+        escalation_reason_code="escalate_ambiguous_intent" if calls_person else None,
+        reply_body=reply.body,
+        slots_offered=plan.offers,
+        template_id=reply.template.id if reply.template else None,
+        human_action_required=calls_person,
+        guardrails_out=(),
+        handshake=plan,
+    )
+
+
+def _showing_reply(question: DecisionInput, plan: HandshakePlan, own: Template | None) -> _Reply:
+    context = showing_context(question.lead_name, question.unit_label, question.unit_number, plan)
+    body = (
+        own.body if own is not None and own.is_active and own.body.strip() else SHOWING_TEMPLATES[plan.text]
+    )
+    try:
+        text = render(body, context)
+    except TemplateInvalid:
+        return _Reply(invalid=True)
+    return _Reply(text, template=own, broken=check_outbound(text, body))
 
 
 def _without_reply(outcome: OutcomeName, reasons: tuple[str, ...], broken: tuple[str, ...] = ()) -> Outcome:
@@ -210,8 +288,7 @@ def _reasons_to_hold(
         reasons.append("escalate_non_tour_intent")
     reasons.extend(f"escalate_{code}" for code in verdict.hold_reasons)
     has_showing = question.showing_state in LIVE_SHOWING_STATES
-    if verdict.workflow_outcome is WorkflowOutcome.SHOWING_CONFIRMED:
-        reasons.append("escalate_slot_confirmation_requires_booking")
+    # A showing state without a showing of ours: whoever arranged it has to change it.
     if verdict.workflow_outcome is WorkflowOutcome.WANTS_RESCHEDULE and has_showing:
         reasons.append("escalate_reschedule_requires_booking")
     if verdict.workflow_outcome is WorkflowOutcome.NOT_INTERESTED and has_showing:

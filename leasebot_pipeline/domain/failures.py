@@ -60,6 +60,15 @@ FAILURE_CLASSES: Final[dict[str, FailureClass]] = {
     "OUTBOUND_SUBMIT_MISSING": FailureClass.PERMANENT,
     "OUTBOUND_DELIVERY_UNCONFIRMED": FailureClass.NEEDS_PERSON,
     "NONEXISTENT_LOCAL_TIME": FailureClass.PERMANENT,
+    "OUTBOUND_NOT_IN_THREAD": FailureClass.TRANSIENT,  # ours: read back, and provably not there
+    "CLAIM_LOST": FailureClass.TRANSIENT,  # ours: the worker died or was stuck with the reply in hand
+    "SENDING_STOPPED": FailureClass.TRANSIENT,  # ours: a kill switch is engaged
+    "REPLY_SUPERSEDED": FailureClass.PERMANENT,  # ours: the thread moved on while the reply waited
+    "REPLY_GROUNDLESS": FailureClass.PERMANENT,  # ours: what a follow-up was planned on no longer holds
+    "REPLY_NOT_ALLOWED": FailureClass.PERMANENT,  # ours: send mode or release stage forbid it now
+    "ACCOUNT_INACTIVE": FailureClass.PERMANENT,  # ours: the account was switched off meanwhile
+    "INTERNAL_ERROR": FailureClass.TRANSIENT,  # ours: a fault of our own, told with its type
+    "REPLY_ALREADY_SHOWN": FailureClass.NEEDS_PERSON,  # ours: an earlier attempt shows in the thread after all
 }
 
 ACCOUNT_STOPPING_CODES: Final[frozenset[str]] = frozenset(
@@ -77,6 +86,26 @@ ACCOUNT_STOPPING_CODES: Final[frozenset[str]] = frozenset(
     }
 )
 """Codes after which the whole account stops until a person renews its session or credentials."""
+
+WITHDRAWAL_CODES: Final[frozenset[str]] = frozenset(
+    {
+        "SENDING_STOPPED",
+        "REPLY_SUPERSEDED",
+        "REPLY_GROUNDLESS",
+        "REPLY_NOT_ALLOWED",
+        "ACCOUNT_INACTIVE",
+        "REPLY_ALREADY_SHOWN",
+        "CLAIM_LOST",
+        "ACCOUNT_BUSY",
+        "CIRCUIT_OPEN",
+    }
+)
+"""Codes with which we ourselves call a visit off: they say nothing about the platform."""
+
+PAGE_CODES: Final[frozenset[str]] = frozenset(
+    {"MARKUP_DRIFT", "OUTBOUND_COMPOSER_MISSING", "OUTBOUND_SUBMIT_MISSING"}
+)
+"""Codes that say a kind of page is no longer what we know: the action is affected, the account is not."""
 
 
 class PlatformFailure(Exception):
@@ -108,3 +137,8 @@ class PlatformFailure(Exception):
     def stops_account(self) -> bool:
         """True when no further action of the account makes sense before a person acted."""
         return self.code in ACCOUNT_STOPPING_CODES
+
+    @property
+    def withdrawn(self) -> bool:
+        """True when we called the action off ourselves, before anything was clicked."""
+        return self.code in WITHDRAWAL_CODES and self.phase is SendPhase.BEFORE_CLICK

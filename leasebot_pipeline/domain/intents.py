@@ -1,37 +1,24 @@
-"""What a burst of messages says: intents, acts, open questions, a slot pick, each with its evidence. Pure."""
+"""What a burst of messages says: intents, acts, open questions, a slot pick, each with its evidence. Pure.
+
+A message is only as well understood as its least understood part. So besides what the rules find, the
+reading says what they do not account for: questions nobody recognised, statements about us, and words that
+stand in no rule and in no list of words that ask for nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
-from leasebot_pipeline.domain.guardrails import INJECTION_RULE, TEXT_RULES
-from leasebot_pipeline.domain.guardrails_rules import GUARDRAIL_RULES
-from leasebot_pipeline.domain.intents_acts import ACT_RULES
-from leasebot_pipeline.domain.intents_phrases import Hit, PhraseIndex
-from leasebot_pipeline.domain.intents_rules import INTENT_RULES
+from leasebot_pipeline.domain.intents_phrases import Hit
+from leasebot_pipeline.domain.intents_rulebook import RULES, RULES_VERSION, Rulebook
 from leasebot_pipeline.domain.intents_slots import Pick, names_a_slot, pick
 from leasebot_pipeline.domain.intents_text import Reading, Sentence, language
-from leasebot_pipeline.domain.intents_topics import TOPIC_RULES
 from leasebot_pipeline.domain.slots import Slot
 
-_RULES: Final = (*INTENT_RULES, *ACT_RULES, *TOPIC_RULES)
-_INDEX: Final = PhraseIndex(_RULES)
-_INTENT_NAMES: Final = frozenset(rule.name for rule in INTENT_RULES)
-_TOPIC_NAMES: Final = frozenset(rule.name for rule in TOPIC_RULES)
-
-RULES_VERSION: Final = (
-    "rules-"
-    + sha256(
-        repr(
-            [*_RULES, *GUARDRAIL_RULES, *((r.name, r.pattern.pattern) for r in (INJECTION_RULE, *TEXT_RULES))]
-        ).encode()
-    ).hexdigest()[:12]
-)
-"""Changes whenever a phrase of any rule changes, so that a stored decision names the rules it was made by."""
+__all__ = ["RULES_VERSION", "Understanding", "understand"]
 
 _PRECEDENCE: Final = (
     Intent.UNSUBSCRIBE,
@@ -39,9 +26,14 @@ _PRECEDENCE: Final = (
     Intent.PRICING_QUESTION,
     Intent.AVAILABILITY_QUESTION,
 )
+_NO_PICK: Final = Pick(None, "", False)
 _SMALL_TALK_WORDS: Final = 7
 """A question this short with a courtesy in it ("how are you?") asks for nothing."""
 _REMARK_WORDS: Final = 4
+_TIME_QUESTION_WORDS: Final = 8
+"""A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
+_EXPLAINS: Final = frozenset({"intent", "act", "remark"})
+_DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +56,58 @@ class Understanding:
     language: str | None
     pick: Pick
     evidence: tuple[Evidence, ...]
+    unread: tuple[str, ...] = ()
+    """Words, and whole statements about us, that no rule accounts for."""
+    hits: tuple[Hit, ...] = ()
+    """Every phrase found, guardrails included."""
 
 
-def understand(reading: Reading, offer: Sequence[Slot]) -> Understanding:
+def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES) -> Understanding:
     """Apply all rules. ``offer`` are the slots a pick may refer to."""
     found: dict[Intent, bool] = {}
     acts: set[str] = set()
     topics: list[str] = []
-    evidence: list[Evidence] = []
+    everything: list[Hit] = []
+    unread: list[str] = []
     agreed: list[tuple[Sentence, bool]] = []
     open_questions = slot_questions = remarks = 0
     only_courtesy = bool(reading.sentences)
     for sentence in reading.sentences:
-        hits = _INDEX.find(sentence)
-        evidence.extend(Evidence(hit.rule.name, hit.words) for hit in hits)
-        codes = {hit.rule.code for hit in hits if hit.rule.name not in _INTENT_NAMES | _TOPIC_NAMES}
+        hits = rules.index.find(sentence)
+        everything.extend(hits)
+        codes = {hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark")}
         acts |= codes
         for hit in hits:
-            if hit.rule.name in _INTENT_NAMES:
+            if hit.rule.kind == "intent":
                 intent = Intent(hit.rule.code)
                 found[intent] = found.get(intent, True) and hit.rule.weak
-            elif hit.rule.name in _TOPIC_NAMES:
+            elif hit.rule.kind == "topic" and not _part_of_a_name(hit, sentence):
                 topics.append(hit.rule.name)
         agreed.append((sentence, "confirm" in codes and not codes & {"decline", "reschedule", "ambiguous"}))
-        only_courtesy = only_courtesy and codes == {"courtesy"} and not _says_more(hits)
+        left_over = _left_over(sentence, hits, rules)
+        if left_over and not any(hit.rule.kind in _EXPLAINS for hit in hits):
+            unread.append(sentence.text.strip())
+        unread.extend(left_over)
+        only_courtesy = (
+            only_courtesy
+            and codes <= {"courtesy", "confirm", "praise"}
+            and "courtesy" in codes
+            and not _says_more(hits)
+        )
         length = len(sentence.words)
         if sentence.is_question and not _answers(hits, codes, length):
-            if names_a_slot(sentence):
+            if names_a_slot(sentence) and (offer or length <= _TIME_QUESTION_WORDS):
                 slot_questions += 1
             else:
                 open_questions += 1
-        elif not hits and length > _REMARK_WORDS:
+        elif sentence.words[0] in rules.orders and not any(h.rule.kind in _EXPLAINS for h in hits):
+            open_questions += 1
+        elif not codes and not _says_more(hits) and length > _REMARK_WORDS:
             remarks += 1
-    picked = pick(agreed, offer)
-    if picked.index is None:
+            if not rules.about_us.isdisjoint(sentence.words):
+                unread.append(sentence.text.strip())
+    picked = pick(agreed, offer) if offer else _NO_PICK
+    if not (offer and picked.named_something) and found.get(Intent.TOUR_REQUEST) is not False:
         open_questions += slot_questions
     strong = {intent for intent, weak in found.items() if not weak}
     intents = tuple(i for i in _PRECEDENCE if i in (strong or found))
@@ -109,19 +119,56 @@ def understand(reading: Reading, offer: Sequence[Slot]) -> Understanding:
         open_questions=open_questions,
         remarks=remarks,
         only_courtesy=only_courtesy,
-        language=language(reading),
+        language=language(reading, rules.words),
         pick=picked,
-        evidence=_shortest(evidence),
+        evidence=_shortest(
+            [Evidence(hit.rule.name, hit.words) for hit in everything if hit.rule.kind != "guardrail"]
+        ),
+        unread=tuple(dict.fromkeys(unread)),
+        hits=tuple(everything),
     )
 
 
+def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
+    """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
+    spans = [(hit.start, hit.end) for hit in hits if hit.rule.kind in _EXPLAINS]
+    left: list[str] = []
+    position = 1
+    for word in sentence.words:
+        if (
+            word not in rules.words.plain
+            and word[0].isalpha()
+            and len(word) > 1
+            and word not in sentence.names
+            and not any(start <= position < end for start, end in spans)
+        ):
+            left.append(word)
+        position += len(word) + 1
+    if (
+        len(left) == 1
+        and len(sentence.words) == 1
+        and not sentence.is_question
+        and left[0] not in rules.known
+    ):
+        return []  # a name under the message
+    return left
+
+
+def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:
+    """ "Garden" in "Garden Row": a name of several words is no subject."""
+    if hit.words not in sentence.names:
+        return False
+    before, after = sentence.text[: hit.start].split()[-1:], sentence.text[hit.end :].split()[:1]
+    return not sentence.names.isdisjoint([*before, *after])
+
+
 def _says_more(hits: Sequence[Hit]) -> bool:
-    return any(hit.rule.name in _INTENT_NAMES | _TOPIC_NAMES for hit in hits)
+    return any(hit.rule.kind in ("intent", "topic") for hit in hits)
 
 
 def _answers(hits: Sequence[Hit], codes: set[str], length: int) -> bool:
     """Whether a question is one that some rule recognised, so that it is dealt with elsewhere."""
-    if _says_more(hits) or codes & {"follow_up", "reschedule", "confirm", "decline", "ambiguous"}:
+    if _says_more(hits) or codes & _DEALT_WITH:
         return True
     return "courtesy" in codes and length <= _SMALL_TALK_WORDS
 

@@ -5,11 +5,13 @@ A phrase is words between blanks:
 =============  ====================================================================
 ``see``        that word
 ``see|view``   either word; ``_`` joins words of one alternative: ``look_at|see``
+``@place``     any word of that class (``words.toml``)
 ``the?``       that word or nothing
-``tour*``      any word beginning so (not as the first word of a phrase)
+``tour*``      any word beginning so
 ``~``          up to three words, not across a comma
+``~~``         up to six words, not across a comma
 ``#``          a number or time, ``$`` an amount of money
-``^`` / ``.``  the beginning / the end of the sentence
+``^`` / ``.``  the beginning / the end of the sentence (``.`` also as an alternative)
 ``?``          the question mark (a question or request has one at its end)
 =============  ====================================================================
 
@@ -19,11 +21,14 @@ A comma of the lead may stand between any two words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 from leasebot_pipeline.domain.intents_text import Sentence
+
+RuleKind = Literal["intent", "act", "remark", "topic", "guardrail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,9 @@ class PhraseRule:
     """A named rule. ``examples`` must hit and ``near_misses`` must not: the tests run over all of them."""
 
     name: str
+    kind: RuleKind
     code: str
-    """What a hit stands for: an intent, a reason code or a speech act."""
+    """What a hit stands for: an intent, a reason code, a subject or a speech act."""
     phrases: tuple[str, ...]
     unless: tuple[str, ...] = ()
     """Phrases that take a hit back where they overlap it."""
@@ -57,6 +63,17 @@ class Hit:
     """A "not" stands before it (kept for rules that do not mind)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """A compiled phrase; ``groups`` are sets of words of which one each must stand in the sentence."""
+
+    rule: PhraseRule
+    pattern: re.Pattern[str]
+    groups: tuple[frozenset[str], ...]
+    needs: int
+    """The numbers of its groups, as bits."""
+
+
 _NUMBER: Final = r"\d[\d,.:/]*(?:st|nd|rd|th)?"
 _MONEY: Final = r"[$\u20ac\u00a3] ?\d[\d,.]*"
 _NEGATORS: Final = frozenset({"not", "no", "never", "without", "nor", "neither", "none", "hardly", "stopped"})
@@ -65,90 +82,189 @@ _SCOPE_ENDS: Final = frozenset(
     {",", "but", "and", "so", "because", "however", "though", "although", "if", "?"}
 )
 _HARMLESS_NEGATION: Final = re.compile(
-    r" (?:(?:can|could) not wait|not only|not just|why not|whether or not|if not|no problem|no worries|no doubt) "
+    r" (?:(?:can|could) not wait|not only|not just|why not|whether or not|if not|no problem|no worries|no doubt"
+    r"|no rush|no hurry) "
 )
+_COMMON_WORDS: Final = (
+    "a an the i we you it is are am was were be been to of in on at for with my me your our us this that and or"
+    " do does did have has can could will would not no any if so but as from there they what when how which"
+    " please some all about out up by ?"
+)
+_COMMON: Final = frozenset(_COMMON_WORDS.split())
+"""Poor signs to look a phrase up by."""
+
+
+def rules_of(kind: RuleKind, tables: Mapping[str, Any]) -> tuple[PhraseRule, ...]:
+    """The rules of one data file. Raises ``ValueError`` for a key that is none of a rule's."""
+    rules = []
+    for row in tables["rule"]:
+        known = {"name", "code", "phrases", "unless", "only_asked", "negation_counts", "weak"}
+        if strange := set(row) - known - {"examples", "near_misses"}:
+            raise ValueError(f"rule {row.get('name')}: unknown keys {sorted(strange)}")
+        rules.append(
+            PhraseRule(
+                name=row["name"],
+                kind=kind,
+                code=row["code"],
+                phrases=tuple(row["phrases"]),
+                unless=tuple(row.get("unless", ())),
+                only_asked=row.get("only_asked", False),
+                negation_counts=row.get("negation_counts", False),
+                weak=row.get("weak", False),
+                examples=tuple(row.get("examples", ())),
+                near_misses=tuple(row.get("near_misses", ())),
+            )
+        )
+    return tuple(rules)
 
 
 class PhraseIndex:
-    """Finds the hits of many rules in one pass: phrases are kept by their first word."""
+    """Finds the hits of many rules in one pass.
 
-    def __init__(self, rules: Sequence[PhraseRule]) -> None:
-        self._by_first: dict[str, list[tuple[PhraseRule, bool, re.Pattern[str]]]] = {}
+    Each phrase is kept under the rarest words it cannot do without, and tried only where all its other
+    necessary words stand in the sentence too: most phrases cost nothing on most sentences.
+    """
+
+    def __init__(self, rules: Sequence[PhraseRule], classes: Mapping[str, Sequence[str]]) -> None:
+        self._classes = classes
+        self._groups: dict[frozenset[str], int] = {}
+        self._by_word: dict[str, list[_Phrase]] = {}
+        self._unless: dict[str, list[_Phrase]] = {}
+        self._vocabulary: set[str] = set()
         for rule in rules:
-            for unless, phrases in ((False, rule.phrases), (True, rule.unless)):
-                for phrase in phrases:
-                    self._add(rule, unless, phrase.split())
+            for phrase in rule.phrases:
+                compiled = self._compiled(rule, phrase)
+                anchor = min(compiled.groups, key=_commonness, default=None)
+                if anchor is None:
+                    raise ValueError(f"rule {rule.name}: phrase {phrase!r} needs one word of its own")
+                for word in anchor:
+                    self._by_word.setdefault(word, []).append(compiled)
+            self._unless[rule.name] = [self._compiled(rule, phrase) for phrase in rule.unless]
+        self._find = lru_cache(maxsize=16384)(self._search)  # leads write the same sentences again and again
+        self._bits: dict[str, int] = {}
+        for group, number in self._groups.items():
+            for word in group:
+                self._bits[word] = self._bits.get(word, 0) | 1 << number
 
-    def _add(self, rule: PhraseRule, unless: bool, parts: list[str]) -> None:
-        anchored = parts[0] == "^"
-        body = parts[1:] if anchored else parts
-        if body[0].endswith("?") and body[0] != "?":
-            self._add(rule, unless, ["^"] * anchored + body[1:])
-            body = [body[0][:-1], *body[1:]]
-        pattern = ("(?<=^ )" if anchored else "") + _compile(body)
-        compiled = re.compile(pattern)
-        for alternative in body[0].split("|"):
-            first = alternative.split("_")[0]
-            if first == "~" or first.endswith("*"):
-                raise ValueError(f"rule {rule.name}: a phrase cannot begin with {first!r}")
-            self._by_first.setdefault(first, []).append((rule, unless, compiled))
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word that stands in a phrase."""
+        return frozenset(self._vocabulary)
 
-    def find(self, sentence: Sentence) -> list[Hit]:
+    def find(self, sentence: Sentence) -> tuple[Hit, ...]:
         """All hits in the sentence, in order; at most one per rule and place."""
-        text = sentence.text
+        return self._find(sentence.text, sentence.is_question)
+
+    def _search(self, text: str, asked: bool) -> tuple[Hit, ...]:
+        words = set(text.split())
+        words |= {"#" if word[0].isdigit() else "$" for word in words if word[0] in "0123456789$\u20ac\u00a3"}
+        there = 0
+        for word in words:
+            there |= self._bits.get(word, 0)
+        missing = ~there
         hits: dict[tuple[str, int], Hit] = {}
-        refused: list[tuple[str, int, int]] = []
-        position = 1
-        for word in text.split():
-            for rule, unless, pattern in self._entries(word):
-                match = pattern.match(text, position)
-                if match is None:
+        for word in words:
+            for phrase in self._by_word.get(word, ()):
+                if phrase.needs & missing or (phrase.rule.only_asked and not asked):
                     continue
-                start, end = match.span()
-                if unless:
-                    refused.append((rule.name, start, end))
-                elif sentence.is_question or not rule.only_asked:
+                rule = phrase.rule
+                for start, end in _places(phrase.pattern, text):
                     known = hits.get((rule.name, start))
                     if known is None or known.end < end:
                         hits[rule.name, start] = Hit(
-                            rule, match.group().strip(), start, end, _negated(text, start)
+                            rule, text[start:end].strip(), start, end, _negated(text, start)
                         )
-            position += len(word) + 1
-        return [
+        if not hits:
+            return ()
+        refused = {
+            name: [
+                place
+                for phrase in self._unless[name]
+                if not phrase.needs & missing
+                for place in _places(phrase.pattern, text)
+            ]
+            for name in {name for name, _ in hits}
+        }
+        stand = [
             hit
             for hit in hits.values()
-            if not any(name == hit.rule.name and s < hit.end and hit.start < e for name, s, e in refused)
-            and not (hit.rule.negation_counts and hit.negated and not sentence.is_question)
+            if not any(s < hit.end and hit.start < e for s, e in refused[hit.rule.name])
+            and not (hit.rule.negation_counts and hit.negated and not asked)
         ]
+        return tuple(sorted(stand, key=lambda hit: (hit.start, hit.rule.name)))
 
-    def _entries(self, word: str) -> Iterable[tuple[PhraseRule, bool, re.Pattern[str]]]:
-        yield from self._by_first.get(word, ())
-        if word[0].isdigit():
-            yield from self._by_first.get("#", ())
-        elif word[0] in "$\u20ac\u00a3":
-            yield from self._by_first.get("$", ())
+    def _compiled(self, rule: PhraseRule, phrase: str) -> _Phrase:
+        parts = phrase.split()
+        groups: list[frozenset[str]] = []
+        pattern = " "  # the blank before the phrase: fewer places to try than with a look-behind
+        for number, part in enumerate(parts):
+            comma = "(?:, )?" if number else ""
+            if part == "^":
+                pattern = "^ "
+            elif part == "~":
+                pattern += "(?:[^ ,?]+ ){0,3}?"
+            elif part == "~~":
+                pattern += "(?:[^ ,?]+ ){0,6}"
+            elif part.endswith("?") and part != "?" and not part.endswith("|?"):
+                pattern += f"(?:{comma}{_alternatives(self._options(rule, part[:-1]))})?"
+            else:
+                options = self._options(rule, part)
+                pattern += f"{comma}{_alternatives(options)}"
+                if "." not in options and not any(option.endswith("*") for option in options):
+                    groups.append(frozenset(_sign(option) for option in options))
+        needs = 0
+        for group in groups:
+            needs |= 1 << self._groups.setdefault(group, len(self._groups))
+        return _Phrase(rule, re.compile(pattern), tuple(groups), needs)
+
+    def _options(self, rule: PhraseRule, part: str) -> list[str]:
+        options: list[str] = []
+        for option in part.split("|"):
+            if option.startswith("@"):
+                if option[1:] not in self._classes:
+                    raise ValueError(f"rule {rule.name}: no class {option!r}")
+                options.extend(self._classes[option[1:]])
+            else:
+                options.append(option)
+        for option in options:
+            self._vocabulary.update(word for word in option.split("_") if word.isalpha())
+        return options
 
 
-def _compile(parts: list[str]) -> str:
-    pattern = ""
-    for number, part in enumerate(parts):
-        comma = "(?:, )?" if number else ""
-        if part == "~":
-            pattern += "(?:[^ ,?]+ ){0,3}"
-        elif part == "?":
-            pattern += r"\? "
-        elif part == ".":
-            pattern += r"(?:\? )?$"
-        elif part.endswith("?"):
-            pattern += f"(?:{comma}{_alternatives(part[:-1])} )?"
-        else:
-            pattern += f"{comma}{_alternatives(part)} "
-    return pattern
+def _places(pattern: re.Pattern[str], text: str) -> Iterable[tuple[int, int]]:
+    """Where the phrase stands, without the blank before it; two may share the blank between them."""
+    match = pattern.search(text)
+    while match is not None:
+        start, end = match.span()
+        yield start + 1, end
+        match = pattern.search(text, max(end - 1, start + 1))
 
 
-def _alternatives(part: str) -> str:
-    options = [_word(option) for option in part.split("|")]
-    return options[0] if len(options) == 1 else f"(?:{'|'.join(options)})"
+def _commonness(group: Iterable[str]) -> tuple[int, int]:
+    words = list(group)
+    return sum(word in _COMMON for word in words), len(words)
+
+
+def _sign(option: str) -> str:
+    """The word of an expression that tells most."""
+    return min(option.split("_"), key=lambda word: (word in _COMMON, -len(word)))
+
+
+def _alternatives(options: Sequence[str]) -> str:
+    """Each option with the blank after it; longer ones first, so that the most words are taken."""
+    ends = [_END for option in options if option == "."]
+    words = sorted(
+        {_word(option) for option in options if option != "."}, key=lambda word: (-len(word), word)
+    )
+    if not ends and len(words) == 1:
+        return f"{words[0]} "
+    if not words:
+        return _END
+    body = f"(?:{'|'.join(words)}) "
+    return f"(?:{body}|{_END})" if ends else body
+
+
+_END: Final = r"(?:\? )?$"
 
 
 def _word(option: str) -> str:
@@ -157,7 +273,7 @@ def _word(option: str) -> str:
     if option == "$":
         return _MONEY
     if option.endswith("*"):
-        return re.escape(option[:-1].replace("_", " ")) + "[^ ,?]*"
+        return re.escape(option[:-1].replace("_", " ")).replace(r"\ ", " ") + "[^ ,?]*"
     return re.escape(option.replace("_", " ")).replace(r"\ ", " ")
 
 

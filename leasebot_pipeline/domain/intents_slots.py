@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
+from leasebot_pipeline.domain.handshake import read_answer
 from leasebot_pipeline.domain.intents_text import Sentence
-from leasebot_pipeline.domain.slots import Slot, zone
+from leasebot_pipeline.domain.slots import Slot
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -20,52 +20,10 @@ _MONTH: Final = re.compile(
 _ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6}
 _NUMBER_WORDS: Final = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 _CHOICE_WORDS: Final = frozenset({"one", "option", "slot", "time", "choice", "works", "work"})
-_PARTS: Final = {"morning": range(12), "afternoon": range(12, 17), "evening": range(17, 24)}
+_PARTS: Final = frozenset({"morning", "afternoon", "evening"})
 
-# With one of these in the sentence a day or time is a condition, not a choice.
-_CONDITIONS: Final = frozenset(
-    [
-        "but",
-        "except",
-        "besides",
-        "rather",
-        "instead",
-        "before",
-        "after",
-        "between",
-        "until",
-        "till",
-        "by",
-        "around",
-        "earlier",
-        "later",
-        "if",
-        "unless",
-        "or",
-        "either",
-        "bad",
-        "busy",
-        "unavailable",
-        "worst",
-        "problem",
-        "not",
-        "no",
-        "never",
-        "neither",
-        "none",
-        "than",
-        "past",
-        "about",
-        "today",
-        "tomorrow",
-        "tonight",
-        "weekend",
-        "next",
-        "was",
-        "were",
-        "last_week",
-        "since",
-    ]
+_OF_AN_OFFER: Final = frozenset(
+    {"those", "these", "them", "any", "either", "neither", "none", "earlier", "later", "another", "instead"}
 )
 _FILLERS: Final = frozenset(
     [
@@ -138,22 +96,6 @@ class _Said:
     def anything(self) -> bool:
         return bool(self.positions or self.weekdays or self.dates or self.times or self.parts)
 
-    def fits(self, position: int, count: int, start: datetime) -> bool:
-        if self.positions and not self.positions & {position, position - count - 1}:
-            return False
-        if self.weekdays and start.weekday() not in self.weekdays:
-            return False
-        if self.dates and not any(
-            day == start.day and month in (None, start.month) for month, day in self.dates
-        ):
-            return False
-        if self.parts and not any(start.hour in _PARTS[part] for part in self.parts):
-            return False
-        return not self.times or any(
-            minute == start.minute and (hour == start.hour or (not known and hour % 12 == start.hour % 12))
-            for hour, minute, known in self.times
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Pick:
@@ -166,33 +108,21 @@ class Pick:
 
 
 def pick(sentences: Sequence[tuple[Sentence, bool]], offer: Sequence[Slot]) -> Pick:
-    """The slot a lead chooses. Each sentence comes with whether the lead agrees to something in it."""
-    said = _Said()
-    words: list[str] = []
-    conditional = False
-    for sentence, agrees in sentences:
-        here = _Said()
-        _collect(sentence.words, here, bare=_is_bare(sentence.words))
-        if not here.anything:
-            continue
-        if _CONDITIONS & set(sentence.words):
-            conditional = True
-        elif agrees or _is_bare(sentence.words):
-            words.append(sentence.text.strip())
-            for name in ("positions", "weekdays", "dates", "times", "parts"):
-                getattr(said, name).update(getattr(here, name))
-    if conditional or not said.anything:
-        return Pick(None, " / ".join(words), conditional or said.anything)
-    fitting = [
-        number
-        for number, slot in enumerate(offer, start=1)
-        if said.fits(number, len(offer), slot.starts_at.astimezone(zone(slot.timezone)))
-    ]
-    return Pick(fitting[0] if len(fitting) == 1 else None, " / ".join(words), True)
+    """The slot a lead chooses, read like every answer to an offer (``handshake``). Without a clock: what "tomorrow"
+    means is left open, so this tells which sentences speak of slots, and ``answer_of`` which slot is meant."""
+    if not offer:
+        named = any(names_a_slot(sentence) for sentence, _ in sentences)
+        return Pick(None, "", named)
+    text = "\n".join(sentence.text.strip() for sentence, _ in sentences)
+    answer = read_answer([text], offer, None, any_day=True)
+    words = " / ".join(evidence.words for evidence in answer.evidence)
+    return Pick(answer.index, words, answer.answers_offer)
 
 
 def names_a_slot(sentence: Sentence) -> bool:
-    """Whether a position, day, date or time is named."""
+    """Whether a position, day, date or time is named, or the offered ones are spoken of."""
+    if _OF_AN_OFFER & set(sentence.words):
+        return True
     said = _Said()
     _collect(sentence.words, said, bare=_is_bare(sentence.words))
     return said.anything

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from leasebot_pipeline.domain.intents_words import LANGUAGE_WORDS, SPELLINGS
+from leasebot_pipeline.domain.intents_words import Speller, Words
 
 MAX_CHARS: Final = 8000
 """Longer messages are cut before reading; the rules note that in ``Reading.cut``."""
@@ -25,6 +25,8 @@ class Sentence:
 
     text: str
     is_question: bool
+    names: frozenset[str] = frozenset()
+    """Words written as names are: with a capital inside a sentence of small letters."""
 
     @property
     def words(self) -> list[str]:
@@ -38,27 +40,45 @@ class Reading:
     sentences: tuple[Sentence, ...]
     has_letters: bool
     cut: bool
+    own_text: str = ""
+    """The text without quotes and signatures, characters normalised."""
 
     @property
     def words(self) -> list[str]:
         return [word for sentence in self.sentences for word in sentence.words]
 
 
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_APOSTROPHES: Final = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'"})
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
+_APOSTROPHES: Final = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'", "\u201c": '"', "\u201d": '"'}
+)
 _QUOTE_HEADER: Final = re.compile(
-    r"^\s*(?:on .{4,100} wrote:|-{2,}\s*(?:original|forwarded) message\s*-{2,}|from: .+@.+|_{10,})\s*$", re.I
+    r"^\s*(?:on (?=[^\n]*\d|mon|tue|wed|thu|fri|sat|sun)[^\n]{4,100} wrote:"
+    r"|-{2,}\s*(?:original|forwarded) message\s*-{2,}|from: .+@.+|_{10,})\s*$",
+    re.I,
 )
-_SIGNATURE_LINE: Final = re.compile(
-    r"^\s*(?:--|__)\s*$|^\s*(?:sent from my .{2,40}|get outlook for .{2,20}|sent via .{2,30})\s*$", re.I
+_DEVICE_LINE: Final = re.compile(
+    r"^\s*(?:sent from my .{2,40}|get outlook for .{2,20}|sent (?:via|from|with) .{2,30}app.{0,20}"
+    r"|sent via .{2,30}|\*?sent from .{2,20}(?:mail|phone|mobile).{0,20})\s*$",
+    re.I,
 )
+_SIGNATURE_RULE: Final = re.compile(r"^\s*(?:--|__)\s*$")
 _SIGN_OFF: Final = re.compile(
-    r"^\s*(?:best|best regards|kind regards|warm regards|regards|cheers|sincerely|yours|yours truly)\s*[,.!]?\s*$",
+    r"^\s*(?:(?:all the |with |my )?best(?: (?:wishes|regards))?|(?:kind(?:est)?|warm(?:est)?|best) regards|regards|cheers"
+    r"|sincerely(?: yours)?|respectfully|yours(?: truly)?|warmly|take care|many thanks|thanks(?: again| so much| a lot)?"
+    r"|thank you(?: so much| very much)?|talk soon|xo+|love)\s*[,.!]*\s*$",
     re.I,
 )
 _SIGNATURE_LINES: Final = 6
-_MERIDIEM: Final = re.compile(r"\b([ap])\.?\s?m\b\.?", re.I)
-_SPLIT: Final = re.compile(r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;)")
+_SIGNATURE_LINE: Final = re.compile(
+    r"^\s*(?:[-~*\u2013\u2014]+\s*)?(?:(?:[^\W_a-z][\w.,'\u2019()/&-]*|at|of|and|the|in|for|law|de|la|del|van|von|[|,&]|[\w.+-]+@[\w.-]+|[+(]?[\d().-]+)(?:\s+|$)){0,7}\s*$"
+)
+_NAME_LINE: Final = re.compile(
+    r"^\s*[-~\u2013\u2014]*\s*(?:[^\W\d_a-z][\w.'\u2019-]*)(?:\s+(?:[^\W\d_a-z][\w.'\u2019-]*|de|la|del|van|von|der|bin|al|el|da|dos|y)){0,4}\s*[.,!]?\s*$"
+)
+_MERIDIEM: Final = re.compile(r"(?<=[\d\s])([ap])\.?\s?m\b\.?(?=\W|$)", re.I)
+_ABBREVIATION: Final = re.compile(r"\b(mr|mrs|ms|dr|st|apt|approx|vs|jr|sr|prof|e\.g|i\.e|no)\.(?=\s)", re.I)
+_SPLIT: Final = re.compile(r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;|\s[-\u2013\u2014]+\s|\u2026)")
 _WORD: Final = re.compile(
     r"\d{1,2}(?:st|nd|rd|th)\b|[$\u20ac\u00a3]\s?\d[\d,.]*|\d[\d,.:/]*\d|\d|[^\W\d_]+(?:'[^\W\d_]+)*|[,#&]"
 )
@@ -67,106 +87,231 @@ _ENDINGS: Final = (("n't", " not"), ("'re", " are"), ("'ve", " have"), ("'ll", "
 _IS_WORDS: Final = frozenset(
     {"it", "that", "what", "where", "when", "who", "how", "there", "here", "he", "she", "this", "which"}
 )
-_QUESTION_STARTS: Final = frozenset(
-    {"what", "when", "where", "which", "who", "whose", "how", "why", "is", "are", "was", "can", "could", "do"}
-    | {"does", "did", "will", "would", "may", "should", "has", "have", "am", "any"}
+_ASKS: Final = frozenset(
+    {"what", "where", "which", "who", "whose", "how", "why", "is", "are", "do", "does", "did", "any", "when"}
+)
+_ASKS_BEFORE_A_SUBJECT: Final = frozenset(
+    {"was", "were", "can", "could", "will", "would", "may", "should", "has", "have", "had", "am", "might"}
+)
+_SUBJECTS: Final = frozenset(
+    {"i", "we", "you", "it", "he", "she", "they", "this", "that", "the", "there", "my", "your", "our"}
+    | {"someone", "somebody", "anyone", "anybody", "a", "an", "any", "these", "those", "one", "u", "me"}
 )
 _REQUEST: Final = re.compile(
-    r" (?:(?:i|we) (?:am|are|was|were) (?:just )?(?:wondering|curious|hoping to know)|wondering (?:if|whether|what|when)"
+    r" (?:(?:i|we) (?:am|are|was|were) (?:just |also )?(?:wondering|curious|hoping to know)|wondering (?:if|whether|what|when|how)"
     r"|let me know|tell me|send me|(?:need|want|like|love) to (?:know|ask|confirm whether)|can you|could you"
-    r"|would you|please (?:send|share|advise|confirm whether|tell)|(?:a|one|my|some|quick|few) questions?|confirm (?:if|whether|that)) "
+    r"|would you|please (?:send|share|advise|confirm whether|tell)|(?:a|one|my|some|quick|few|more) questions?|confirm (?:if|whether|that)"
+    r"|do you|is it|is there|are there|is this|how much|what is|curious (?:if|about|whether)|(?:know|ask|see|sure) (?:if|whether)) "
+)
+_TEXT_SPEAK: Final = re.compile(
+    r" id(?= (?:like|love|prefer|be|rather|appreciate|want|really|also) )| 2(?= (?:see|view|visit|come|tour|check|rent|move|look|schedule|book|know|get|stop) )"
+    r"| 4(?= (?:me|us|rent|the|my|sure) )| c(?= (?:the|it|you|this|your) )| b(?= (?:able|available|there|ok|great|good|free|possible) )"
+)
+_TEXT_SPEAK_MEANS: Final = {" id": " i would", " 2": " to", " 4": " for", " c": " see", " b": " be"}
+_MIXED_NUMBER: Final = re.compile(
+    r"(?<![\w$])(\d+)(am|pm|br|bd|bed|bedroom|ba|k|min|mins|hrs|yr|yrs|mo)\b", re.I
 )
 
 
-@lru_cache(maxsize=4096)
-def _spelling(word: str) -> str:
-    if word in SPELLINGS:
-        return SPELLINGS[word]
-    for ending, written in _ENDINGS:
-        if word.endswith(ending) and len(word) > len(ending):
-            return word[: -len(ending)] + written
-    if word.endswith("'s"):
-        return word[:-2] + (" is" if word[:-2] in _IS_WORDS else "")
-    return word
+_NUMBER_SPEAK: Final = re.compile(
+    r"\b(any1|some1|every1|no1|2day|2nite|2night|2morrow|2moro|2mrw|2mrrw|b4|gr8|l8r|l8|w8|m8|str8|bf|gf|w/o|w/)(?!\w)",
+    re.I,
+)
+_NUMBER_SPEAK_MEANS: Final = {
+    "any1": "anyone",
+    "some1": "someone",
+    "every1": "everyone",
+    "no1": "no one",
+    "2day": "today",
+    "2nite": "tonight",
+    "2night": "tonight",
+    "2morrow": "tomorrow",
+    "2moro": "tomorrow",
+    "2mrw": "tomorrow",
+    "2mrrw": "tomorrow",
+    "b4": "before",
+    "gr8": "great",
+    "l8r": "later",
+    "l8": "late",
+    "w8": "wait",
+    "m8": "mate",
+    "str8": "straight",
+    "bf": "boyfriend",
+    "gf": "girlfriend",
+    "w/o": "without ",
+    "w/": "with ",
+}
+
+
+_CLAUSE: Final = re.compile(
+    r" (?:, )?(?:and|but|so|or|then|also|plus)(?: also| then)?(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|which|should)"
+    r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
+    r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|which|should)"
+    r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
+    r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )"
+)
+"""Where a sentence goes on with a question or a statement of its own: each is judged by itself."""
 
 
 def normalise_characters(text: str) -> str:
     """Compatibility forms folded, invisible characters gone, one apostrophe."""
+    if text.isascii():
+        return text.replace("`", "'") if "`" in text else text
     return _INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_APOSTROPHES)
 
 
-def strip_quotes_and_signature(text: str) -> str:
-    """What the lead wrote now: without quoted mail, its header and the signature below."""
+def strip_quotes_and_signature(text: str, known: Collection[str] = ()) -> str:
+    """What the lead wrote now: without quoted mail, its header and the signature below.
+
+    Only lines that can be nothing else are taken for a signature: ``known`` words are never a name.
+    """
+    if "\n" not in text:
+        return text.strip() if not text.lstrip().startswith(">") else ""
     own: list[str] = []
-    for line in text.splitlines():
-        if _QUOTE_HEADER.match(line) or _SIGNATURE_LINE.match(line):
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if _SIGNATURE_RULE.match(line):
             break
-        if not line.lstrip().startswith(">"):
+        if _QUOTE_HEADER.match(line):
+            if any(later.lstrip().startswith(">") for later in lines[number + 1 :]):
+                continue
+            break
+        if not line.lstrip().startswith(">") and not _DEVICE_LINE.match(line):
             own.append(line)
     while own and not own[-1].strip():
         own.pop()
     for number, line in enumerate(own):
-        if number and _SIGN_OFF.match(line) and len(own) - number <= _SIGNATURE_LINES:
-            return "\n".join(own[:number]).strip()
+        near_the_end = number and len(own) - number <= _SIGNATURE_LINES
+        if near_the_end and _SIGN_OFF.match(line) and all(map(_SIGNATURE_LINE.match, own[number + 1 :])):
+            return "\n".join(own[: number + 1]).strip()
+    if len(own) > 1 and _NAME_LINE.match(own[-1]):
+        words = [word.strip(".,!-~\u2013\u2014").casefold() for word in own[-1].split()]
+        if not any(word in known for word in words):
+            own.pop()
     return "\n".join(own).strip()
 
 
-def read(messages: Iterable[str]) -> Reading:
-    """The sentences of a burst of messages."""
-    sentences: list[Sentence] = []
-    cut = False
-    for message in messages:
-        cut = cut or len(message) > MAX_CHARS
-        body = strip_quotes_and_signature(normalise_characters(message[:MAX_CHARS]))
-        sentences.extend(_sentences(_MERIDIEM.sub(r" \1m ", body.casefold())))
-    has_letters = any(char.isalpha() for sentence in sentences for char in sentence.text)
-    return Reading(tuple(sentences), has_letters, cut)
+class Reader:
+    """Reads by the word tables of one version of the rules."""
+
+    def __init__(self, words: Words, speller: Speller) -> None:
+        self._words = words
+        self._speller = speller
+        self._written = lru_cache(maxsize=8192)(self._spell)
+
+    def read(self, messages: Iterable[str]) -> Reading:
+        """The sentences of a burst of messages."""
+        sentences: list[Sentence] = []
+        own: list[str] = []
+        cut = False
+        for message in messages:
+            cut = cut or len(message) > MAX_CHARS
+            body = strip_quotes_and_signature(normalise_characters(message[:MAX_CHARS]), self._speller.known)
+            own.append(body)
+            sentences.extend(self._sentences(body))
+        has_letters = any(char.isalpha() for sentence in sentences for char in sentence.text)
+        return Reading(tuple(sentences), has_letters, cut, "\n".join(own))
+
+    def sentences(self, text: str) -> Iterable[Sentence]:
+        """All sentences of a text, quotes and signatures included; ``text`` has its characters normalised."""
+        return self._sentences(text)
+
+    def _spell(self, word: str, is_name: bool) -> str:
+        spelling = self._words.spelling
+        if word in spelling:
+            return spelling[word]
+        for ending, written in _ENDINGS:
+            if word.endswith(ending) and len(word) > len(ending):
+                return word[: -len(ending)] + written
+        if word.endswith("'s"):
+            return word[:-2] + (" is" if word[:-2] in _IS_WORDS else "")
+        if is_name:
+            return word
+        corrected = self._speller.correct(word)
+        return spelling.get(corrected, corrected)
+
+    def _sentences(self, body: str) -> Iterable[Sentence]:
+        body = _MERIDIEM.sub(r" \1m ", body)
+        body = _MIXED_NUMBER.sub(r"\1 \2", body)
+        body = _NUMBER_SPEAK.sub(lambda found: _NUMBER_SPEAK_MEANS[found.group().lower()], body)
+        if "." in body:
+            body = _ABBREVIATION.sub(r"\1", body)
+        pieces = _SPLIT.split(body)
+        for piece, stop in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
+            tokens = _WORD.findall(piece)
+            if not tokens:
+                continue
+            names = _names(tokens)
+            written = self._written
+            words = " ".join(
+                [written(lower, lower in names) for lower in [token.casefold() for token in tokens]]
+            )
+            text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], f" {words.strip(' ,')} ")
+            clauses = _CLAUSE.split(text)
+            for number, clause in enumerate(clauses, start=1):
+                if not clause.strip(" ,"):
+                    continue
+                clause = f" {clause.strip(' ,')} "
+                asked = _asks(clause, stop if number == len(clauses) else "")
+                yield Sentence(clause + "? " if asked else clause, asked, names)
 
 
-def _sentences(body: str) -> Iterable[Sentence]:
-    pieces = _SPLIT.split(body)
-    for piece, stop in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
-        words = " ".join(_spelling(word) for word in _WORD.findall(piece))
-        words = words.strip(" ,")
-        if not words:
-            continue
-        text = f" {words} "
-        first = words.split(" ", 1)[0]
-        asked = stop.startswith("?") or first in _QUESTION_STARTS or _REQUEST.search(text) is not None
-        yield Sentence(text + "? " if asked else text, asked)
+def _asks(text: str, stop: str) -> bool:
+    if stop.startswith("?"):
+        return True
+    first, _, rest = text[1:].partition(" ")
+    if first in _ASKS:
+        return True
+    if first in _ASKS_BEFORE_A_SUBJECT and rest.partition(" ")[0] in _SUBJECTS:
+        return True
+    return _REQUEST.search(text) is not None
+
+
+def _names(tokens: list[str]) -> frozenset[str]:
+    capitals = [number for number, token in enumerate(tokens) if len(token) > 1 and token[0].isupper()]
+    if not capitals or len(capitals) > max(3, len(tokens) * 0.6):
+        return frozenset()
+    return frozenset(
+        tokens[number].casefold() for number in capitals if number and not tokens[number].isupper()
+    )
 
 
 _CLEARLY_FOREIGN: Final = 2
 
 
-def language(reading: Reading) -> str | None:
+def language(reading: Reading, words: Words) -> str | None:
     """ISO 639-1 code of the language most frequent words belong to; None when they are too few to tell.
 
     A sentence clearly in another language counts for the whole text: nobody would answer it. ``und``
     stands for a script the rules cannot read.
     """
-    words = reading.words
-    letters = "".join(word for word in words if word[0].isalpha())
-    if letters and sum(char.isascii() for char in letters) < 0.7 * len(letters):
-        return "und"
+    if not reading.own_text.isascii():
+        letters = [char for char in reading.own_text if char.isalpha()]
+        if letters and sum(char.isascii() for char in letters) < 0.7 * len(letters):
+            return "und"
+    total: dict[str, int] = {}
     for sentence in reading.sentences:
-        code, score, english = _best_language(sentence.words)
-        if score >= _CLEARLY_FOREIGN and english == 0:
-            return code
-    code, score, _ = _best_language(words)
-    return code if score else None
+        scores: dict[str, int] = {}
+        for word in set(sentence.words) - sentence.names:
+            for code in words.languages_of.get(word if word.isascii() else _without_accents(word), ()):
+                scores[code] = scores.get(code, 0) + 1
+                total[code] = total.get(code, 0) + 1
+        english = scores.get("en", 0)
+        best = _best(scores)
+        if (
+            best is not None
+            and best != "en"
+            and scores[best] >= _CLEARLY_FOREIGN
+            and scores[best] > english * 2
+        ):
+            return best
+    return _best(total)
 
 
-def _best_language(words: Iterable[str]) -> tuple[str, int, int]:
-    """The language with most frequent words in the text, how many, and how many English ones; English
-    wins a tie."""
-    plain = {_without_accents(word) for word in words}
-    scores = {code: len(plain & known) for code, known in LANGUAGE_WORDS.items()}
-    best = max(scores, key=lambda code: (scores[code], code == "en"))
-    return best, scores[best], scores["en"]
+def _best(scores: Mapping[str, int]) -> str | None:
+    """The language with most frequent words; English wins a tie, then the first by code."""
+    return min(scores, key=lambda code: (-scores[code], code != "en", code), default=None)
 
 
 def _without_accents(word: str) -> str:
-    if word.isascii():
-        return word
     return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))

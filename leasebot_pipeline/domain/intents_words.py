@@ -1,97 +1,123 @@
-"""Word tables of the reader: how leads spell, and which words tell a language. Data only."""
+"""Word tables: how leads spell, which words tell a language, which ask for nothing. Pure."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-_SPELLING_TABLE: Final = """
-available = avail avaliable availible avalable avaiable availble avilable
-interested = intrested interrested intersted interseted
-schedule = shedule schedual scheduel schdule scedule
-tomorrow = tmrw tmr tomorow tommorow tommorrow 2moro
-view = veiw
-viewing = veiwing viewng vewing
-please = pls plz plese
-thanks = thx tks thnx thanx tysm ty
-apartment = apt appartment apartement aparment appt
-monday = mon
-tuesday = tue tues
-wednesday = wed wensday wendsday
-thursday = thu thur thurs
-friday = fri
-saturday = sat
-sunday = sun
-reschedule = resched
-walkthrough = walkthru
-through = thru
-ok = okay okey k
-yes = ya yea yeah yep yup
-you = u
-your = ur
-are = r
-do not = dont
-does not = doesnt
-did not = didnt
-is not = isnt
-are not = arent
-was not = wasnt
-can not = cant cannot can't
-could not = couldnt
-would not = wouldnt
-will not = wont won't
-have not = havent
-has not = hasnt
-shall not = shan't
-i am = im i'm
-i have = ive
-what is = whats
-where is = wheres
-how is = hows
-that is = thats
-want to = wanna
-going to = gonna
-let me = lemme
-let us = lets let's
-give me = gimme
-you all = y'all
-"""
-
-SPELLINGS: Final[dict[str, str]] = {
-    variant: spelling.strip()
-    for spelling, _, variants in (line.partition("=") for line in _SPELLING_TABLE.strip().splitlines())
-    for variant in variants.split()
-}
-"""Variant -> the spelling the rules use."""
+_SHORTEST_KNOWN = 5
+_SHORTEST_CORRECTED = 4
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+@dataclass(frozen=True)
+class Words:
+    """The tables of one version of the rules."""
+
+    classes: Mapping[str, tuple[str, ...]]
+    """Name of a class -> its words; the words of one expression are joined by ``_``."""
+    spelling: Mapping[str, str]
+    """Variant -> the spelling the rules use."""
+    languages_of: Mapping[str, tuple[str, ...]]
+    """Frequent word, without accents -> ISO 639-1 codes of the languages it is frequent in."""
+    plain: frozenset[str]
+    """Words that ask for nothing."""
 
 
-LANGUAGE_WORDS: Final[dict[str, frozenset[str]]] = {
-    "en": _words(
-        "the a an is are am i we you it this that to of for and or in on at my your me can could would will do does "
-        "have has how what when where yes no not please thanks thank hi hello still available if with be there"
-    ),
-    "es": _words(
-        "el la los las un una es esta este estoy de del que para por con mi su puedo quiero hola gracias cuando "
-        "cuanto disponible donde todavia si se y en apartamento departamento habitacion visita buenas buenos ver"
-    ),
-    "fr": _words(
-        "le la les un une est je vous nous de du des que pour avec mon votre bonjour merci quand combien disponible "
-        "toujours encore appartement visiter chambre et en au aux oui suis interesse puis salut pouvez"
-    ),
-    "de": _words(
-        "der die das ein eine ist ich sie wir und oder zu mit mein ihr hallo danke wann wie viel noch wohnung zimmer "
-        "verfuegbar verfugbar besichtigen besichtigung frei bitte guten tag moechte mochte kann ja nicht"
-    ),
-    "pt": _words(
-        "o os um uma esta estou de do da que para com meu seu posso quero ola obrigado obrigada quando quanto "
-        "disponivel ainda apartamento quarto visitar e em sim nao bom dia boa voce"
-    ),
-    "it": _words(
-        "il lo la gli un una e sono di del che per con mio suo posso vorrei ciao grazie quando quanto disponibile "
-        "ancora appartamento stanza visitare si buongiorno"
-    ),
-}
-"""ISO 639-1 code -> frequent words, without accents."""
+def load_words(tables: Mapping[str, Any]) -> Words:
+    """The tables of ``words.toml``. Raises ``ValueError`` for a class that is not there."""
+    raw = {name: text.split() for name, text in tables["classes"].items()}
+
+    def members(name: str) -> list[str]:
+        found: list[str] = []
+        for word in raw.get(name) or _unknown(name):
+            found.extend(members(word[1:]) if word.startswith("@") else [word])
+        return found
+
+    return Words(
+        classes={name: tuple(dict.fromkeys(members(name))) for name in raw},
+        spelling={
+            variant: spelling.replace("_", " ")
+            for spelling, variants in tables["spelling"].items()
+            for variant in variants.split()
+        },
+        languages_of=_by_word({code: text.split() for code, text in tables["languages"].items()}),
+        plain=frozenset(word for text in tables["plain"].values() for word in text.split()),
+    )
+
+
+def _by_word(languages: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for code, words in languages.items():
+        for word in dict.fromkeys(words):
+            found[word] = (*found.get(word, ()), code)
+    return found
+
+
+def _unknown(name: str) -> list[str]:
+    raise ValueError(f"words.toml: no class {name!r}")
+
+
+class Speller:
+    """Corrects one slip in a word nobody knows: a letter too many, too few, changed or swapped.
+
+    Only words of four letters and more, and only towards longer words the rules know; among several the first in
+    alphabetical order, so that the same text always reads the same.
+    """
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.known = frozenset(known)
+        self._by_shortened: dict[str, list[str]] = {}
+        for word in sorted(self.known):
+            if len(word) >= _SHORTEST_KNOWN and word.isalpha():
+                for shortened in _shortened(word):
+                    self._by_shortened.setdefault(shortened, []).append(word)
+
+    def correct(self, word: str) -> str:
+        """The known word one slip away, else the word itself."""
+        if len(word) < _SHORTEST_CORRECTED or word in self.known or not word.isascii():
+            return word
+        single = _fewer_repeats(word)
+        if single in self.known:
+            return single
+        found = {
+            known
+            for shortened in _shortened(word)
+            for known in self._by_shortened.get(shortened, ())
+            if known[0] == word[0] and _one_slip(word, known)
+        }
+        return min(found, default=word)
+
+
+def _shortened(word: str) -> set[str]:
+    return {word, *(word[:n] + word[n + 1 :] for n in range(len(word)))}
+
+
+def _one_slip(left: str, right: str) -> bool:
+    if abs(len(left) - len(right)) > 1:
+        return False
+    if len(left) != len(right):
+        long, short = (left, right) if len(left) > len(right) else (right, left)
+        return any(long[:n] + long[n + 1 :] == short for n in range(len(long)))
+    different = [n for n in range(len(left)) if left[n] != right[n]]
+    if len(different) == 1:
+        return True
+    return (
+        len(different) == 2
+        and different[1] == different[0] + 1
+        and left[different[0]] == right[different[1]]
+        and left[different[1]] == right[different[0]]
+    )
+
+
+def _fewer_repeats(word: str) -> str:
+    """``soooon`` -> ``soon`` -> ``son``: letters said three times or more, once."""
+    out: list[str] = []
+    for number, letter in enumerate(word):
+        if number >= 2 and letter == word[number - 1] == word[number - 2]:
+            continue
+        out.append(letter)
+    text = "".join(out)
+    while text and len(text) > 1 and text[-1] == text[-2] and text != word:
+        text = text[:-1]
+    return text

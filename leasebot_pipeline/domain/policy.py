@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from leasebot_pipeline.domain.dispatching import PERSONAL_PURPOSES
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 
 
@@ -40,6 +41,15 @@ class PlatformPolicy:
             self.global_default,
         )
         return SendMode.AUTO_SEND if all(m is SendMode.AUTO_SEND for m in modes) else SendMode.DRAFT_ONLY
+
+    def may_send(self, purpose: str) -> bool:
+        """Whether a reply of this purpose may be clicked now.
+
+        Nothing is on an inactive account or in shadow; the send mode is about replies nobody looked at.
+        """
+        if not self.is_active or self.release_stage is ReleaseStage.SHADOW:
+            return False
+        return purpose in PERSONAL_PURPOSES or self.effective_send_mode is SendMode.AUTO_SEND
 
     def as_details(self) -> dict[str, object]:
         """The policy as audit details and decision rows show it."""

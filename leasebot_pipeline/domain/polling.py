@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -24,6 +25,8 @@ class AccountState:
     circuit: Circuit
     lease_owner: str | None
     lease_expires_at: datetime | None
+    action_circuits: Mapping[str, Circuit] = field(default_factory=dict)
+    """Breakers of single actions that are not simply closed, by action."""
 
 
 def seconds_until_due(
@@ -44,8 +47,8 @@ def seconds_until_due(
     return (beat + 1) * span + offset - now.timestamp()
 
 
-def reason_not_to_visit(account: AccountState, now: datetime) -> str | None:
-    """Why this account is left alone, or None when it may be visited."""
+def reason_not_to_visit(account: AccountState, now: datetime, action: str | None = None) -> str | None:
+    """Why this account is left alone (for this action), or None when it may be visited."""
     if not account.is_active:
         return f"{account.name}: inactive"
     if account.stop_code is not None:
@@ -57,6 +60,11 @@ def reason_not_to_visit(account: AccountState, now: datetime) -> str | None:
         until = account.circuit.open_until
         assert until is not None
         return f"{account.name}: CIRCUIT_OPEN, next try in {(until - now).total_seconds():.0f} s"
+    page = account.action_circuits.get(action) if action else None
+    if page is not None and not page.admits(now):
+        assert page.open_until is not None
+        wait = (page.open_until - now).total_seconds()
+        return f"{account.name}: CIRCUIT_OPEN for {action} after {page.code}, next try in {wait:.0f} s"
     if account.lease_owner and account.lease_expires_at and account.lease_expires_at > now:
         return f"{account.name}: busy, another visit of this account is under way"
     return None

@@ -20,6 +20,17 @@ _NAME: Final = re.compile(
 )
 _NAME_LIMIT: Final = 40
 
+KNOWN_PLACEHOLDERS: Final = (
+    "lead_name",
+    "unit",
+    "unit_number",
+    "slot",
+    "slot_options_list",
+    "slot_options_inline",
+    "slot_options",
+)
+"""Placeholders that have a value of their own in a conversation; any other is filled by a person."""
+
 NEUTRAL_LEAD: Final = "there"
 NEUTRAL_UNIT: Final = "the place"
 
@@ -109,6 +120,14 @@ def template_context(
         "slot_options": "\n".join(f"- {text}" for text in labels),
     }
     return {name: value for name, value in context.items() if value}
+
+
+def sample_context() -> dict[str, str]:
+    """Made-up values of the known placeholders, for previews."""
+    first, second = "Fri, Feb 13 6:00 PM - 6:30 PM EST (Dana)", "Sat, Feb 14 11:00 AM - 11:30 AM EST (Dana)"
+    listed = f"- {first}\n- {second}"
+    values = ("Alex", "Maple Court 4B", "4B", first, listed, f"{first}, {second}", listed)
+    return dict(zip(KNOWN_PLACEHOLDERS, values, strict=True))
 
 
 def render(body: str, context: Mapping[str, str]) -> str:

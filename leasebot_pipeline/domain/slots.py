@@ -1,4 +1,4 @@
-"""Viewing slots: which visits can be offered, in which order, and how a slot reads to a lead. Pure.
+"""Viewing slots and what they are found from: windows, assignments, showings; how a slot reads to a lead. Pure.
 
 Instants are aware datetimes; every result is in UTC. A slot's ``timezone`` only decides how it is shown
 and where half hours and days lie.
@@ -6,19 +6,13 @@ and where half hours and days lie.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
-
-Span = tuple[datetime, datetime]
-"""A half-open range of time, start before end, both in UTC."""
-
-VISIT: Final = timedelta(minutes=30)
-DEFAULT_LIMIT: Final = 6
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = (
@@ -82,22 +76,28 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class UnitWindow:
-    """A time in which a unit is open for viewings."""
+    """A time in which a unit is open for viewings, or expressly is not (``blocked`` wins)."""
 
     unit_id: UUID
     starts_at: datetime
     ends_at: datetime
     timezone: str | None = None
+    status: Literal["open", "blocked"] = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """An agent who shows a unit; a lower priority is preferred. Only active ones are passed in."""
+    """An agent who shows a unit; a lower priority is preferred. Only active ones are offered.
+
+    ``agent_timezone`` is where the agent's days begin and end, for the daily cap.
+    """
 
     unit_id: UUID
     agent_id: UUID
     agent_name: str | None
     priority: int = 100
+    agent_timezone: str | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +113,22 @@ class AgentWindow:
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """A showing that takes an agent's time (pending, confirmed or reschedule_requested)."""
+    """A showing of an agent that was not cancelled.
+
+    ``blocks`` is False for one that is over (completed, no show): it counts for the day, and takes no time.
+    Buffers are those the showing was booked with; None stands for the search's own. ``seat`` is its place among
+    those who see the unit at the same time.
+    """
 
     agent_id: UUID
     unit_id: UUID
     starts_at: datetime
     ends_at: datetime
+    blocks: bool = True
+    conversation_id: UUID | None = None
+    buffer_before: timedelta | None = None
+    buffer_after: timedelta | None = None
+    seat: int = 1
 
 
 @lru_cache(maxsize=256)
@@ -132,118 +142,6 @@ def zone(name: str) -> ZoneInfo | None:
         OSError,
     ):  # unknown, malformed, or a directory of the zone database
         return None
-
-
-def intersect(first: Iterable[Span], second: Iterable[Span]) -> list[Span]:
-    """All non-empty overlaps of two sets of spans, by start."""
-    others = list(second)
-    return sorted(
-        (max(a[0], b[0]), min(a[1], b[1])) for a in first for b in others if max(a[0], b[0]) < min(a[1], b[1])
-    )
-
-
-def subtract(spans: Iterable[Span], blocks: Iterable[Span]) -> list[Span]:
-    """What is left of the spans outside all blocks, by start."""
-    left = sorted(spans)
-    for begin, end in blocks:
-        left = [
-            piece
-            for start, stop in left
-            for piece in ((start, min(stop, begin)), (max(start, end), stop))
-            if piece[0] < piece[1]
-        ]
-    return sorted(set(left))
-
-
-def visits(span: Span, duration: timedelta, tz: ZoneInfo) -> list[Span]:
-    """Consecutive visits of that length inside the span, each starting on a local half hour."""
-    if duration <= timedelta(0):
-        raise ValueError("duration must be positive")
-    found: list[Span] = []
-    start = _next_half_hour(span[0], tz)
-    while start + duration <= span[1]:
-        found.append((start, start + duration))
-        start = _next_half_hour(start + duration, tz)
-    return found
-
-
-def _next_half_hour(instant: datetime, tz: ZoneInfo) -> datetime:
-    local = instant.astimezone(tz)
-    past = timedelta(minutes=local.minute % 30, seconds=local.second, microseconds=local.microsecond)
-    return (instant if not past else instant + timedelta(minutes=30) - past).astimezone(UTC)
-
-
-def candidates(
-    unit_slots: Sequence[UnitWindow],
-    assignments: Sequence[Assignment],
-    agent_slots: Sequence[AgentWindow],
-    appointments: Sequence[Appointment],
-    now: datetime,
-    duration: timedelta = VISIT,
-    limit: int = DEFAULT_LIMIT,
-    *,
-    assigned_agent_id: UUID | None = None,
-) -> tuple[Slot, ...]:
-    """The visits of ONE unit worth offering, best first, at most ``limit``.
-
-    A visit lies inside the unit's windows and an active agent's available windows, outside that agent's
-    unavailable windows and showings of other units (a second visitor of the same unit may join one), and
-    starts at or after ``now``. Visits with the conversation's own agent come first; each instant appears
-    once, with the agent of the best priority. Days are taken in turn, earliest first, so that any first n
-    of the result let a lead choose between days.
-
-    Only when no active agent has stated any available time are the unit's own windows offered without an
-    agent, minus what all assigned agents have blocked; agents who are merely booked out mean no slots.
-    """
-    mine = [w for w in unit_slots if _span(w)[1] > now]
-    active = [a for a in assignments if any(a.unit_id == w.unit_id for w in mine)]
-    free: dict[UUID, list[AgentWindow]] = {}
-    blocked: dict[UUID, list[Span]] = {}
-    for window in agent_slots:
-        if window.status == "unavailable":
-            blocked.setdefault(window.agent_id, []).append(_span(window))
-        elif window.ends_at > now:
-            free.setdefault(window.agent_id, []).append(window)
-    for booked in appointments:
-        if any(booked.unit_id != w.unit_id for w in mine):
-            blocked.setdefault(booked.agent_id, []).append(_span(booked))
-
-    ranked: list[tuple[tuple[bool, datetime, int, str], Slot]] = []
-    for agent in active:
-        for unit_window in mine:
-            for agent_window in free.get(agent.agent_id, ()):
-                name = _zone_name(unit_window.timezone, agent_window.timezone)
-                shared = intersect([_span(unit_window)], [_span(agent_window)])
-                open_spans = _from(now, subtract(shared, blocked.get(agent.agent_id, ())))
-                for start, end in _cut(open_spans, duration, name):
-                    rank = (
-                        agent.agent_id != assigned_agent_id,
-                        start,
-                        agent.priority,
-                        str(agent.agent_id),
-                    )
-                    slot = Slot(
-                        start,
-                        end,
-                        name,
-                        agent.agent_id,
-                        agent.agent_name,
-                        unit_window.unit_id,
-                    )
-                    ranked.append((rank, slot))
-    if not any(free.get(agent.agent_id) for agent in active):
-        common = _blocked_for_all([blocked.get(a.agent_id, []) for a in active])
-        for unit_window in mine:
-            name = _zone_name(unit_window.timezone, None)
-            open_spans = _from(now, subtract([_span(unit_window)], common))
-            for start, end in _cut(open_spans, duration, name):
-                ranked.append(
-                    (
-                        (True, start, 0, ""),
-                        Slot(start, end, name, None, None, unit_window.unit_id),
-                    )
-                )
-    return _spread(ranked, limit)
 
 
 def label(slot: Slot) -> str:
@@ -262,55 +160,6 @@ def distinct_by_label(slots: Iterable[Slot], limit: int) -> tuple[Slot, ...]:
     for slot in slots:
         kept.setdefault(label(slot), slot)
     return tuple(kept.values())[: max(limit, 0)]
-
-
-def _span(window: UnitWindow | AgentWindow | Appointment) -> Span:
-    return window.starts_at.astimezone(UTC), window.ends_at.astimezone(UTC)
-
-
-def _from(now: datetime, spans: Iterable[Span]) -> list[Span]:
-    return [(max(start, now), end) for start, end in spans if end > now]
-
-
-def _cut(spans: Iterable[Span], duration: timedelta, zone_name: str) -> list[Span]:
-    tz = zone(zone_name)
-    assert tz is not None  # _zone_name returns known zones only
-    return [visit for span in spans for visit in visits(span, duration, tz)]
-
-
-def _zone_name(*names: str | None) -> str:
-    return next((name for name in names if name and zone(name) is not None), "UTC")
-
-
-def _blocked_for_all(blocks: Sequence[list[Span]]) -> list[Span]:
-    if not blocks:
-        return []
-    common = blocks[0]
-    for other in blocks[1:]:
-        common = intersect(common, other)
-    return common
-
-
-def _spread(ranked: list[tuple[tuple[bool, datetime, int, str], Slot]], limit: int) -> tuple[Slot, ...]:
-    """One slot per instant (its best agent), then days in turn within each tier."""
-    best: dict[datetime, tuple[bool, Slot]] = {}
-    for rank, slot in sorted(ranked, key=lambda item: item[0]):
-        best.setdefault(slot.starts_at, (rank[0], slot))
-    chosen: list[Slot] = []
-    for tier in (False, True):
-        days: dict[date, list[Slot]] = {}
-        for slot in sorted((s for t, s in best.values() if t is tier), key=lambda s: s.starts_at):
-            days.setdefault(slot.starts_at.astimezone(zone(slot.timezone)).date(), []).append(slot)
-        queues = [_varied(day) for day in days.values()]
-        for turn in range(max((len(queue) for queue in queues), default=0)):
-            chosen.extend(queue[turn] for queue in queues if turn < len(queue))
-    return tuple(chosen[: max(limit, 0)])
-
-
-def _varied(day: list[Slot]) -> list[Slot]:
-    """A day's first slot, then the one half a day's choice later, then the rest in order."""
-    middle = len(day) // 2
-    return day if middle == 0 else [day[0], day[middle], *day[1:middle], *day[middle + 1 :]]
 
 
 def _clock_time(local: datetime) -> str:

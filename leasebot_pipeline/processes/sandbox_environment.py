@@ -41,6 +41,7 @@ def sandbox_variables(
     # Adverts that appear while practising are found, at start and four times an hour.
     variables |= {
         "LEASE_BOT_SYNC_LISTINGS_ON_START": "1",
+        "LEASE_BOT_DAILY_SEND_CAP": "0",  # its leads have no account to lose, and may be many
         "LEASE_BOT_SYNC_LISTINGS_PLATFORMS": ",".join(platform.value for platform in Platform),
         "LEASE_BOT_SYNC_LISTINGS_INTERVAL_MS": "900000",
     }

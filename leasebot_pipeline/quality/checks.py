@@ -12,7 +12,7 @@ from typing import Final
 
 import dagster as dg
 
-from leasebot_pipeline.quality import decisions, dispatch, inbound, linkage
+from leasebot_pipeline.quality import decisions, dispatch, follow_ups, inbound, linkage, showings
 from leasebot_pipeline.quality.validation import Finding, Validation
 
 _SHOWN_ROWS: Final = 10
@@ -81,9 +81,35 @@ DECISIONS: Final = (
     ),
     Check(decisions.HELD, "Most decisions need no person. Too many do: look at why.", blocking=False),
 )
+SHOWINGS: Final = (
+    Check(
+        showings.OVERLAPS,
+        "No agent shows two units at once, and visitors of a unit have a seat each. Broken: nothing goes out.",
+        blocking=True,
+    ),
+    Check(
+        showings.AGREES,
+        "A conversation and its showing say the same.",
+        blocking=False,
+    ),
+    Check(showings.HELD, "No time is held past its hold.", blocking=False),
+)
 DISPATCH: Final = (
     Check(dispatch.PROVEN, "What counts as sent is proven by its receipt, and was sent once.", blocking=True),
     Check(dispatch.PERSON, "No reply of this run is in doubt or given up.", blocking=False),
+)
+
+
+FOLLOW_UPS: Final = (
+    Check(
+        follow_ups.TEXTS,
+        "Each text is whole, and none is sent past a guardrail, in shadow, on an inactive or draft-only account or to "
+        "a lead who opted out. Such steps are called off.",
+        blocking=False,
+    ),
+    Check(follow_ups.ON_TIME, "No step is overdue beyond two looks.", blocking=False),
+    Check(follow_ups.UNIQUE, "No lead gets the same step of one silence twice.", blocking=False),
+    Check(follow_ups.SILENT, "No follow-up went to a lead who had replied.", blocking=False),
 )
 
 

@@ -132,6 +132,10 @@ class SandboxServer:
         """What a person would type into the site by hand."""
         return self._sandbox.world.reply(platform, thread_id, body)
 
+    def lead_writes(self, lead: Lead, body: str) -> Message:
+        """A lead writes of its own accord, outside its script."""
+        return self._sandbox.world.write(lead.number, body)
+
     def leads(self) -> list[Lead]:
         """All leads with their messages."""
         return self._sandbox.world.leads()

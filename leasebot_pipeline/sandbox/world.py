@@ -224,6 +224,27 @@ class World:
         self.on_change()
         return message
 
+    def write(self, number: int, body: str) -> Message:
+        """A lead writes of its own accord, outside its script: one who had fallen silent comes back.
+
+        Raises UnknownThread, ValueError for an empty text or a lead in the middle of writing.
+        """
+        text = body.replace("\r\n", "\n").strip()
+        if not text:
+            raise ValueError("message: must not be empty")
+        with self._lock:
+            lead = self._leads.get(number)
+            if lead is None or not lead.messages:
+                raise UnknownThread(str(number))
+            if lead.scheduled:
+                raise ValueError("lead: is in the middle of writing")
+            now = self._now()
+            self._commit(PatienceEnded(at=now, lead=number, scheduled=(Scheduled(due=now, text=text),)))
+            self._deliver(lead)
+            message = lead.newest
+        self.on_change()
+        return message
+
     def mark_seen(self, lead: Lead) -> None:
         """The thread page was opened. Not journaled: after a restart threads read as unseen."""
         lead.seen = lead.newest.number

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
+from leasebot_pipeline.domain.alerts import EVENT_TYPES
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import rules
 from leasebot_pipeline.settings.variable import Group, env
@@ -248,6 +249,14 @@ class PlatformSettings(Group):
             example=".playwright/profiles/<platform>",
         ),
     ] = None
+    daily_send_cap: Annotated[
+        int | None,
+        rules.whole(0),
+        env(
+            "LEASE_BOT_DAILY_SEND_CAP_<PLATFORM>",
+            about="The platform's own cap instead of LEASE_BOT_DAILY_SEND_CAP; 0 = no cap.",
+        ),
+    ] = None
     base_url: Annotated[
         str | None,
         rules.HTTP_URL,
@@ -329,8 +338,11 @@ class AlertSettings(Group):
     event_types: Annotated[
         tuple[str, ...],
         rules.COMMA_LIST,
-        env("LEASE_BOT_RPA_ALERT_EVENT_TYPES", about="Events that alert."),
-    ] = ("rpa_session_refresh_requested", "rpa_circuit_opened")
+        env(
+            "LEASE_BOT_RPA_ALERT_EVENT_TYPES",
+            about="Events that alert, once per incident; who was told of one is told when it is over.",
+        ),
+    ] = EVENT_TYPES
     cooldown_ms: Annotated[
         int,
         rules.MILLISECONDS,
@@ -357,6 +369,17 @@ class AlertSettings(Group):
             example="replace-with-webhook-url",
         ),
     ] = None
+
+    email_to: Annotated[
+        tuple[str, ...],
+        rules.EMAILS,
+        env(
+            "LEASE_BOT_RPA_ALERT_EMAIL_TO",
+            about="Addresses of the team: every alert goes there by mail as well, through the mail server of the "
+            "invitations.",
+            hidden=True,
+        ),
+    ] = ()
 
     @property
     def provider(self) -> AlertProvider | None:

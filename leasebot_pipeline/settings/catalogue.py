@@ -14,6 +14,7 @@ from leasebot_pipeline.settings.browser import (
     PlatformSettings,
     RpaSettings,
 )
+from leasebot_pipeline.settings.follow_ups import FollowUpSettings
 from leasebot_pipeline.settings.server import (
     ApiSettings,
     AuthSettings,
@@ -22,6 +23,7 @@ from leasebot_pipeline.settings.server import (
     InviteSettings,
     WebSettings,
 )
+from leasebot_pipeline.settings.showings import ShowingSettings
 from leasebot_pipeline.settings.stack import (
     DagsterSettings,
     OtherToolsSettings,
@@ -38,6 +40,8 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "auth": AuthSettings,
     "invite": InviteSettings,
     "worker": WorkerSettings,
+    "showings": ShowingSettings,
+    "follow_ups": FollowUpSettings,
     "ai": AiSettings,
     "bootstrap": BootstrapSettings,
     "rpa": RpaSettings,

@@ -26,6 +26,9 @@ def broken(settings: Settings) -> Iterator[Fault]:
         yield from _production(settings)
     if settings.ai.provider == "gemini" and settings.ai.api_key is None:
         yield Fault("GOOGLE_GENERATIVE_AI_API_KEY", "must be set when AI_DECISION_PROVIDER is gemini")
+    showings = settings.showings
+    if showings.availability_horizon_days < showings.offer_days:
+        yield Fault("AVAILABILITY_HORIZON_DAYS", "must be at least SHOWING_OFFER_DAYS")
     password = settings.bootstrap.dev_admin_password
     if settings.bootstrap.dev_admin and password and len(password.get_secret_value()) < MIN_PASSWORD_LENGTH:
         yield Fault("LEASE_BOT_DEV_ADMIN_PASSWORD", f"must have at least {MIN_PASSWORD_LENGTH} characters")
@@ -45,7 +48,14 @@ def _production(settings: Settings) -> Iterator[Fault]:
 
 def cautions(settings: Settings) -> Iterator[str]:
     """Combinations that are allowed and leave something without effect."""
-    if settings.alerts.enabled and settings.alerts.provider is None:
+    by_mail = bool(settings.alerts.email_to)
+    server = settings.invite.smtp_url is not None or settings.invite.smtp_host is not None
+    if settings.alerts.enabled and by_mail and not server:
+        yield (
+            "LEASE_BOT_RPA_ALERT_EMAIL_TO is set, but no mail server is (INVITE_SMTP_URL or INVITE_SMTP_HOST): "
+            "no alert will be mailed"
+        )
+    if settings.alerts.enabled and settings.alerts.provider is None and not (by_mail and server):
         yield (
             "LEASE_BOT_RPA_ALERTS_ENABLED is on, but no way to send alerts is configured completely: "
             "nobody will be alerted"

@@ -21,7 +21,7 @@ from leasebot_pipeline.settings.model import Settings, UnknownName
 from leasebot_pipeline.settings.variable import Declared, Group
 
 ENV_FILE: Final = Path(".env")
-_OUR_PREFIXES: Final = ("LEASE_BOT_", "WORKER_")
+_OUR_PREFIXES: Final = ("LEASE_BOT_", "WORKER_", "SHOWING_", "FOLLOW_UP")
 _SIMILAR: Final = 0.75
 
 G = TypeVar("G", bound=Group)

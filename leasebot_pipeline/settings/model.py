@@ -17,6 +17,7 @@ from leasebot_pipeline.settings.browser import (
     RpaSettings,
 )
 from leasebot_pipeline.settings.catalogue import Variable, catalogue
+from leasebot_pipeline.settings.follow_ups import FollowUpSettings
 from leasebot_pipeline.settings.rules import is_placeholder
 from leasebot_pipeline.settings.server import (
     ApiSettings,
@@ -26,6 +27,7 @@ from leasebot_pipeline.settings.server import (
     InviteSettings,
     WebSettings,
 )
+from leasebot_pipeline.settings.showings import ShowingSettings
 from leasebot_pipeline.settings.stack import (
     DagsterSettings,
     OtherToolsSettings,
@@ -59,6 +61,8 @@ class Settings(BaseModel):
     auth: AuthSettings
     invite: InviteSettings
     worker: WorkerSettings
+    showings: ShowingSettings
+    follow_ups: FollowUpSettings
     ai: AiSettings
     bootstrap: BootstrapSettings
     rpa: RpaSettings

@@ -362,6 +362,9 @@ def _sender(text: str) -> str:
 
 
 EMAIL: Final = Rule(_email, "e-mail address")
+EMAILS: Final = Rule(
+    lambda text: tuple(_email(item) for item in _items(text)), "comma list of e-mail addresses"
+)
 SENDER: Final = Rule(_sender, "e-mail address or `Name <address>`")
 
 

@@ -66,10 +66,34 @@ class WorkerSettings(Group):
         rules.clamped(1_000, rules.MONTH_MS),
         env(
             "WORKER_CLAIM_TTL_MS",
-            about="How long a worker owns a reply it claimed before another may take it.",
+            about="Longest one attempt at a reply may take before another worker takes it over, however alive its "
+            "worker is; an account is held for one and a half times this without progress.",
             described="4 x WORKER_POLL_INTERVAL_MS, at least 60000",
         ),
     ] = Field(default_factory=_claim_ttl)
+    lease_ttl_ms: Annotated[
+        int,
+        rules.clamped(3_000, 600_000),
+        env(
+            "LEASE_BOT_LEASE_TTL_MS",
+            about="How long an account and a reply stay with a worker that gives no sign of life; it gives one four "
+            "times in this span. Work of a killed process on another host resumes after it.",
+        ),
+    ] = 10_000
+    daily_send_cap: Annotated[
+        int,
+        rules.whole(0),
+        env(
+            "LEASE_BOT_DAILY_SEND_CAP",
+            about="Most replies an account sends by itself in a day of its own; 0 = no cap. Replies people write go "
+            "out all the same, but count. `leasebot account limits` sets one account's own.",
+        ),
+    ] = 200
+    day_timezone: Annotated[
+        str,
+        rules.TIMEZONE,
+        env("LEASE_BOT_DAY_TIMEZONE", about="Zone of that day, for accounts that have none of their own."),
+    ] = NEW_YORK
     instance_id: Annotated[
         str,
         rules.NAME,

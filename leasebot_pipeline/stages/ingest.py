@@ -56,6 +56,7 @@ def ingest(
             [event for event in by_id if event not in refused],
             now - pipeline.policy.history_bound,
             now,
+            run_id,
         )
         audit.record(
             conn,

@@ -124,7 +124,7 @@ def poll(pipeline: Pipeline, platform: Platform, triggered_by: str, *, when_due:
 
 def _poll_account(pipeline: Pipeline, row: AccountRow, triggered_by: str, *, when_due: bool) -> AccountPoll:
     now = pipeline.clock()
-    reason = reason_not_to_visit(row.state, now)
+    reason = reason_not_to_visit(row.state, now, "ingest")
     if reason is not None:
         if row.state.is_active and row.state.stop_code is not None:
             reason = f"{reason}; next: {next_step(row.state.stop_code, row.platform)}"

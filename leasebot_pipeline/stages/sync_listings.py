@@ -10,7 +10,7 @@ from leasebot_pipeline.domain.polling import reason_not_to_visit
 from leasebot_pipeline.domain.readings import ListingsReading
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.visits import Lease, account_ref, leased, visit
-from leasebot_pipeline.storage import accounts_runtime, listings
+from leasebot_pipeline.storage import accounts_runtime, listings, sync_requests
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
 
 # Polls and sends come first; adverts can wait for the account to be free.
@@ -40,13 +40,17 @@ class ListingSyncResult:
 
 def sync_listings(pipeline: Pipeline, platform: Platform, run_id: str | None) -> ListingSyncResult:
     """Sync the adverts of every account of the platform that may be visited now."""
+    started_at = pipeline.clock()
     with pipeline.engine.connect() as conn:
         rows = accounts_runtime.accounts(conn, platform)
-    return ListingSyncResult(platform, tuple(_sync_account(pipeline, row, run_id) for row in rows))
+    result = ListingSyncResult(platform, tuple(_sync_account(pipeline, row, run_id) for row in rows))
+    with pipeline.engine.begin() as conn:
+        sync_requests.take_listings(conn, [platform], started_at)
+    return result
 
 
 def _sync_account(pipeline: Pipeline, row: AccountRow, run_id: str | None) -> AccountSync:
-    reason = reason_not_to_visit(row.state, pipeline.clock())
+    reason = reason_not_to_visit(row.state, pipeline.clock(), "listing_sync")
     if reason is not None:
         return AccountSync(row.platform, row.state.name, error=reason)
     for _ in range(_PATIENCE_S):

@@ -10,15 +10,31 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from leasebot_pipeline.domain.alerts import failure_alerts
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from leasebot_pipeline.domain.alerts import AlertEvent, failure_alerts
+from leasebot_pipeline.domain.circuit import Circuit, CircuitScope, CircuitState
 from leasebot_pipeline.domain.failures import PlatformFailure
-from leasebot_pipeline.domain.pacing import wait_seconds
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.workers import is_dead
 from leasebot_pipeline.platforms.protocol import AccountRef
+from leasebot_pipeline.stages.heartbeats import beating
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import accounts_runtime, audit, platform_runs
+from leasebot_pipeline.storage import (
+    accounts_circuits,
+    accounts_runtime,
+    audit,
+    incidents,
+    outbox,
+    platform_runs,
+)
+from leasebot_pipeline.storage.accounts_circuits import Circuits
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
+from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.outbox import ClaimedDispatch
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger("leasebot.visits")
 
 
 def account_ref(row: AccountRow) -> AccountRef:
@@ -48,61 +64,84 @@ def _process_lives(pid: int) -> bool:
 
 @dataclass(slots=True)
 class Lease:
-    """An account held by this worker; ``keep`` extends it while a browser works."""
+    """An account held by this worker.
+
+    A thread of its own gives a sign of life while a browser works (``beat``); ``keep`` tells of progress.
+    ``claim`` is the reply in hand, whose claim is kept alive with the account.
+    """
 
     pipeline: Pipeline
     account: AccountRow
     fence: int
+    claim: ClaimedDispatch | None = None
 
     @property
     def owner(self) -> str:
         return self.pipeline.worker
 
     def keep(self) -> None:
-        """Extend the lease. Raises PlatformFailure ACCOUNT_BUSY when somebody took it over."""
-        with self.pipeline.engine.begin() as conn:
-            held = accounts_runtime.renew_lease(
-                conn,
-                self.account.state.id,
-                self.owner,
-                self.fence,
-                self.pipeline.clock(),
-                self.pipeline.policy.account_lease,
-            )
-        if not held:
+        """Extend the lease: there was progress. Raises PlatformFailure ACCOUNT_BUSY when it was taken over."""
+        if not self._renew(self.pipeline.policy.account_lease):
             raise PlatformFailure("ACCOUNT_BUSY", "the account's lease was taken over by another worker")
 
-    def pace(self, action: str) -> None:
-        """Wait until the account may begin its next action of this kind, then note that it begins."""
-        pipeline, account = self.pipeline, self.account.state.id
+    def beat(self) -> bool:
+        """A sign of life, never beyond the deadlines of lease and attempt; False when the lease was taken over."""
+        return self._renew(None)
+
+    def _renew(self, hold: timedelta | None) -> bool:
+        pipeline, now, claim = self.pipeline, self.pipeline.clock(), self.claim
+        ttl = pipeline.policy.lease_ttl
         with pipeline.engine.begin() as conn:
-            last = accounts_runtime.last_action_at(conn, account, action)
-        pace = pipeline.policy.paces[self.account.platform]
-        wait = wait_seconds(last, pipeline.clock(), pace, pipeline.fraction())
+            held = accounts_runtime.renew_lease(
+                conn, self.account.state.id, self.owner, self.fence, now, ttl, hold
+            )
+            if held and claim is not None:
+                outbox.renew_claim(conn, claim, now, ttl)
+        crash_point("lease.after_renewal")
+        return held
+
+    def pace(self, action: str) -> None:
+        """Reserve the account's next instant for an action of this kind, and wait for it."""
+        pipeline = self.pipeline
+        distance = pipeline.policy.paces[self.account.platform].distance(pipeline.fraction())
+        with pipeline.engine.begin() as conn:
+            begins = accounts_runtime.reserve_action(
+                conn, self.account.state.id, action, pipeline.clock(), distance
+            )
+        wait = (begins - pipeline.clock()).total_seconds()
         if wait > 0:
             pipeline.sleep(wait)
-        with pipeline.engine.begin() as conn:
-            accounts_runtime.note_action(conn, account, action, pipeline.clock())
 
 
 @contextmanager
 def leased(pipeline: Pipeline, account: AccountRow) -> Iterator[Lease | None]:
     """Hold the account's lease for the block, or yield None when another worker holds it."""
+    policy = pipeline.policy
     with pipeline.engine.begin() as conn:
         fence = accounts_runtime.acquire_lease(
-            conn, account.state.id, pipeline.worker, pipeline.clock(), pipeline.policy.account_lease
+            conn, account.state.id, pipeline.worker, pipeline.clock(), policy.lease_ttl, policy.account_lease
         )
         if fence is not None:
             platform_runs.abandon_open(conn, account.state.id, pipeline.clock())
     if fence is None:
         yield None
         return
+    lease = Lease(pipeline, account, fence)
     try:
-        yield Lease(pipeline, account, fence)
+        crash_point("lease.after_acquire")
+        with beating(lease.beat, policy.heartbeat_s, account.state.name):
+            yield lease
     finally:
         pipeline.connectors.release(account_ref(account))
-        with pipeline.engine.begin() as conn:
-            accounts_runtime.release_lease(conn, account.state.id, pipeline.worker, fence)
+        _give_back(lease)
+
+
+def _give_back(lease: Lease) -> None:
+    try:
+        with lease.pipeline.engine.begin() as conn:
+            accounts_runtime.release_lease(conn, lease.account.state.id, lease.owner, lease.fence)
+    except SQLAlchemyError as error:  # it runs out by itself; what went wrong before must stay visible
+        _log.warning("lease_not_released", account=lease.account.state.name, error=type(error).__name__)
 
 
 @dataclass(slots=True)
@@ -152,46 +191,102 @@ def visit(lease: Lease, action: str, triggered_by: str, run_id: str | None) -> I
 
 
 def _close(lease: Lease, current: Visit, action: str, run_id: str | None, now: datetime) -> None:
-    account, failure = lease.account, current.failure
-    with lease.pipeline.engine.begin() as conn:
+    account, failure, pipeline = lease.account.state.id, current.failure, lease.pipeline
+    events: list[AlertEvent] = []
+    recovered = False
+    with pipeline.engine.begin() as conn:
         platform_runs.end(conn, current.run, now, current.counts, failure)
+        before = accounts_circuits.lock_circuits(conn, account, action)
+        after = _circuits_after(before, failure, now)
+        if after != before:
+            accounts_circuits.save_circuits(conn, account, action, after, now)
+            audit.record(conn, _circuit_entries(lease, action, before, after, run_id))
         if failure is None:
-            accounts_runtime.note_success(
-                conn, account.state.id, action, current.started_at, now, current.rows
+            accounts_runtime.note_success(conn, account, action, current.started_at, now, current.rows)
+            recovered = after != before and bool(incidents.close_recovered(conn, now, account))
+        else:
+            accounts_runtime.note_failure(conn, account, action, current.started_at, now)
+            if failure.stops_account:
+                current.stopped_now = accounts_runtime.stop_account(
+                    conn, account, failure.code, failure.detail, now
+                )
+            if current.stopped_now:
+                details: dict[str, object] = {
+                    "code": failure.code,
+                    "reason": failure.detail,
+                    "platformAction": action,
+                }
+                audit.record(conn, [_account_entry(lease, "platform_account_stopped", details, run_id)])
+            events = list(
+                failure_alerts(
+                    failure,
+                    stopped_now=current.stopped_now,
+                    before=before.account,
+                    after=after.account,
+                    action_before=before.action,
+                    action_after=after.action,
+                    platform=lease.account.platform,
+                    account_id=account,
+                    account_name=lease.account.state.name,
+                    action=action,
+                    at=now,
+                )
             )
-            return
-        circuit = account.state.circuit.after_failure(failure, now)
-        accounts_runtime.save_circuit(conn, account.state.id, circuit, action, current.started_at, now)
-        if failure.stops_account:
-            current.stopped_now = accounts_runtime.stop_account(
-                conn, account.state.id, failure.code, failure.detail, now
-            )
-        if current.stopped_now:
-            audit.record(
-                conn,
-                [
-                    audit.AuditEntry(
-                        actor_type="system",
-                        entity_type="platform_account",
-                        entity_id=str(account.state.id),
-                        action="platform_account_stopped",
-                        details={"code": failure.code, "reason": failure.detail, "platformAction": action},
-                        platform=account.platform.value,
-                        platform_account_id=account.state.id,
-                        run_id=run_id,
-                    )
-                ],
-            )
+            incidents.note(conn, events, now)
     # Only now: what people are told of is committed, and no transaction waits for their server.
-    for event in failure_alerts(
-        failure,
-        stopped_now=current.stopped_now,
-        before=account.state.circuit,
-        after=circuit,
-        platform=account.platform,
-        account_id=account.state.id,
-        account_name=account.state.name,
+    for event in events:
+        pipeline.alerts.notify(event)
+    if recovered:
+        pipeline.alerts.flush()
+
+
+def _circuits_after(before: Circuits, failure: PlatformFailure | None, now: datetime) -> Circuits:
+    if failure is None:
+        return Circuits(before.account.after_success(), before.action.after_success())
+    return Circuits(
+        before.account.after_failure(failure, now, CircuitScope.ACCOUNT),
+        before.action.after_failure(failure, now, CircuitScope.ACTION),
+    )
+
+
+def _circuit_entries(
+    lease: Lease, action: str, before: Circuits, after: Circuits, run_id: str | None
+) -> list[audit.AuditEntry]:
+    """One row for each breaker that opened or closed; a count alone is no news."""
+    pairs = {
+        CircuitScope.ACCOUNT: (before.account, after.account),
+        CircuitScope.ACTION: (before.action, after.action),
+    }
+    return [
+        _account_entry(
+            lease,
+            "platform_circuit_closed" if new.state is CircuitState.CLOSED else "platform_circuit_opened",
+            {"scope": scope.value, "platformAction": action, **_circuit_details(old, new)},
+            run_id,
+        )
+        for scope, (old, new) in pairs.items()
+        if old.state is not new.state
+    ]
+
+
+def _circuit_details(old: Circuit, new: Circuit) -> dict[str, object]:
+    return {
+        "code": new.code or old.code,
+        "failureCount": new.failures or old.failures,
+        "openUntil": new.open_until.isoformat() if new.open_until else None,
+    }
+
+
+def _account_entry(
+    lease: Lease, action: str, details: dict[str, object], run_id: str | None
+) -> audit.AuditEntry:
+    return audit.AuditEntry(
+        actor_type="system",
+        entity_type="platform_account",
+        entity_id=str(lease.account.state.id),
         action=action,
-        at=now,
-    ):
-        lease.pipeline.alerts.notify(event)
+        details=details,
+        platform=lease.account.platform.value,
+        platform_account_id=lease.account.state.id,
+        run_id=run_id,
+    )

@@ -95,6 +95,21 @@ _RENEW_SESSION = text("""
      WHERE token = :token AND "expiresAt" = :old_expires_at
 """)
 _DELETE_SESSION = text("DELETE FROM session WHERE token = :token")
+_LIST_SESSIONS = text(f"""
+    SELECT {_SESSION_COLUMNS} FROM session s
+     WHERE s."userId" = :user_id AND s."expiresAt" > :now ORDER BY s."createdAt" DESC, s.id
+""")
+_DELETE_SESSION_OF = text('DELETE FROM session WHERE token = :token AND "userId" = :user_id')
+_DELETE_SESSIONS_OF = text("""
+    DELETE FROM session WHERE "userId" = :user_id AND token IS DISTINCT FROM CAST(:keep AS text)
+""")
+_PASSWORD_OF = text("""
+    SELECT password FROM account WHERE "userId" = :user_id AND "providerId" = 'credential' LIMIT 1
+""")
+_SET_PASSWORD = text("""
+    UPDATE account SET password = :password, "updatedAt" = :now
+     WHERE "userId" = :user_id AND "providerId" = 'credential'
+""")
 _CREATE_USER = text(f"""
     INSERT INTO "user" AS u (id, name, email, role, "emailVerified", "createdAt", "updatedAt")
     VALUES (:id, :name, :email, :role, false, :now, :now)
@@ -105,6 +120,7 @@ _CREATE_ACCOUNT = text("""
     INSERT INTO account (id, "accountId", "providerId", "userId", password, "createdAt", "updatedAt")
     VALUES (:id, :user_id, 'credential', :user_id, :password, :now, :now)
 """)
+_USER_EXISTS = text('SELECT EXISTS (SELECT 1 FROM "user" WHERE id = :id)')
 _PROMOTE = text("""
     UPDATE "user" SET role = 'admin', name = :name, "emailVerified" = true, "updatedAt" = :now WHERE email = :email
 """)
@@ -172,6 +188,35 @@ def renewed(session: Session, expires_at: datetime, now: datetime) -> Session:
 
 def delete_session(conn: Connection, token: str) -> None:
     conn.execute(_DELETE_SESSION, {"token": token})
+
+
+def list_sessions(conn: Connection, user_id: str, now: datetime) -> list[Session]:
+    """A user's sessions that have not expired, newest first."""
+    return [_session(row) for row in conn.execute(_LIST_SESSIONS, {"user_id": user_id, "now": now})]
+
+
+def delete_session_of(conn: Connection, user_id: str, token: str) -> None:
+    """End a session if it is this user's; another user's is left alone."""
+    conn.execute(_DELETE_SESSION_OF, {"user_id": user_id, "token": token})
+
+
+def delete_sessions_of(conn: Connection, user_id: str, keep: str | None = None) -> None:
+    """End all sessions of a user, but the one with the token ``keep``."""
+    conn.execute(_DELETE_SESSIONS_OF, {"user_id": user_id, "keep": keep})
+
+
+def password_hash_of(conn: Connection, user_id: str) -> str | None:
+    """The stored hash; None for a user without a password."""
+    value = conn.execute(_PASSWORD_OF, {"user_id": user_id}).scalar_one_or_none()
+    return value if isinstance(value, str) else None
+
+
+def set_password(conn: Connection, user_id: str, password_hash: str, now: datetime) -> None:
+    conn.execute(_SET_PASSWORD, {"user_id": user_id, "password": password_hash, "now": now})
+
+
+def user_exists(conn: Connection, user_id: str) -> bool:
+    return bool(conn.execute(_USER_EXISTS, {"id": user_id}).scalar_one())
 
 
 def create_user(conn: Connection, *, name: str, email: str, password_hash: str, now: datetime) -> User:

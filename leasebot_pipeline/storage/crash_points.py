@@ -14,12 +14,25 @@ from typing import Final
 CRASH_POINTS: Final[dict[str, str]] = {
     "poll.after_landing": "a thread's messages are landed and marked read; no run was asked for yet",
     "ingest.before_commit": "conversations and messages are written but not committed",
+    "availability.before_commit": "a calendar's rules and occurrences are written but not committed",
     "decide.before_commit": "the decision and its effects are written but not committed",
     "decide.after_commit": "the decision and its outbox row are stored; nothing is claimed",
+    "book.before_commit": "a showing is held, booked or moved, with all that follows, but not committed",
+    "follow_up.before_commit": "steps, their texts and conversations are written but not committed",
+    "follow_up.after_commit": "steps and their outbox rows are stored; nothing is claimed",
+    "lease.after_acquire": "the account's lease is taken; nothing is visited yet",
+    "lease.after_renewal": "the lease, and the claim under it, were extended; the browser may be at work",
+    "dispatch.after_sweep": "overtaken, forbidden and expired replies were moved; nothing is claimed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",
     "dispatch.before_click": "the intent is committed; the click has not happened",
     "dispatch.after_click": "the reply was clicked and seen; the receipt is not stored",
     "dispatch.after_receipt": "the receipt is stored; the account's lease is still held",
+    "dispatch.after_failure": "a failed attempt is stored; the account's lease is still held",
+    "reconcile.after_claim": "a reply in doubt is taken for reading back; its thread is not read",
+    "reconcile.after_reading": "the thread of a reply in doubt was read; what it proves is not stored",
+    "reconcile.after_verdict": "what the thread proved is stored; the account's lease is still held",
+    "alert.after_incident": "an incident is stored; nobody was told of it",
+    "alert.after_send": "a receiver accepted an alert; that it did is not stored",
 }
 """Every crash point, with what is true there."""
 

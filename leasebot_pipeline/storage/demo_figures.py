@@ -68,6 +68,24 @@ def stored_inbound(conn: Connection) -> list[StoredInbound]:
     ]
 
 
+_SHOWINGS = text("""
+    SELECT (SELECT count(*) FROM "SlotOffers") AS offered,
+           count(*) FILTER (WHERE action = 'showing_slot_held') AS held,
+           count(*) FILTER (WHERE action = 'showing_booking_created') AS confirmed,
+           (SELECT count(DISTINCT decision_id) FROM "SlotOffers" WHERE state = 'declined') AS declined,
+           count(*) FILTER (WHERE action = 'showing_rescheduled') AS rescheduled,
+           (SELECT count(*) FROM "ShowingAppointments" WHERE status = 'cancelled' AND hold_expires_at IS NULL) AS cancelled,
+           count(*) FILTER (WHERE action IN ('showing_booking_conflict', 'showing_booking_slot_unavailable')) AS conflicts
+      FROM "AuditLogs" WHERE entity_type = 'showing_appointment'
+""")
+
+
+def showing_counts(conn: Connection) -> dict[str, int]:
+    """What became of the slots: offered one by one; held, confirmed, moved and refused as often as it happened;
+    offers that were declined; showings that stand cancelled."""
+    return {name: int(count) for name, count in conn.execute(_SHOWINGS).mappings().one().items()}
+
+
 _SENT = text("""
     SELECT platform, external_thread_id, body, state FROM "OutboundDispatches"
      WHERE state IN ('sent', 'unknown', 'sending')
@@ -92,3 +110,19 @@ _OPEN_WORK = text("""
 def open_work(conn: Connection) -> int:
     """How many events, conversations and replies still wait for the pipeline."""
     return int(conn.execute(_OPEN_WORK).scalar_one())
+
+
+_FOLLOW_UPS = text("""
+    SELECT count(*) FILTER (WHERE f.due_at <= :now OR f.handed_at IS NOT NULL) AS due,
+           count(*) FILTER (WHERE d.state = 'sent') AS sent,
+           count(*) FILTER (WHERE f.status = 'cancelled') AS stopped
+      FROM "FollowUps" f LEFT JOIN "OutboundDispatches" d ON d.id = f.dispatch_id
+     WHERE f.appointment_id IS NULL
+""")
+
+
+def follow_up_figures(conn: Connection, now: datetime | None = None) -> dict[str, int]:
+    """Steps of silences: how many came due, how many texts are proven sent, how many were called off."""
+    moment = now or conn.execute(text("SELECT now()")).scalar_one()
+    row = conn.execute(_FOLLOW_UPS, {"now": moment}).one()
+    return {"due": row.due, "sent": row.sent, "stopped": row.stopped}

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.storage import follow_up_ends, opt_outs
 
 _LOAD = text("""
     SELECT e.id, e.platform_account_id, e.platform, e.external_thread_id, e.external_message_id, e.identity_source,
@@ -169,9 +170,17 @@ class Ingested:
 
 
 def ingest_events(
-    conn: Connection, platform: Platform, event_ids: Sequence[int], history_bound: datetime, now: datetime
+    conn: Connection,
+    platform: Platform,
+    event_ids: Sequence[int],
+    history_bound: datetime,
+    now: datetime,
+    run_id: str | None = None,
 ) -> Ingested:
-    """Turn landed events into rows, in the caller's transaction. Events another run holds are left to it."""
+    """Turn landed events into rows, in the caller's transaction. Events another run holds are left to it.
+
+    What was planned for leads who were silent and now wrote is stopped here.
+    """
     ids = list(conn.execute(_LOCK, {"ids": list(event_ids)}).scalars())
     conn.execute(_RANKS, {"platform": platform.value})
     if not ids:
@@ -182,6 +191,8 @@ def ingest_events(
     )
     conn.execute(_MARK_INGESTED, {"ids": ids, "now": now})
     conn.execute(_WATERMARKS, {"messages": messages, "now": now})
+    opt_outs.inherit(conn, conversations)
+    follow_up_ends.lead_wrote(conn, messages, now, run_id)
     p50, p95 = conn.execute(_LATENCY, {"ids": ids, "now": now}).one()
     return Ingested(
         events=len(ids),

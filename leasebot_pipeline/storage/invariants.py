@@ -14,22 +14,18 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.invariant import Invariant
+from leasebot_pipeline.storage.invariants_follow_ups import FOLLOW_UP_INVARIANTS
+from leasebot_pipeline.storage.invariants_showings import SHOWING_INVARIANTS
 from leasebot_pipeline.storage.observability.audits import CRITICAL_ACTIONS
 
 LEASE_GRACE: Final = timedelta(minutes=2)
 """How long after its lease a claim may wait for the next run to take it back."""
 INGEST_BOUND: Final = timedelta(minutes=15)
 DECISION_BOUND: Final = timedelta(minutes=15)
+HOLD_BOUND: Final = timedelta(minutes=15)
+"""How long after its time a hold may wait to be swept."""
 SAMPLE_SIZE: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """``sql`` selects one text column, a row per violation; it may use :now, the bounds and :critical."""
-
-    name: str
-    sentence: str
-    sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,8 @@ _BY_PERSON = """EXISTS (SELECT 1 FROM "AuditLogs" l
 _APPROVED = """EXISTS (SELECT 1 FROM "AuditLogs" l
                 WHERE l.conversation_id = d.conversation_id AND l.action = 'inbox_message_approved'
                   AND l.actor_type IN ('admin', 'agent', 'user'))"""
+# A person said that it is out: seen in its thread, or sent by hand. Then nothing of ours clicked.
+_BY_HAND = "COALESCE(d.receipt ->> 'providerStatus' = 'marked_sent', false)"
 _TERMINAL = "('cancelled', 'completed', 'no_show')"
 
 INVARIANTS: Final[tuple[Invariant, ...]] = (
@@ -91,9 +89,10 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         f"""
         SELECT format('dispatch %s (%s)', d.id, d.purpose)
           FROM "OutboundDispatches" d LEFT JOIN "Decisions" x ON x.id = d.decision_id
-         WHERE {_OUT} AND NOT CASE d.purpose
+         WHERE {_OUT} AND NOT {_BY_HAND} AND NOT CASE d.purpose
                  WHEN 'decision' THEN COALESCE(x.outcome = 'send', false) OR {_APPROVED}
                  WHEN 'follow_up' THEN EXISTS (SELECT 1 FROM "FollowUps" f WHERE f.dispatch_id = d.id) OR {_APPROVED}
+                 WHEN 'reminder' THEN EXISTS (SELECT 1 FROM "FollowUps" f WHERE f.dispatch_id = d.id) OR {_APPROVED}
                  ELSE {_BY_PERSON} END
         """,
     ),
@@ -130,9 +129,9 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
                 WHERE l.entity_type = 'platform_account' AND l.entity_id = d.platform_account_id::text
                   AND l.action = 'platform_policy_updated' AND l.created_at <= d.sending_at
                 ORDER BY l.created_at DESC LIMIT 1) p ON true
-         WHERE {_OUT}
+         WHERE {_OUT} AND NOT ({_BY_HAND} AND d.sending_at IS NULL)
            AND (COALESCE(p.details ->> 'isActive' = 'false', false)
-             OR (d.purpose IN ('decision', 'follow_up') AND NOT {_APPROVED}
+             OR (d.purpose IN ('decision', 'follow_up', 'reminder') AND NOT {_APPROVED}
                  AND (COALESCE(p.details ->> 'effectiveSendMode' = 'draft_only', false)
                    OR COALESCE(x.policy ->> 'sendMode' <> 'auto_send', false)
                    OR COALESCE(x.policy ->> 'isActive' = 'false', false))))
@@ -140,11 +139,12 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "sent_has_receipt",
-        "Each sent reply has its intent, its receipt and its row among the messages.",
-        """
+        "Each sent reply has its intent (or a person's word), its receipt and its row among the messages.",
+        f"""
         SELECT format('dispatch %s', d.id) FROM "OutboundDispatches" d
          WHERE d.state = 'sent'
-           AND (d.receipt IS NULL OR d.receipt = 'null'::jsonb OR d.sending_at IS NULL OR d.sent_at IS NULL
+           AND (d.receipt IS NULL OR d.receipt = 'null'::jsonb OR d.sent_at IS NULL
+             OR (d.sending_at IS NULL AND NOT {_BY_HAND})
              OR NOT EXISTS (SELECT 1 FROM "Messages" m
                              WHERE m.id = d.message_id AND m.conversation_id = d.conversation_id
                                AND m.direction = 'outbound'))
@@ -160,16 +160,25 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         """,
     ),
     Invariant(
-        "no_overlapping_showings",
-        "No agent has overlapping showings in different units.",
+        "kill_switch_stops_sends",
+        "No reply is sent later than five seconds after a kill switch over its account was engaged.",
         """
-        SELECT format('agent %s: showings %s and %s', a.agent_id, a.id, b.id)
-          FROM "ShowingAppointments" a
-          JOIN "ShowingAppointments" b
-            ON b.agent_id = a.agent_id AND b.unit_id <> a.unit_id AND b.id > a.id
-           AND b.starts_at < a.ends_at AND a.starts_at < b.ends_at
-         WHERE a.status IN ('pending', 'confirmed', 'reschedule_requested')
-           AND b.status IN ('pending', 'confirmed', 'reschedule_requested')
+        SELECT format('dispatch %s at %s, stopped since %s', d.id, d.sending_at, k.engaged_at)
+          FROM "KillSwitches" k
+          JOIN "OutboundDispatches" d
+            ON d.sending_at > k.engaged_at + interval '5 seconds' AND (k.lifted_at IS NULL OR d.sending_at < k.lifted_at)
+           AND k.target IN ('global', 'platform:' || d.platform, 'account:' || d.platform_account_id::text)
+         WHERE d.state IN ('sending', 'sent', 'unknown')
+        """,
+    ),
+    Invariant(
+        "doubt_has_an_end",
+        "A reply in doubt is looked for soon, or a person was told of it.",
+        """
+        SELECT format('dispatch %s of %s', d.id, d.platform) FROM "OutboundDispatches" d
+         WHERE d.state = 'unknown' AND d.next_attempt_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM "AuditLogs" l
+                            WHERE l.conversation_id = d.conversation_id AND l.action = 'platform_dispatch_left_to_person')
         """,
     ),
     Invariant(
@@ -226,7 +235,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
                             WHERE s.conversation_id = c.id AND s.status = 'confirmed')
         """,
     ),
-    # Rows of the earlier system, which did leave terminal states, carry no platform in their details.
+    # Rows of the earlier system, which did leave terminal states, carry no platform in their details. A new
+    # showing of the conversation takes the place of one that ended.
     Invariant(
         "terminal_state_final",
         "A showing that ended and a reply that was sent stay so.",
@@ -237,6 +247,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
          WHERE l.action = 'workflow_state_transitioned' AND l.details ? 'platform'
            AND l.details #>> '{{previous,showingState}}' IN {_TERMINAL}
            AND l.details #>> '{{next,showingState}}' IS DISTINCT FROM l.details #>> '{{previous,showingState}}'
+           AND NOT EXISTS (SELECT 1 FROM "ShowingAppointments" s
+                            WHERE s.id::text = l.details ->> 'newAppointmentId' AND s.conversation_id = l.conversation_id)
         UNION ALL
         SELECT format('showing %s: %s to %s', l.entity_id, l.details ->> 'previousStatus', l.details ->> 'nextStatus')
           FROM "AuditLogs" l
@@ -258,6 +270,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
            AND (l.platform IS NULL OR COALESCE(l.details ->> 'platform', l.platform) <> l.platform)
         """,
     ),
+    *SHOWING_INVARIANTS,
+    *FOLLOW_UP_INVARIANTS,
 )
 
 
@@ -271,6 +285,7 @@ def check(
         "lease_grace": LEASE_GRACE,
         "ingest_bound": INGEST_BOUND,
         "decision_bound": DECISION_BOUND,
+        "hold_bound": HOLD_BOUND,
         "critical": list(CRITICAL_ACTIONS),
     }
     results = []

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.recognition import Edit, KnownMessage
+from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED, VISITABLE_ACCOUNT, due
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,23 +262,20 @@ class PendingWork:
     dispatches: int
 
 
-_PENDING = text("""
+_PENDING = text(f"""
     SELECT (SELECT count(*) FROM (
               SELECT 1 FROM "InboundEvents"
                WHERE platform = :platform AND ingested_at IS NULL AND quarantined_at IS NULL LIMIT 10000) e),
            (SELECT count(*) FROM (
               SELECT 1 FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
                WHERE a.platform = :platform AND a.is_active AND c.status = 'open'
-                 AND c.newest_inbound_seq > c.handled_through_seq LIMIT 10000) w),
+                 AND c.newest_inbound_seq > c.handled_through_seq AND NOT {BEING_SETTLED} LIMIT 10000) w),
            (SELECT count(*) FROM (
               SELECT 1 FROM "OutboundDispatches" d
                 JOIN "PlatformAccounts" a ON a.id = d.platform_account_id
                 LEFT JOIN "AccountRuntime" r ON r.platform_account_id = d.platform_account_id
-               WHERE d.platform = :platform AND a.is_active AND r.stop_code IS NULL
-                 AND (r.circuit_open_until IS NULL OR r.circuit_open_until <= :now)
-                 AND ((d.state IN ('queued', 'retry_scheduled') AND COALESCE(d.next_attempt_at, :now) <= :now)
-                   OR (d.state IN ('claimed', 'sending') AND d.lease_expires_at <= :now)
-                   OR (d.state = 'unknown' AND d.next_attempt_at <= :now))
+               WHERE d.platform = :platform AND d.state IN ('queued', 'retry_scheduled', 'claimed', 'sending', 'unknown')
+                 AND {VISITABLE_ACCOUNT} AND {due("d")}
                LIMIT 10000) o)
 """)
 

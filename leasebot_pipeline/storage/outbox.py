@@ -1,4 +1,4 @@
-"""The outbox: every statement that moves a reply from one dispatch state to the next.
+"""The outbox: the statements that move a reply through an attempt, from claim to click and what follows.
 
 Each move names the state it leaves and, once claimed, the fence it was claimed with: a worker whose
 lease was taken over changes nothing. Claims are taken one by one, just before the browser types.
@@ -7,7 +7,6 @@ lease was taken over changes nothing. Claims are taken one by one, just before t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,21 +14,32 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.domain.dispatching import AfterFailure
-from leasebot_pipeline.domain.failures import PlatformFailure
+from leasebot_pipeline.domain.cohort import in_canary
+from leasebot_pipeline.domain.dispatching import (
+    MAX_LOST_CLAIMS,
+    AfterFailure,
+    ClickFacts,
+    DispatchState,
+    refusal_to_click,
+)
+from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 from leasebot_pipeline.domain.policy import PlatformPolicy
-from leasebot_pipeline.domain.readings import DeliveryReceipt, SendBaseline
+from leasebot_pipeline.domain.readings import SendBaseline
+from leasebot_pipeline.storage import follow_up_guard
+from leasebot_pipeline.storage.outbox_sql import MOVED, Moved, in_doubt, killed, moved, overtaken
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDispatch:
-    """A reply in a worker's hands."""
+    """A reply in a worker's hands. ``sending_at`` and ``baseline`` are those of an earlier attempt."""
 
     id: UUID
     fence: int
     attempts: int
     max_attempts: int
+    lost_claims: int
+    absences: int
     purpose: str
     purpose_key: str
     decision_id: UUID | None
@@ -43,87 +53,65 @@ class ClaimedDispatch:
     baseline: SendBaseline | None
 
 
-# A claim that ran out before the intent was committed has touched nothing: due again. One that ran out
-# after it may have clicked: unknown, to be settled by reading the thread.
-_EXPIRE = text("""
-    UPDATE "OutboundDispatches"
-       SET state = CASE state WHEN 'claimed' THEN 'queued' ELSE 'unknown' END,
-           next_attempt_at = :now, claimed_by = NULL, claimed_at = NULL, lease_expires_at = NULL,
-           error_code = CASE state WHEN 'claimed' THEN error_code ELSE 'OUTBOUND_DELIVERY_UNCONFIRMED' END,
-           error_class = CASE state WHEN 'claimed' THEN error_class ELSE 'needs_person' END,
-           last_error = CASE state WHEN 'claimed' THEN last_error
-                                   ELSE 'the sender ended between click and receipt' END,
-           updated_at = :now
-     WHERE platform = :platform AND state IN ('claimed', 'sending') AND lease_expires_at <= :now
-    RETURNING state
-""")
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who may click: the worker, the fence of the account's lease it holds, and the global send mode."""
+
+    owner: str
+    account_fence: int
+    default_send_mode: SendMode
 
 
-def expire_claims(conn: Connection, platform: Platform, now: datetime) -> tuple[int, int]:
-    """Take back claims whose lease ran out; (requeued, unknown)."""
-    states = list(conn.execute(_EXPIRE, {"platform": platform.value, "now": now}).scalars())
-    return states.count("queued"), states.count("unknown")
-
-
-# Policy may have changed since the reply was queued: what may no longer be sent becomes a draft (or is
-# held when the account is off). A person's own reply is not subject to the send mode.
-_DEMOTE = text("""
+# A claim that ran out before the intent was committed has touched nothing: due again, soon at first, and
+# given up when worker after worker dies over it. One that ran out after it may have clicked: unknown.
+_EXPIRE = text(f"""
     UPDATE "OutboundDispatches" d
-       SET state = CASE WHEN a.is_active THEN 'draft' ELSE 'held' END, next_attempt_at = NULL, updated_at = :now,
-           error_code = CASE WHEN a.is_active THEN 'policy_draft_required' ELSE 'policy_platform_inactive' END
-      FROM "PlatformAccounts" a
-     WHERE a.id = d.platform_account_id AND d.platform = :platform AND d.state IN ('queued', 'retry_scheduled')
-       AND (a.id = ANY(:silent) OR (d.purpose IN ('decision', 'follow_up') AND NOT a.id = ANY(:automatic)))
-    RETURNING d.id
+       SET state = CASE WHEN d.state = 'sending' THEN 'unknown'
+                        WHEN d.lost_claims + 1 >= :most THEN 'dead_letter' ELSE 'queued' END,
+           attempts = d.attempts - CASE d.state WHEN 'claimed' THEN 1 ELSE 0 END,
+           lost_claims = d.lost_claims + 1,
+           next_attempt_at = CASE WHEN d.state = 'claimed' AND d.lost_claims + 1 >= :most THEN NULL
+                                  WHEN d.state = 'sending' THEN CAST(:now AS timestamptz)
+                                  ELSE CAST(:now AS timestamptz)
+                                       + interval '5 seconds' * (power(2, LEAST(d.lost_claims, 6)) - 1) END,
+           claimed_by = NULL, claimed_at = NULL, lease_expires_at = NULL, attempt_deadline_at = NULL,
+           error_code = CASE d.state WHEN 'claimed' THEN 'CLAIM_LOST' ELSE 'OUTBOUND_DELIVERY_UNCONFIRMED' END,
+           error_class = CASE d.state WHEN 'claimed' THEN 'transient' ELSE 'needs_person' END,
+           last_error = CASE d.state WHEN 'claimed' THEN 'the sender ended or was stuck before the click'
+                                     ELSE 'the sender ended or was stuck between intent and receipt' END,
+           updated_at = :now
+     WHERE d.platform = :platform AND d.state IN ('claimed', 'sending') AND d.lease_expires_at <= :now
+    RETURNING {MOVED}
 """)
 
 
-def demote_disallowed(
-    conn: Connection, platform: Platform, policies: Mapping[UUID, PlatformPolicy], now: datetime
-) -> int:
-    """Hold back queued replies of accounts that may not send them now."""
-    silent = [
-        account
-        for account, policy in policies.items()
-        if not policy.is_active or policy.release_stage is ReleaseStage.SHADOW
-    ]
-    automatic = [
-        account
-        for account, policy in policies.items()
-        if policy.is_active and policy.effective_send_mode is SendMode.AUTO_SEND
-    ]
-    parameters = {"platform": platform.value, "silent": silent, "automatic": automatic, "now": now}
-    return len(conn.execute(_DEMOTE, parameters).all())
-
-
-_DUE_ACCOUNTS = text("""
-    SELECT DISTINCT platform_account_id FROM "OutboundDispatches"
-     WHERE platform = :platform
-       AND ((state IN ('queued', 'retry_scheduled') AND COALESCE(next_attempt_at, :now) <= :now)
-         OR (state = 'unknown' AND next_attempt_at <= :now))
-""")
-
-
-def accounts_with_due(conn: Connection, platform: Platform, now: datetime) -> set[UUID]:
-    """Accounts that have a reply to send or to settle now."""
-    return set(conn.execute(_DUE_ACCOUNTS, {"platform": platform.value, "now": now}).scalars())
+def expire_claims(conn: Connection, platform: Platform, now: datetime) -> list[Moved]:
+    """Take back claims whose lease ran out: queued again, unknown, or (after many deaths) a dead letter."""
+    parameters = {"platform": platform.value, "now": now, "most": MAX_LOST_CLAIMS}
+    return [moved(row) for row in conn.execute(_EXPIRE, parameters)]
 
 
 _COLUMNS = """
-    d.id, d.fence, d.attempts, d.max_attempts, d.purpose, d.purpose_key, d.decision_id, d.conversation_id,
-    d.platform_account_id, d.external_thread_id, d.body, d.sending_at, d.baseline,
+    d.id, d.fence, d.attempts, d.max_attempts, d.lost_claims, d.absences, d.purpose, d.purpose_key, d.decision_id,
+    d.conversation_id, d.platform_account_id, d.external_thread_id, d.body, d.sending_at, d.baseline,
     (SELECT inbound_message_id FROM "Decisions" x WHERE x.id = d.decision_id) AS inbound_message_id,
     (SELECT assigned_agent_id FROM "Conversations" c WHERE c.id = d.conversation_id) AS assigned_agent_id
 """
 
+# One reply of a conversation at a time: while one is in doubt, nothing else is said there.
 _CLAIM = text(f"""
     UPDATE "OutboundDispatches" d
        SET state = 'claimed', attempts = d.attempts + 1, fence = d.fence + 1, claimed_by = :owner, claimed_at = :now,
-           lease_expires_at = :expires, run_id = :run_id, updated_at = :now
-     WHERE d.id = (SELECT id FROM "OutboundDispatches"
-                    WHERE platform_account_id = :account AND state IN ('queued', 'retry_scheduled')
-                      AND COALESCE(next_attempt_at, :now) <= :now
-                    ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+           lease_expires_at = :expires, attempt_deadline_at = :deadline, run_id = :run_id, updated_at = :now
+     WHERE d.id = (SELECT q.id FROM "OutboundDispatches" q
+                     JOIN "Conversations" c ON c.id = q.conversation_id
+                    WHERE q.platform_account_id = :account AND q.state IN ('queued', 'retry_scheduled')
+                      AND COALESCE(q.next_attempt_at, :now) <= :now
+                      AND (NOT :personal_only OR q.purpose = 'manual_reply')
+                      AND NOT {killed("q")}
+                      AND NOT COALESCE({overtaken("q", "c")}, false)
+                      AND NOT {in_doubt("q")}
+                    ORDER BY q.created_at, q.id LIMIT 1 FOR UPDATE OF q SKIP LOCKED)
     RETURNING {_COLUMNS}
 """)
 
@@ -138,31 +126,43 @@ _CLAIM_UNKNOWN = text(f"""
 
 
 def claim_due(
-    conn: Connection, account: UUID, owner: str, run_id: str | None, now: datetime, ttl: timedelta
-) -> ClaimedDispatch | None:
-    """Take the account's oldest due reply, or None."""
-    return _claim(conn, _CLAIM, account, owner, run_id, now, ttl)
-
-
-def claim_unknown(
-    conn: Connection, account: UUID, owner: str, run_id: str | None, now: datetime, ttl: timedelta
-) -> ClaimedDispatch | None:
-    """Take the account's next unproven reply for reconciliation, or None."""
-    return _claim(conn, _CLAIM_UNKNOWN, account, owner, run_id, now, ttl)
-
-
-def _claim(
     conn: Connection,
-    statement: Any,
     account: UUID,
     owner: str,
     run_id: str | None,
     now: datetime,
     ttl: timedelta,
+    *,
+    attempt: timedelta | None = None,
+    personal_only: bool = False,
 ) -> ClaimedDispatch | None:
-    parameters = {"account": account, "owner": owner, "now": now, "expires": now + ttl}
-    if statement is _CLAIM:
-        parameters["run_id"] = run_id
+    """Take the account's oldest due reply, or None.
+
+    ``ttl`` is how long the claim lives without a sign of life, ``attempt`` how long it may take at most
+    with them. ``personal_only`` leaves all but people's own words: the account's share of the day is sent.
+    """
+    parameters = {
+        "account": account,
+        "owner": owner,
+        "run_id": run_id,
+        "now": now,
+        "expires": now + ttl,
+        "deadline": now + (attempt or ttl),
+        "personal_only": personal_only,
+    }
+    return _claimed(conn, _CLAIM, parameters)
+
+
+def claim_unknown(
+    conn: Connection, account: UUID, owner: str, now: datetime, ttl: timedelta
+) -> ClaimedDispatch | None:
+    """Take the account's next unproven reply for reconciliation, or None. It comes again after ``ttl``."""
+    return _claimed(
+        conn, _CLAIM_UNKNOWN, {"account": account, "owner": owner, "now": now, "expires": now + ttl}
+    )
+
+
+def _claimed(conn: Connection, statement: Any, parameters: dict[str, object]) -> ClaimedDispatch | None:
     row = conn.execute(statement, parameters).mappings().one_or_none()
     if row is None:
         return None
@@ -171,129 +171,137 @@ def _claim(
     return ClaimedDispatch(**values)
 
 
+_RENEW = text("""
+    UPDATE "OutboundDispatches" SET lease_expires_at = LEAST(:expires, attempt_deadline_at)
+     WHERE id = :id AND fence = :fence AND state IN ('claimed', 'sending')
+""")
+
+
+def renew_claim(conn: Connection, claim: ClaimedDispatch, now: datetime, ttl: timedelta) -> bool:
+    """A sign of life: extend the claim, never beyond the attempt's deadline. False when it is not ours."""
+    return conn.execute(_RENEW, {"id": claim.id, "fence": claim.fence, "expires": now + ttl}).rowcount == 1
+
+
+# The conversation first, as decisions lock it: nobody can add a message or decide between this look and
+# the committed intent, and the two never wait for each other crosswise.
+_LOCK_CONVERSATION = text('SELECT 1 FROM "Conversations" WHERE id = :conversation FOR SHARE')
+_FACTS = f"""
+    SELECT d.state, d.purpose,
+           d.fence = :fence AND d.claimed_by = :owner AND d.lease_expires_at > :now
+             AND r.lease_owner = :owner AND r.lease_fence = :account_fence AND r.lease_expires_at > :now AS ours,
+           {killed("d")} AS killed, NOT ({follow_up_guard.STANDS}) AS groundless, COALESCE({overtaken("d", "c")}, false) AS superseded,
+           a.id AS account_id, a.is_active, a.send_mode, COALESCE(s.stage, 'shadow') AS stage,
+           COALESCE(s.cohort, '{{}}'::jsonb) AS cohort
+      FROM "OutboundDispatches" d
+      JOIN "PlatformAccounts" a ON a.id = d.platform_account_id
+      JOIN "Conversations" c ON c.id = d.conversation_id
+      LEFT JOIN "AccountRuntime" r ON r.platform_account_id = d.platform_account_id
+      LEFT JOIN "ReleaseStages" s ON s.ended_at IS NULL
+     WHERE d.id = :id
+"""
+_LOCKED_FACTS = text(f"{_FACTS} FOR UPDATE OF d")
+_PLAIN_FACTS = text(_FACTS)
+
 _INTENT = text("""
-    UPDATE "OutboundDispatches" d
-       SET state = 'sending', sending_at = :now, baseline = CAST(:baseline AS jsonb), lease_expires_at = :expires,
-           updated_at = :now
-      FROM "PlatformAccounts" a
-     WHERE d.id = :id AND d.state = 'claimed' AND d.fence = :fence AND d.claimed_by = :owner
-       AND a.id = d.platform_account_id AND a.is_active
-       AND EXISTS (SELECT 1 FROM "ReleaseStages" s WHERE s.ended_at IS NULL AND s.stage <> 'shadow')
-       AND (d.purpose NOT IN ('decision', 'follow_up') OR a.send_mode IS DISTINCT FROM 'draft_only')
+    UPDATE "OutboundDispatches"
+       SET state = 'sending', sending_at = :now, baseline = CAST(:baseline AS jsonb),
+           lease_expires_at = LEAST(:expires, attempt_deadline_at), updated_at = :now
+     WHERE id = :id AND state = 'claimed' AND fence = :fence
 """)
 
 
 def commit_intent(
     conn: Connection,
     claim: ClaimedDispatch,
-    owner: str,
+    sender: Sender,
     baseline: SendBaseline,
     now: datetime,
     ttl: timedelta,
-) -> bool:
-    """Claimed -> sending, just before the click.
+) -> str | None:
+    """Claimed -> sending, just before the click; a code why not, and then nothing is written.
 
-    False when the claim is no longer ours, or the account or stage was switched to silence meanwhile.
+    CLAIM_LOST: claim or account lease are no longer ours. SENDING_STOPPED: a kill switch is engaged.
+    ACCOUNT_INACTIVE: the account was switched off. REPLY_NOT_ALLOWED: send mode or release stage forbid it.
+    REPLY_SUPERSEDED: the thread moved on. REPLY_GROUNDLESS: what a follow-up or reminder was planned on no longer
+    holds.
+    REPLY_ALREADY_SHOWN: an earlier attempt's reply stands in the thread after all.
     """
-    result = conn.execute(
+    conn.execute(_LOCK_CONVERSATION, {"conversation": claim.conversation_id})
+    shown = baseline.last_external_message_id
+    refusal = _refusal(conn, _LOCKED_FACTS, claim, sender, now, DispatchState.CLAIMED, last_shown=shown)
+    if refusal is None and claim.baseline and baseline.same_text_count > claim.baseline.same_text_count:
+        refusal = "REPLY_ALREADY_SHOWN"
+    if refusal is not None:
+        return refusal
+    conn.execute(
         _INTENT,
         {
             "id": claim.id,
             "fence": claim.fence,
-            "owner": owner,
             "baseline": json.dumps(asdict(baseline)),
             "now": now,
             "expires": now + ttl,
         },
     )
-    return result.rowcount == 1
+    return None
 
 
-_SENT = text("""
-    UPDATE "OutboundDispatches"
-       SET state = 'sent', sent_at = :sent_at, receipt = CAST(:receipt AS jsonb), external_message_id = :external_id,
-           error_class = NULL, error_code = NULL, last_error = NULL, lease_expires_at = NULL, next_attempt_at = NULL,
-           updated_at = :now
-     WHERE id = :id AND fence = :fence AND state IN ('sending', 'unknown')
-""")
-
-# The row the team sees. A poll may have landed the very same message already (same identity): then that
-# row takes over what we know of it; a drafted row is the one to keep, so its landed twin goes.
-_DROP_TWIN = text("""
-    DELETE FROM "Messages" m USING "OutboundDispatches" d
-     WHERE d.id = :id AND d.message_id IS NOT NULL AND m.conversation_id = d.conversation_id
-       AND m.external_message_id = :external_id AND m.id <> d.message_id
-""")
-_KEEP_DRAFT_ROW = text("""
-    UPDATE "Messages" m
-       SET external_message_id = :external_id, sent_at = :sent_at, body = d.body,
-           metadata = m.metadata || jsonb_build_object('reviewStatus', 'sent', 'delivery', CAST(:delivery AS jsonb))
-      FROM "OutboundDispatches" d
-     WHERE d.id = :id AND m.id = d.message_id
-    RETURNING m.id
-""")
-_WRITE_ROW = text("""
-    INSERT INTO "Messages" AS m
-           (conversation_id, sender_type, sender_agent_id, external_message_id, direction, channel, body, metadata, sent_at)
-    SELECT d.conversation_id, 'agent', c.assigned_agent_id, :external_id, 'outbound', :channel, d.body,
-           jsonb_build_object(
-             'reviewStatus', 'sent', 'source', 'playwright_rpa', 'sentAtSource', 'platform_outbound_send',
-             'templateId', x.template_id, 'intent', x.intent, 'effectiveIntent', x.effective_intent,
-             'followUp', COALESCE(x.follow_up, false), 'workerGeneratedAt', d.created_at,
-             'guardrails', COALESCE(to_jsonb(x.guardrails), '[]'::jsonb),
-             'escalationReasonCode', x.escalation_reason_code, 'platformPolicy', x.policy,
-             'selectedSlotIndex', x.selected_slot_index, 'slotCandidates', COALESCE(x.slots, '[]'::jsonb),
-             'slotConfirmationState', NULL, 'dispatchKey', d.purpose_key, 'delivery', CAST(:delivery AS jsonb)),
-           :sent_at
-      FROM "OutboundDispatches" d
-      JOIN "Conversations" c ON c.id = d.conversation_id
-      LEFT JOIN "Decisions" x ON x.id = d.decision_id
-     WHERE d.id = :id AND d.message_id IS NULL
-    ON CONFLICT (conversation_id, external_message_id) DO UPDATE
-       SET metadata = m.metadata || EXCLUDED.metadata, sender_agent_id = EXCLUDED.sender_agent_id
-    RETURNING id
-""")
-_LINK_ROW = text("""
-    WITH linked AS (UPDATE "OutboundDispatches" SET message_id = :message WHERE id = :id RETURNING conversation_id)
-    UPDATE "Conversations" c SET last_message_at = GREATEST(c.last_message_at, :sent_at), updated_at = :now
-      FROM linked WHERE c.id = linked.conversation_id
-""")
+def last_look(conn: Connection, claim: ClaimedDispatch, sender: Sender, now: datetime) -> str | None:
+    """The very last look before the click, the intent being committed; a code why not to click."""
+    return _refusal(conn, _PLAIN_FACTS, claim, sender, now, DispatchState.SENDING)
 
 
-def mark_sent(conn: Connection, claim: ClaimedDispatch, receipt: DeliveryReceipt, now: datetime) -> bool:
-    """Record the proof and the outbound message, in the caller's transaction; False when the fence is stale."""
-    delivery = json.dumps(
+def _refusal(
+    conn: Connection,
+    statement: Any,
+    claim: ClaimedDispatch,
+    sender: Sender,
+    now: datetime,
+    state: DispatchState,
+    *,
+    last_shown: str | None = None,
+) -> str | None:
+    row = conn.execute(
+        statement,
         {
-            "externalMessageId": receipt.external_message_id,
-            "channel": receipt.channel,
-            "providerStatus": receipt.provider_status,
-            "seenAt": receipt.seen_at.isoformat(),
-        }
+            "id": claim.id,
+            "fence": claim.fence,
+            "owner": sender.owner,
+            "account_fence": sender.account_fence,
+            "last_shown": last_shown,
+            "now": now,
+        },
+    ).one_or_none()
+    if row is None:
+        return "CLAIM_LOST"
+    policy = PlatformPolicy(
+        is_active=row.is_active,
+        send_mode_override=SendMode(row.send_mode) if row.send_mode else None,
+        global_default=sender.default_send_mode,
+        release_stage=ReleaseStage(row.stage),
+        in_cohort=in_canary(row.account_id, row.cohort),
     )
-    parameters = {
-        "id": claim.id,
-        "fence": claim.fence,
-        "sent_at": receipt.seen_at,
-        "receipt": delivery,
-        "delivery": delivery,
-        "external_id": receipt.external_message_id,
-        "channel": receipt.channel,
-        "now": now,
-    }
-    if conn.execute(_SENT, parameters).rowcount == 0:
-        return False
-    conn.execute(_DROP_TWIN, parameters)
-    message = conn.execute(_KEEP_DRAFT_ROW, parameters).scalar_one_or_none()
-    if message is None:
-        message = conn.execute(_WRITE_ROW, parameters).scalar_one()
-    conn.execute(_LINK_ROW, {**parameters, "message": message})
-    return True
+    return refusal_to_click(
+        ClickFacts(
+            ours=bool(row.ours) and row.state == state.value,
+            killed=row.killed,
+            active=row.is_active,
+            allowed=policy.may_send(row.purpose),
+            superseded=row.superseded,
+            groundless=row.groundless,
+        )
+    )
 
 
+# Nothing was clicked this time: the intent, if it was committed, is taken back, and what is known of an
+# earlier attempt stays.
 _FAILED = text("""
     UPDATE "OutboundDispatches"
-       SET state = :state, next_attempt_at = :next_attempt_at, claimed_by = NULL, lease_expires_at = NULL,
-           attempts = attempts - CASE WHEN :counts THEN 0 ELSE 1 END,
+       SET state = :state, next_attempt_at = :next_attempt_at,
+           claimed_by = NULL, lease_expires_at = NULL, attempt_deadline_at = NULL,
+           sending_at = CASE WHEN :clicked THEN sending_at ELSE CAST(:sending_at AS timestamptz) END,
+           baseline = CASE WHEN :clicked THEN baseline ELSE CAST(:baseline AS jsonb) END,
+           attempts = attempts - CASE WHEN :counts THEN 0 ELSE 1 END, absences = absences + :absences,
            error_class = :error_class, error_code = :error_code, last_error = :last_error, updated_at = :now
      WHERE id = :id AND fence = :fence AND state IN ('claimed', 'sending', 'unknown')
 """)
@@ -306,10 +314,13 @@ def mark_failed(
     failure: PlatformFailure,
     now: datetime,
     recheck_at: datetime | None = None,
+    *,
+    absent: bool = False,
 ) -> bool:
     """Leave a failed attempt where the rules say; False when the fence is stale.
 
     ``recheck_at``: when an unproven reply is looked for in its thread; None leaves it to a person.
+    ``absent``: the thread was read and proves that the reply did not arrive.
     """
     result = conn.execute(
         _FAILED,
@@ -318,9 +329,13 @@ def mark_failed(
             "fence": claim.fence,
             "state": outcome.state.value,
             "next_attempt_at": outcome.next_attempt_at or recheck_at,
+            "clicked": failure.phase is SendPhase.AFTER_CLICK,
+            "sending_at": claim.sending_at,
+            "baseline": json.dumps(asdict(claim.baseline)) if claim.baseline else None,
             "counts": outcome.counts_as_attempt,
+            "absences": int(absent),
             "error_class": failure.failure_class.value,
-            "error_code": failure.code,
+            "error_code": outcome.code or failure.code,
             "last_error": failure.detail[:500],
             "now": now,
         },

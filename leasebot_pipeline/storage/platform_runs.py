@@ -58,19 +58,25 @@ def end(
     counts: Mapping[str, int],
     failure: PlatformFailure | None = None,
 ) -> None:
-    """Record how a visit ended."""
+    """Record how a visit ended; one that we called off ourselves was skipped."""
     conn.execute(
         _END,
         {
             "id": run,
             "now": now,
-            "outcome": "succeeded" if failure is None else "failed",
+            "outcome": _outcome(failure),
             "counts": json.dumps(dict(counts)),
             "error_class": failure.failure_class.value if failure else None,
             "error_code": failure.code if failure else None,
             "error_detail": failure.detail[:500] if failure else None,
         },
     )
+
+
+def _outcome(failure: PlatformFailure | None) -> str:
+    if failure is None:
+        return "succeeded"
+    return "skipped" if failure.withdrawn else "failed"
 
 
 _ABANDON = text("""

@@ -7,15 +7,16 @@ only what is missing: changes made while practising survive a restart.
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.replies import DEFAULT_TEMPLATES
+from leasebot_pipeline.storage import availability_horizon
 
 ZONE = "America/New_York"
-HORIZON_DAYS = 14
+HORIZON = timedelta(days=14)
 
 # Weekday 0 is Sunday. Between them the two agents cover every day, and overlap at noon.
 _AGENTS = [
@@ -53,27 +54,13 @@ _AGENT_RULES = text("""
      CROSS JOIN LATERAL (SELECT value::int AS day FROM jsonb_array_elements_text(r.days)) d
      WHERE NOT EXISTS (SELECT 1 FROM "AvailabilityRules" x WHERE x.agent_id = r.id)
 """)
-_AGENT_SLOTS = text("""
-    INSERT INTO "AgentAvailabilitySlots" (agent_id, starts_at, ends_at, timezone, status, source, notes)
-    SELECT u.agent_id, (d.day + u.start_time) AT TIME ZONE u.timezone, (d.day + u.end_time) AT TIME ZONE u.timezone,
-           u.timezone, 'available', 'weekly_recurring', 'rule:' || u.id
-      FROM "AvailabilityRules" u
-     CROSS JOIN LATERAL generate_series((CAST(:now AS timestamptz) AT TIME ZONE u.timezone)::date,
-                                        (CAST(:now AS timestamptz) AT TIME ZONE u.timezone)::date + :days, interval '1 day') AS g(at)
-     CROSS JOIN LATERAL (SELECT g.at::date AS day) d
-     WHERE u.agent_id = ANY(:ids) AND u.status = 'available' AND EXTRACT(DOW FROM d.day) = u.day_of_week
-    ON CONFLICT DO NOTHING
-""")
-_UNIT_SLOTS = text("""
-    INSERT INTO "AvailabilitySlots" (unit_id, starts_at, ends_at, timezone, status, source)
-    SELECT u.id, (d.day + time '09:00') AT TIME ZONE :zone, (d.day + time '19:00') AT TIME ZONE :zone, :zone, 'open', 'sample_workspace'
-      FROM "Units" u
-     CROSS JOIN LATERAL generate_series((CAST(:now AS timestamptz) AT TIME ZONE :zone)::date,
-                                        (CAST(:now AS timestamptz) AT TIME ZONE :zone)::date + :days, interval '1 day') AS g(at)
-     CROSS JOIN LATERAL (SELECT g.at::date AS day) d
+_UNIT_RULES = text("""
+    INSERT INTO "AvailabilityRules" (unit_id, day_of_week, start_time, end_time, timezone, status, notes)
+    SELECT u.id, d.day, time '09:00', time '19:00', :zone, 'open', 'sample workspace'
+      FROM "Units" u CROSS JOIN generate_series(0, 6) AS d(day)
      WHERE u.is_active
-       AND NOT EXISTS (SELECT 1 FROM "AvailabilitySlots" s WHERE s.unit_id = u.id
-                          AND s.starts_at = (d.day + time '09:00') AT TIME ZONE :zone)
+       AND NOT EXISTS (SELECT 1 FROM "AvailabilityRules" x WHERE x.unit_id = u.id)
+       AND NOT EXISTS (SELECT 1 FROM "AvailabilitySlots" x WHERE x.unit_id = u.id AND x.ends_at > :now)
 """)
 _ASSIGN = text("""
     INSERT INTO "UnitAgentAssignments" (unit_id, agent_id, assignment_mode, priority)
@@ -116,9 +103,8 @@ def seed_team(conn: Connection, now: datetime) -> None:
     Call again when units have appeared.
     """
     agents = json.dumps(_AGENTS, default=str)
-    window = {"now": now, "days": HORIZON_DAYS}
     conn.execute(_INSERT_AGENTS, {"agents": agents, "zone": ZONE})
     conn.execute(_AGENT_RULES, {"agents": agents, "zone": ZONE})
-    conn.execute(_AGENT_SLOTS, {"ids": [agent["id"] for agent in _AGENTS], **window})
     conn.execute(_ASSIGN, {"agents": agents})
-    conn.execute(_UNIT_SLOTS, {"zone": ZONE, **window})
+    conn.execute(_UNIT_RULES, {"zone": ZONE, "now": now})
+    availability_horizon.extend(conn, now, HORIZON)

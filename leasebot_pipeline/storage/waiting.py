@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -13,7 +12,18 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
+from leasebot_pipeline.storage.calendars import Calendars, load_calendars
+from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED
+
+__all__ = [
+    "Calendars",
+    "ReplyBook",
+    "StoredMessage",
+    "WaitingConversation",
+    "load_calendars",
+    "load_reply_book",
+    "load_waiting",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,12 @@ class WaitingConversation:
     follow_up_stage: str | None
     last_intent: str | None
     delivery_unknown: bool
+    opted_out: bool
     messages: tuple[StoredMessage, ...] = ()
 
 
 # Fixed order, so that two runs never wait for each other crosswise.
-_WAITING = text("""
+_WAITING = text(f"""
     SELECT c.id, c.platform_account_id, c.external_thread_id, c.lead_name, c.listing_id, l.unit_id,
            CASE WHEN u.id IS NULL THEN c.external_thread_label ELSE concat_ws(' ', u.property_name, u.unit_number) END AS unit_label,
            u.unit_number, c.assigned_agent_id, c.newest_inbound_seq AS newest_seq, c.handled_through_seq AS handled_seq,
@@ -63,12 +74,14 @@ _WAITING = text("""
            (SELECT d.intent FROM "Decisions" d WHERE d.conversation_id = c.id AND d.intent <> 'unknown'
              ORDER BY d.through_seq DESC LIMIT 1) AS last_intent,
            EXISTS (SELECT 1 FROM "OutboundDispatches" o
-                    WHERE o.conversation_id = c.id AND o.state IN ('claimed', 'sending', 'unknown')) AS delivery_unknown
+                    WHERE o.conversation_id = c.id AND o.state IN ('claimed', 'sending', 'unknown')) AS delivery_unknown,
+           c.opted_out_at IS NOT NULL AS opted_out
       FROM "Conversations" c
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN "Listings" l ON l.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = l.unit_id
      WHERE a.platform = :platform AND a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq
+       AND NOT {BEING_SETTLED}
      ORDER BY c.newest_inbound_seq
      LIMIT :limit
 """)
@@ -100,79 +113,6 @@ def load_waiting(
                 )
             )
     return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Calendars:
-    """Everything that decides which visits of some units can be offered."""
-
-    unit_windows: dict[UUID, list[UnitWindow]] = field(default_factory=dict)
-    assignments: dict[UUID, list[Assignment]] = field(default_factory=dict)
-    agent_windows: dict[UUID, list[AgentWindow]] = field(default_factory=dict)
-    appointments: dict[UUID, list[Appointment]] = field(default_factory=dict)
-
-
-_UNIT_WINDOWS = text("""
-    SELECT unit_id, starts_at, ends_at, timezone FROM "AvailabilitySlots"
-     WHERE unit_id = ANY(:units) AND status = 'open' AND ends_at > :now AND starts_at < :until
-     ORDER BY starts_at
-""")
-_ASSIGNMENTS = text("""
-    SELECT ua.unit_id, ua.agent_id, g.full_name, ua.priority
-      FROM "UnitAgentAssignments" ua JOIN "Agents" g ON g.id = ua.agent_id
-     WHERE ua.unit_id = ANY(:units) AND ua.assignment_mode = 'active'
-     ORDER BY ua.priority, ua.created_at
-""")
-_AGENT_WINDOWS = text("""
-    SELECT agent_id, starts_at, ends_at, timezone, status FROM "AgentAvailabilitySlots"
-     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
-     ORDER BY starts_at
-""")
-_APPOINTMENTS = text("""
-    SELECT agent_id, unit_id, starts_at, ends_at FROM "ShowingAppointments"
-     WHERE agent_id = ANY(:agents) AND ends_at > :now AND starts_at < :until
-       AND status IN ('pending', 'confirmed', 'reschedule_requested')
-""")
-
-
-def load_calendars(conn: Connection, units: Iterable[UUID], now: datetime, horizon: timedelta) -> Calendars:
-    """Calendars of the units and their active agents from now to the horizon: four statements."""
-    unit_ids = list(set(units))
-    if not unit_ids:
-        return Calendars()
-    calendars = Calendars()
-    window = {"units": unit_ids, "now": now, "until": now + horizon}
-    for row in conn.execute(_UNIT_WINDOWS, window):
-        calendars.unit_windows.setdefault(row.unit_id, []).append(UnitWindow(*row))
-    agents: set[UUID] = set()
-    for row in conn.execute(_ASSIGNMENTS, {"units": unit_ids}):
-        calendars.assignments.setdefault(row.unit_id, []).append(Assignment(*row))
-        agents.add(row.agent_id)
-    window = {"agents": list(agents), "now": now, "until": now + horizon}
-    for row in conn.execute(_AGENT_WINDOWS, window):
-        calendars.agent_windows.setdefault(row.agent_id, []).append(AgentWindow(*row))
-    for row in conn.execute(_APPOINTMENTS, window):
-        calendars.appointments.setdefault(row.agent_id, []).append(Appointment(*row))
-    return calendars
-
-
-_OPEN_OFFERS = text("""
-    SELECT conversation_id, starts_at, ends_at, o.timezone, agent_id, g.full_name, unit_id
-      FROM "SlotOffers" o LEFT JOIN "Agents" g ON g.id = o.agent_id
-     WHERE conversation_id = ANY(:conversations) AND state IN ('offered', 'held') AND starts_at > :now
-       AND (expires_at IS NULL OR expires_at > :now)
-     ORDER BY conversation_id, offered_at, position
-""")
-
-
-def load_open_offers(
-    conn: Connection, conversations: Sequence[UUID], now: datetime
-) -> dict[UUID, tuple[Slot, ...]]:
-    """The open offer of each conversation that has one, in the order it was made."""
-    offers: dict[UUID, list[Slot]] = defaultdict(list)
-    for row in conn.execute(_OPEN_OFFERS, {"conversations": list(conversations), "now": now}):
-        offers[row.conversation_id].append(Slot(*row[1:]))
-    return {conversation: tuple(slots) for conversation, slots in offers.items()}
 
 
 @dataclass(frozen=True, slots=True)

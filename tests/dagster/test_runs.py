@@ -8,6 +8,7 @@ from dataclasses import replace
 import dagster as dg
 import pytest
 
+from assets.book import showing_appointments
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
 from assets.ingest import conversation_linkage, inbound_messages
@@ -20,7 +21,13 @@ from leasebot_pipeline.domain.readings import Direction, ListingRow, ThreadMessa
 from leasebot_pipeline.stages.poll import poll
 from tests.dagster.conftest import PLATFORM, Office
 
-CHAIN = [inbound_messages, conversation_linkage, reply_decisions, outbound_dispatches]
+CHAIN = [
+    inbound_messages,
+    conversation_linkage,
+    reply_decisions,
+    showing_appointments,
+    outbound_dispatches,
+]
 
 
 def work(office: Office, *, config: dict[str, object] | None = None) -> dg.ExecuteInProcessResult:

@@ -9,15 +9,22 @@ import dagster as dg
 import pytest
 
 from assets.common import PLATFORM_TAG
-from assets.jobs import INBOX_PIPELINE
+from assets.inventory import listings_asset
+from assets.jobs import INBOX_PIPELINE, LISTING_SYNC
 from assets.platforms import inbox_key
-from leasebot_pipeline.definitions import build_definitions, due_dispatches, record_run_failure
+from leasebot_pipeline.definitions import (
+    build_definitions,
+    due_dispatches,
+    record_run_failure,
+    requested_listings,
+)
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import load_settings
+from leasebot_pipeline.storage import sync_requests
 from sensors.failures import failure_of
 from sensors.inbox import inbox_sensor
-from sensors.listings import listings_at_start
+from sensors.listings import listing_requests, listings_at_start
 from sensors.maintenance import purge_runs
 from sensors.outbox import outbox_sensor
 from tests.dagster.conftest import PLATFORM, Office
@@ -145,6 +152,30 @@ def test_listings_are_read_once_after_each_start(office: Office) -> None:
     assert first.run_requests
     assert not tick(office, sensor, first.cursor).run_requests
     assert tick(office, sensor, "an earlier start").run_requests
+
+
+def test_listings_somebody_asked_for_are_read_in_one_run(office: Office) -> None:
+    sensor = listing_requests(requested_listings)
+    assert reason(tick(office, sensor)) == "nobody asked for listings"
+    with office.pipeline.engine.begin() as conn:
+        sync_requests.ask_listings(conn, [PLATFORM.value], None, office.pipeline.clock())
+    [request] = tick(office, sensor).run_requests or []
+    result = dg.materialize(
+        [listings_asset([])],
+        instance=office.instance,
+        resources={"pipeline": office.pipeline},
+        run_config=request.run_config,
+    )
+    assert result.asset_materializations_for_node("listings")[0].metadata["fetched"].value == 3
+    assert reason(tick(office, sensor)) == "nobody asked for listings"
+
+
+def test_a_request_waits_for_the_sync_under_way(office: Office) -> None:
+    with office.pipeline.engine.begin() as conn:
+        sync_requests.ask_listings(conn, [PLATFORM.value], None, office.pipeline.clock())
+    started = dg.DagsterRunStatus.STARTED
+    office.instance.add_run(dg.DagsterRun(job_name=LISTING_SYNC.name, run_id=RUN_ID, status=started))
+    assert "under way" in reason(tick(office, listing_requests(requested_listings)))
 
 
 def test_a_failed_run_becomes_an_audit_row_with_its_cause(office: Office) -> None:

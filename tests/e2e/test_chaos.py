@@ -99,7 +99,20 @@ def stage(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(sandbox, empty_database, environment)
 
 
-@pytest.mark.parametrize("point", sorted(CRASH_POINTS))
+NOT_IN_A_PLAIN_CYCLE = {
+    "dispatch.after_failure",
+    "reconcile.after_claim",
+    "reconcile.after_reading",
+    "reconcile.after_verdict",
+    "alert.after_incident",
+    "alert.after_send",
+    "book.before_commit",
+}
+"""Points that a plain cycle does not pass: ``tests/stages/test_dispatch.py`` and ``tests/storage/test_booking.py``
+have them."""
+
+
+@pytest.mark.parametrize("point", sorted(set(CRASH_POINTS) - NOT_IN_A_PLAIN_CYCLE))
 @pytest.mark.timeout(240)
 def test_a_process_killed_there_loses_and_doubles_nothing(stage: Stage, point: str) -> None:
     for name in ("Ana", "Ben"):

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from leasebot_pipeline.storage.tables import scheduling
 from leasebot_pipeline.storage.tables.accounts import unit_agent_assignments
 from leasebot_pipeline.storage.tables.operations import release_stages
 from leasebot_pipeline.storage.tables.scheduling import agent_availability_slots, availability_rules
@@ -75,16 +76,43 @@ def test_available_times_of_an_agent_never_overlap(conn: Connection) -> None:
 
 
 def test_an_agent_is_never_in_two_units_at_once(conn: Connection) -> None:
-    """Behaviour 64: several leads may see one unit together; what has ended or was called off blocks nothing."""
+    """Behaviour 64: held, pending and confirmed alike; what has ended or was called off blocks nothing."""
     agent, unit, other = rows.agent(conn), rows.unit(conn), rows.unit(conn)
-    rows.showing(conn, agent, unit)
     rows.showing(conn, agent, unit)
     rows.showing(conn, agent, other, starts_at=NOW + HOUR, ends_at=NOW + 2 * HOUR)
     rows.showing(conn, agent, other, status="cancelled")
     rows.showing(conn, rows.agent(conn), other)
-    for status in ("pending", "confirmed", "reschedule_requested"):
+    held = {"status": "pending", "hold_expires_at": NOW}
+    for values in ({"status": "pending"}, {"status": "confirmed"}, {"status": "reschedule_requested"}, held):
         with refused(conn, "showing_appointments_no_double_booked_agent"):
-            rows.showing(conn, agent, other, status=status, ends_at=NOW + timedelta(minutes=1))
+            rows.showing(conn, agent, rows.unit(conn), ends_at=NOW + timedelta(minutes=1), **values)
+
+
+def test_buffers_keep_another_unit_away(conn: Connection) -> None:
+    """The range with its buffers counts, also after the visit was moved."""
+    agent, unit = rows.agent(conn), rows.unit(conn)
+    quarter = timedelta(minutes=15)
+    showing = rows.showing(conn, agent, unit, busy_from=NOW - quarter, busy_until=NOW + HOUR + quarter)
+    after = {"starts_at": NOW + HOUR, "ends_at": NOW + 2 * HOUR}
+    with refused(conn, "showing_appointments_no_double_booked_agent"):
+        rows.showing(conn, agent, rows.unit(conn), **after)
+    moved = scheduling.showing_appointments.update().where(scheduling.showing_appointments.c.id == showing)
+    conn.execute(moved.values(starts_at=NOW + 3 * HOUR, ends_at=NOW + 4 * HOUR))
+    rows.showing(conn, agent, rows.unit(conn), **after)
+    with refused(conn, "showing_appointments_no_double_booked_agent"):
+        rows.showing(conn, agent, rows.unit(conn), starts_at=NOW + 4 * HOUR, ends_at=NOW + 5 * HOUR)
+
+
+def test_visitors_of_a_unit_have_seats_of_their_own_and_one_agent(conn: Connection) -> None:
+    """Several leads may see one unit together, each on a seat; never with two agents."""
+    agent, unit = rows.agent(conn), rows.unit(conn)
+    rows.showing(conn, agent, unit)
+    rows.showing(conn, agent, unit, seat=2)
+    rows.showing(conn, agent, unit, status="cancelled")
+    with refused(conn, "showing_appointments_seat_taken_once"):
+        rows.showing(conn, agent, unit, seat=2)
+    with refused(conn, "showing_appointments_one_agent_in_unit"):
+        rows.showing(conn, rows.agent(conn), unit, seat=3)
 
 
 def test_a_booking_key_and_a_platforms_booking_reference_are_used_once(conn: Connection) -> None:
@@ -92,9 +120,9 @@ def test_a_booking_key_and_a_platforms_booking_reference_are_used_once(conn: Con
     agent, unit = rows.agent(conn), rows.unit(conn)
     rows.showing(conn, agent, unit, idempotency_key="k", external_booking_ref="ref")
     with refused(conn, "showing_appointments_idempotency_key_key"):
-        rows.showing(conn, agent, unit, idempotency_key="k")
+        rows.showing(conn, agent, unit, seat=2, idempotency_key="k")
     with refused(conn, "idx_showing_appointments_external_booking_ref"):
-        rows.showing(conn, agent, unit, external_booking_ref="ref")
+        rows.showing(conn, agent, unit, seat=2, external_booking_ref="ref")
 
 
 def test_ids_need_not_follow_rfc_4122(conn: Connection) -> None:
@@ -161,4 +189,4 @@ def test_an_availability_rule_belongs_to_a_unit_or_an_agent(conn: Connection) ->
         with refused(conn, "availability_rules_owner_chk"):
             rows.add(conn, availability_rules, **rule, **owners)
     with refused(conn, "availability_rules_time_chk"):
-        rows.add(conn, availability_rules, **{**rule, "end_time": rule["start_time"]}, agent_id=agent)
+        rows.add(conn, availability_rules, **{**rule, "end_time": rule["start_time"]}, unit_id=unit)

@@ -15,7 +15,7 @@ from tests.conftest import Database
 
 _DEFINITIONS = (
     """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace AND conrelid <> 0
+        WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 't'
           AND conrelid::regclass::text <> 'alembic_version'""",
     """SELECT tablename, indexname, indexdef FROM pg_indexes
         WHERE schemaname = 'public' AND tablename <> 'alembic_version'""",

@@ -1,6 +1,14 @@
 """The schema as SQLAlchemy Core tables; the migrations build exactly this (a test compares them)."""
 
-from leasebot_pipeline.storage.tables import accounts, auth, conversations, operations, scheduling
+from leasebot_pipeline.storage.tables import (
+    accounts,
+    api,
+    auth,
+    conversations,
+    dispatch,
+    operations,
+    scheduling,
+)
 from leasebot_pipeline.storage.tables.columns import metadata
 
-__all__ = ["accounts", "auth", "conversations", "metadata", "operations", "scheduling"]
+__all__ = ["accounts", "api", "auth", "conversations", "dispatch", "metadata", "operations", "scheduling"]

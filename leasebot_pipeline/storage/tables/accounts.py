@@ -72,10 +72,17 @@ account_runtime = Table(
     optional("stop_reason"),
     Column("last_rows", Integer),
     instant("updated_at", now=True),
+    instant("lease_deadline_at"),
+    optional("circuit_code"),
+    document("action_circuits"),
+    Column("daily_send_cap", Integer),
+    optional("timezone"),
+    instant("send_cap_until"),
     optional("session_mark"),
     optional("inbox_resume_url"),
     document("page_fingerprints"),
     one_of("account_runtime_circuit_state_chk", "circuit_state", "closed", "open", "half_open"),
+    CheckConstraint("daily_send_cap >= 0", name="account_runtime_daily_send_cap_chk"),
 )
 
 agents = Table(
@@ -90,6 +97,7 @@ agents = Table(
     required("timezone", "UTC"),
     *stamps(),
     Column("user_id", Text, ForeignKey("user.id", ondelete="SET NULL"), unique=True),
+    instant("removed_at"),
 )
 
 units = Table(
@@ -108,6 +116,7 @@ units = Table(
     Column("square_feet", Integer),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     *stamps(),
+    instant("deleted_at"),
     UniqueConstraint("property_name", "unit_number", name="units_property_name_unit_number_key"),
 )
 
@@ -125,6 +134,7 @@ listings = Table(
     document("metadata"),
     *stamps(),
     instant("last_seen_at"),
+    instant("deleted_at"),
     UniqueConstraint("platform_account_id", "listing_external_id", name="listings_account_external_key"),
     Index("idx_listings_unit_id", "unit_id"),
 )

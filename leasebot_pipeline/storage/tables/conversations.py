@@ -72,6 +72,8 @@ conversations = Table(
     optional("linkage_strategy"),
     instant("linkage_attempted_at"),
     optional("lead_external_id"),
+    instant("workflow_outcome_at"),
+    instant("opted_out_at"),
     one_of(
         "conversations_workflow_state_chk",
         "workflow_state",
@@ -112,6 +114,27 @@ conversations = Table(
         postgresql_where=text("status = 'open' AND newest_inbound_seq > handled_through_seq"),
     ),
     Index(
+        "idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")
+    ),
+    Index(
+        "idx_conversations_inbox",
+        text("COALESCE(last_message_at, created_at) DESC"),
+        text("COALESCE(external_inbox_sort_rank, 2147483647)"),
+        "id",
+        postgresql_where=text("status = 'open'"),
+    ),
+    Index(
+        "idx_conversations_inbox_of_agent",
+        "assigned_agent_id",
+        text("COALESCE(last_message_at, created_at) DESC"),
+        postgresql_where=text("status = 'open'"),
+    ),
+    Index(
+        "idx_conversations_follow_up_owner",
+        "follow_up_owner_agent_id",
+        postgresql_where=text("follow_up_owner_agent_id IS NOT NULL"),
+    ),
+    Index(
         "idx_conversations_unlinked",
         "platform_account_id",
         postgresql_where=text("status = 'open' AND listing_id IS NULL"),
@@ -137,6 +160,11 @@ messages = Table(
     Index("idx_messages_conversation_id", "conversation_id"),
     Index("idx_messages_conversation_seq", "conversation_id", text("seq DESC")),
     Index("idx_messages_sent_at", text("sent_at DESC")),
+    Index(
+        "idx_messages_to_review",
+        "conversation_id",
+        postgresql_where=text("metadata ->> 'reviewStatus' IN ('draft', 'hold')"),
+    ),
 )
 
 inbox_threads = Table(

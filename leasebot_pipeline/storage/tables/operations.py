@@ -71,6 +71,7 @@ decisions = Table(
     Index("idx_decisions_platform", "platform", text("decided_at DESC")),
     Index("idx_decisions_decided_at", text("decided_at DESC")),
     Index("idx_decisions_inbound_message_id", "inbound_message_id"),
+    Index("idx_decisions_conversation_id", "conversation_id", text("decided_at DESC")),
 )
 
 outbound_dispatches = Table(
@@ -104,6 +105,13 @@ outbound_dispatches = Table(
     optional("last_error"),
     optional("run_id"),
     *stamps(),
+    instant("silence_seen_at"),
+    instant("not_after"),
+    Column("based_on_seq", BigInteger),
+    instant("queued_at"),
+    instant("attempt_deadline_at"),
+    Column("lost_claims", Integer, nullable=False, server_default=text("0")),
+    Column("absences", Integer, nullable=False, server_default=text("0")),
     one_of(
         "outbound_dispatches_purpose_chk",
         "purpose",
@@ -111,6 +119,7 @@ outbound_dispatches = Table(
         "manual_reply",
         "follow_up",
         "approved_draft",
+        "reminder",
     ),
     one_of(
         "outbound_dispatches_state_chk",
@@ -142,9 +151,34 @@ outbound_dispatches = Table(
         postgresql_where=text("state IN ('queued', 'retry_scheduled', 'unknown')"),
     ),
     Index(
+        "idx_outbound_dispatches_silence",
+        "platform",
+        "sent_at",
+        postgresql_where=text("state = 'sent' AND silence_seen_at IS NULL"),
+    ),
+    Index(
         "idx_outbound_dispatches_leased",
         "lease_expires_at",
         postgresql_where=text("state IN ('claimed', 'sending')"),
+    ),
+    Index(
+        "idx_outbound_dispatches_account_due",
+        "platform_account_id",
+        "created_at",
+        "id",
+        postgresql_where=text("state IN ('queued', 'retry_scheduled')"),
+    ),
+    Index(
+        "idx_outbound_dispatches_clicks",
+        "platform_account_id",
+        "sending_at",
+        postgresql_where=text("sending_at IS NOT NULL"),
+    ),
+    Index(
+        "idx_outbound_dispatches_open",
+        "state",
+        text("updated_at DESC"),
+        postgresql_where=text("state NOT IN ('sent', 'cancelled')"),
     ),
 )
 
@@ -217,4 +251,16 @@ audit_logs = Table(
     Index("idx_audit_logs_created_at", text("created_at DESC"), text("id DESC")),
     Index("idx_audit_logs_platform", "platform", text("created_at DESC")),
     Index("idx_audit_logs_conversation_id", "conversation_id", text("created_at DESC")),
+    Index(
+        "idx_audit_logs_run_id",
+        "run_id",
+        text("created_at DESC"),
+        postgresql_where=text("run_id IS NOT NULL"),
+    ),
+    Index(
+        "idx_audit_logs_agent_id",
+        "agent_id",
+        text("created_at DESC"),
+        postgresql_where=text("agent_id IS NOT NULL"),
+    ),
 )

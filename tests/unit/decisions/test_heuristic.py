@@ -8,6 +8,7 @@ import pytest
 
 from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.domain.decisions import DecisionInput, Intent, Verdict, WorkflowOutcome
+from leasebot_pipeline.domain.handshake_plan import Move
 from leasebot_pipeline.domain.readings import Direction
 from tests.unit.domain.decision_values import FRIDAY_6PM, OFFER, asked, composed
 
@@ -134,13 +135,16 @@ def test_who_a_lead_is_changes_nothing(template: str) -> None:
     ],
 )
 def test_a_pick_that_fits_exactly_one_slot(text: str, index: int) -> None:
-    """Behaviour 76, up to the booking."""
+    """Behaviour 76, up to the booking; fault G-21: a pick is always answerable."""
     question, verdict = read(text, open_offer=OFFER)
     assert (verdict.workflow_outcome, verdict.selected_slot_index) == (
         WorkflowOutcome.SHOWING_CONFIRMED,
         index,
     )
-    assert composed(question, verdict).reason == "escalate_slot_confirmation_requires_booking"
+    outcome = composed(question, verdict)
+    assert outcome.outcome == "send"
+    assert outcome.handshake is not None
+    assert (outcome.handshake.move, outcome.handshake.slot) == (Move.BOOK, OFFER[index - 1])
 
 
 @pytest.mark.parametrize(
@@ -263,7 +267,7 @@ def test_an_injection_planted_earlier_still_holds() -> None:
 def test_every_verdict_says_which_words_it_rests_on() -> None:
     _, verdict = read("Is it still available? I'd love a tour.")
     said = {(item.rule, item.words) for item in verdict.evidence}
-    assert said >= {("availability_asked", "available"), ("tour_asked", "tour")}
+    assert said >= {("availability_asked", "available ?"), ("tour_asked", "tour")}
     assert verdict.rules_version.startswith("rules-")
 
 

@@ -170,15 +170,6 @@ def test_a_model_never_replaces_a_template() -> None:
     assert outcome.reply_body.startswith("Hi Sam, you can see Maple Court 4B")
 
 
-def test_a_slot_confirmation_waits_for_a_person() -> None:
-    outcome = composed(
-        asked("The second one", open_offer=OFFER),
-        verdict(workflow_outcome=WorkflowOutcome.SHOWING_CONFIRMED, selected_slot_index=2),
-    )
-    assert outcome.reasons == ("escalate_slot_confirmation_requires_booking",)
-    assert outcome.human_action_required
-
-
 def test_other_times_are_times_not_offered_before() -> None:
     other = slot(18, 12)
     outcome = composed(
@@ -196,7 +187,7 @@ def test_other_times_are_times_not_offered_before() -> None:
         (WorkflowOutcome.GENERAL_QUESTION, "escalate_showing_already_arranged"),
     ],
 )
-def test_a_lead_with_a_showing_is_answered_by_a_person(wants: WorkflowOutcome, reason: str) -> None:
+def test_a_showing_that_is_not_ours_is_changed_by_a_person(wants: WorkflowOutcome, reason: str) -> None:
     outcome = composed(asked("x", showing_state="confirmed"), verdict(workflow_outcome=wants))
     assert outcome.outcome == "escalate"
     assert reason in outcome.reasons

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from leasebot_pipeline.domain.guardrails import INJECTION_RULE, TEXT_RULES, TextRule, check_inbound
-from leasebot_pipeline.domain.guardrails_outbound import OUTBOUND_RULES, OutboundRule, check_outbound
-from leasebot_pipeline.domain.guardrails_rules import GUARDRAIL_RULES
-from leasebot_pipeline.domain.intents_acts import ACT_RULES
-from leasebot_pipeline.domain.intents_phrases import PhraseIndex, PhraseRule
-from leasebot_pipeline.domain.intents_rules import INTENT_RULES
-from leasebot_pipeline.domain.intents_text import read
-from leasebot_pipeline.domain.intents_topics import TOPIC_RULES
-
-PHRASE_RULES = (*INTENT_RULES, *ACT_RULES, *TOPIC_RULES, *GUARDRAIL_RULES)
-_INDEX = PhraseIndex(PHRASE_RULES)
+from leasebot_pipeline.domain.guardrails import check_inbound
+from leasebot_pipeline.domain.guardrails_outbound import check_outbound
+from leasebot_pipeline.domain.intents_files import DATA_FILES, shipped, version_of
+from leasebot_pipeline.domain.intents_phrases import PhraseRule
+from leasebot_pipeline.domain.intents_rulebook import RULES, OutboundRule, TextRule, load_rulebook
 
 
 def hit_by(rule: PhraseRule, text: str) -> bool:
-    return any(hit.rule is rule for sentence in read([text]).sentences for hit in _INDEX.find(sentence))
+    return any(
+        hit.rule is rule
+        for sentence in RULES.reader.read([text]).sentences
+        for hit in RULES.index.find(sentence)
+    )
 
 
-@pytest.mark.parametrize("rule", PHRASE_RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", RULES.rules, ids=lambda rule: rule.name)
 def test_phrase_rule(rule: PhraseRule) -> None:
     assert rule.examples, "a rule shows what it is for"
     assert rule.near_misses, "a rule shows where it ends"
@@ -29,7 +27,7 @@ def test_phrase_rule(rule: PhraseRule) -> None:
     assert [text for text in rule.near_misses if hit_by(rule, text)] == []
 
 
-@pytest.mark.parametrize("rule", [INJECTION_RULE, *TEXT_RULES], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", RULES.text_rules, ids=lambda rule: rule.name)
 def test_text_rule(rule: TextRule) -> None:
     def hit(text: str) -> bool:
         return rule.name in [found.rule for found in check_inbound([text])]
@@ -38,14 +36,55 @@ def test_text_rule(rule: TextRule) -> None:
     assert [text for text in rule.near_misses if hit(text)] == []
 
 
-@pytest.mark.parametrize("rule", OUTBOUND_RULES, ids=lambda rule: rule.reason)
+@pytest.mark.parametrize("rule", RULES.outbound_rules, ids=lambda rule: rule.reason)
 def test_outbound_rule(rule: OutboundRule) -> None:
     assert [text for text in rule.examples if rule.reason not in check_outbound(text)] == []
     assert [text for text in rule.near_misses if rule.reason in check_outbound(text)] == []
 
 
+def test_the_version_changes_with_any_byte_of_the_data() -> None:
+    data = shipped()
+    versions = {version_of(data)}
+    for name in DATA_FILES:
+        versions.add(version_of({**data, name: data[name] + b"\n# a word more\n"}))
+    assert len(versions) == 1 + len(DATA_FILES)
+    assert RULES.version == version_of(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("topics.toml", b"[[rule]", "topics.toml"),
+        ("words.toml", None, "no class 'nobody'"),
+        (
+            "guardrails.toml",
+            b'[[rule]]\nname = "x"\ncode = "y"\nphrases = ["a @nothing"]',
+            "rule x: no class",
+        ),
+        (
+            "guardrails.toml",
+            b'[[rule]]\nname = "x"\ncode = "y"\nphrase = ["a"]\nphrases = []',
+            "unknown keys",
+        ),
+        ("patterns.toml", None, "rule broken"),
+    ],
+)
+def test_a_broken_rules_file_says_what_is_wrong(name: str, text: bytes | None, says: str) -> None:
+    data = shipped()
+    if name == "words.toml":
+        text = data[name].replace(b'protected = "', b'protected = "@nobody ')
+    elif name == "patterns.toml":
+        text = (
+            data[name]
+            + b"\n[[pattern]]\nname = 'broken'\ncode = 'x'\npattern = '('\nneeds = 'dots'\nexamples = []\nnear_misses = []\n"
+        )
+    assert text is not None
+    with pytest.raises(ValueError, match=says):
+        load_rulebook({**data, name: text})
+
+
 def test_rule_names_are_unique() -> None:
-    names = [rule.name for rule in PHRASE_RULES]
+    names = [rule.name for rule in (*RULES.rules, *RULES.text_rules)]
     assert len(set(names)) == len(names)
 
 

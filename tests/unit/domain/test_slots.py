@@ -17,13 +17,12 @@ from leasebot_pipeline.domain.slots import (
     Assignment,
     Slot,
     UnitWindow,
-    candidates,
     distinct_by_label,
-    intersect,
     label,
-    subtract,
-    visits,
 )
+from leasebot_pipeline.domain.slots_policy import SlotPolicy
+from leasebot_pipeline.domain.slots_search import UnitCalendar, candidates
+from leasebot_pipeline.domain.slots_spans import intersect, merged, subtract, visits
 
 UNIT, OTHER_UNIT, DANA, LEE = (UUID(int=n) for n in range(1, 5))
 NEW_YORK = ZoneInfo("America/New_York")
@@ -100,63 +99,81 @@ def test_impossible_slots_are_refused(start: datetime, end: datetime, zone: str,
         Slot(start, end, zone, None, None, UNIT)
 
 
+def search(
+    windows: list[UnitWindow],
+    agents: list[Assignment],
+    agent_windows: list[AgentWindow],
+    appointments: list[Appointment],
+    now: datetime,
+    policy: SlotPolicy | None = None,
+    limit: int = 6,
+    assigned_agent_id: UUID | None = None,
+) -> tuple[Slot, ...]:
+    calendar = UnitCalendar(UNIT, windows, agents, agent_windows, appointments)
+    return candidates(calendar, policy or SlotPolicy(), now, limit, assigned_agent_id=assigned_agent_id)
+
+
 def test_visits_begin_on_the_half_hour_and_fit_into_the_window() -> None:
-    found = candidates([unit(10.2, 12)], SHOWS, [agent(9, 11.8)], [], at(0))
+    found = search([unit(10.2, 12)], SHOWS, [agent(9, 11.8)], [], at(0))
     assert hours(found) == [10.5, 11]
 
 
 def test_a_block_takes_only_its_own_time() -> None:
-    found = candidates([unit(10, 13)], SHOWS, [agent(10, 13), blocked(10.5, 12)], [], at(0))
+    found = search([unit(10, 13)], SHOWS, [agent(10, 13), blocked(10.5, 12)], [], at(0))
     assert hours(found) == [10, 12, 12.5]
 
 
-def test_showings_of_other_units_block_and_those_of_the_same_unit_do_not() -> None:
+@pytest.mark.parametrize(("capacity", "expected"), [(1, [10.5, 11.5]), (2, [10.5, 11, 11.5])])
+def test_showings_of_other_units_block_and_the_unit_itself_takes_as_many_as_it_may(
+    capacity: int, expected: list[float]
+) -> None:
+    """G-25: group showings have a size."""
     booked = [Appointment(DANA, OTHER_UNIT, at(10), at(10.5)), Appointment(DANA, UNIT, at(11), at(11.5))]
-    found = candidates([unit(10, 12)], SHOWS, [agent(10, 12)], booked, at(0))
-    assert hours(found) == [10.5, 11, 11.5]
+    found = search([unit(10, 12)], SHOWS, [agent(10, 12)], booked, at(0), SlotPolicy(capacity=capacity))
+    assert hours(found) == expected
 
 
 def test_nothing_is_offered_in_the_past() -> None:
-    assert hours(candidates([unit(10, 12)], SHOWS, [agent(10, 12)], [], at(10.9))) == [11, 11.5]
+    assert hours(search([unit(10, 12)], SHOWS, [agent(10, 12)], [], at(10.9))) == [11, 11.5]
 
 
 def test_the_conversations_agent_comes_first_then_time_then_priority() -> None:
     both = [*SHOWS, Assignment(UNIT, LEE, "Lee", 2)]
     windows = [agent(10, 11), agent(10, 11, LEE), agent(12, 12.5, LEE)]
-    found = candidates([unit(10, 13)], both, windows, [], at(0), assigned_agent_id=LEE)
+    found = search([unit(10, 13)], both, windows, [], at(0), assigned_agent_id=LEE)
     assert [(slot.agent_name, hour) for slot, hour in zip(found, hours(found), strict=True)] == [
         ("Lee", 10),
         ("Lee", 10.5),
         ("Lee", 12),
     ]
-    unassigned = candidates([unit(10, 13)], both, windows, [], at(0))
+    unassigned = search([unit(10, 13)], both, windows, [], at(0))
     assert [slot.agent_name for slot in unassigned] == ["Dana", "Dana", "Lee"]
 
 
 def test_an_offer_spreads_over_days() -> None:
     days = [unit(24 * day + 10, 24 * day + 14) for day in range(3)]
     for limit in (3, 12):  # a longer list of candidates begins with the same spread
-        found = candidates(days, SHOWS, [agent(0, 72)], [], at(0), limit=limit)
+        found = search(days, SHOWS, [agent(0, 72)], [], at(0), limit=limit)
         assert hours(found)[:3] == [10, 34, 58]
     assert len({slot.starts_at for slot in found}) == 12
 
 
 def test_units_without_any_agents_calendar_are_offered_without_an_agent() -> None:
-    found = candidates([unit(10, 11)], SHOWS, [], [], at(0))
+    found = search([unit(10, 11)], SHOWS, [], [], at(0))
     assert [slot.agent_id for slot in found] == [None, None]
-    assert candidates([unit(10, 11)], [], [], [], at(0)) == found
+    assert search([unit(10, 11)], [], [], [], at(0)) == found
 
 
 def test_agents_who_are_booked_out_are_not_replaced_by_nobody() -> None:
     taken = [Appointment(DANA, OTHER_UNIT, at(9), at(12))]
-    assert candidates([unit(10, 11)], SHOWS, [agent(10, 11)], taken, at(0)) == ()
-    assert candidates([unit(10, 11)], SHOWS, [blocked(9, 12)], [], at(0)) == ()
+    assert search([unit(10, 11)], SHOWS, [agent(10, 11)], taken, at(0)) == ()
+    assert search([unit(10, 11)], SHOWS, [blocked(9, 12)], [], at(0)) == ()
 
 
 def test_a_row_with_an_unknown_zone_falls_back_instead_of_failing() -> None:
-    assert {
-        s.timezone for s in candidates([unit(10, 11, "Nowhere/X")], SHOWS, [agent(10, 11)], [], at(0))
-    } == {"UTC"}
+    assert {s.timezone for s in search([unit(10, 11, "Nowhere/X")], SHOWS, [agent(10, 11)], [], at(0))} == {
+        "UTC"
+    }
 
 
 def test_an_offer_names_each_label_once() -> None:
@@ -193,23 +210,25 @@ def test_no_candidate_leaves_availability_or_touches_a_block(
 ) -> None:
     zone = "America/New_York"
     moment = at(now / 4)
-    found = candidates(
+    found = search(
         [UnitWindow(UNIT, a, b, zone) for a, b in open_unit],
         SHOWS,
         [AgentWindow(DANA, a, b) for a, b in free]
         + [AgentWindow(DANA, a, b, None, "unavailable") for a, b in unfree],
         [Appointment(DANA, OTHER_UNIT, a, b) for a, b in booked],
         moment,
-        timedelta(minutes=minutes),
+        SlotPolicy(timedelta(minutes=minutes)),
         limit=50,
     )
     for slot in found:
         assert slot.ends_at - slot.starts_at == timedelta(minutes=minutes)
         assert slot.starts_at >= moment
         assert slot.starts_at.astimezone(NEW_YORK).minute in (0, 30)
-        assert any(a <= slot.starts_at and slot.ends_at <= b for a, b in open_unit)
+        assert any(a <= slot.starts_at and slot.ends_at <= b for a, b in merged(open_unit))
         assert not any(a < slot.ends_at and slot.starts_at < b for a, b in unfree + booked)
-        assert slot.agent_id is None or any(a <= slot.starts_at and slot.ends_at <= b for a, b in free)
+        assert slot.agent_id is None or any(
+            a <= slot.starts_at and slot.ends_at <= b for a, b in merged(free)
+        )
     assert len({slot.starts_at for slot in found}) == len(found)
 
 

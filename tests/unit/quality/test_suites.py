@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.quality import checks, decisions, dispatch, inbound, linkage
+from leasebot_pipeline.quality import checks, decisions, dispatch, follow_ups, inbound, linkage, showings
 from leasebot_pipeline.quality.adapter import Rule, validate
 from leasebot_pipeline.quality.validation import Effect, Validation, combine
 
@@ -295,6 +295,41 @@ def reply(number: int, **changes: object) -> Row:
     return row | changes
 
 
+def showing(number: int, **changes: object) -> Row:
+    row: Row = {
+        "showing_id": UUID(int=number),
+        "overlaps": "no",
+        "shares_seat": "no",
+        "agrees": "yes",
+        "held_too_long": "no",
+    }
+    return row | changes
+
+
+class TestShowings:
+    def test_a_calendar_that_holds_passes(self) -> None:
+        assert showings.check_showings([showing(1), showing(2)]).success
+        assert showings.check_showings([]).success
+
+    @pytest.mark.parametrize(
+        ("changes", "rule", "check"),
+        [
+            ({"overlaps": "yes"}, "agent_overlaps", showings.OVERLAPS),
+            ({"shares_seat": None}, "seat_shared", showings.OVERLAPS),
+            ({"agrees": "no"}, "showing_state_differs", showings.AGREES),
+        ],
+    )
+    def test_what_must_not_be_fails(self, changes: Row, rule: str, check: str) -> None:
+        validation = showings.check_showings([showing(1), showing(2, **changes)])
+        (broken,) = [finding for finding in validation.findings if not finding.passed]
+        assert (broken.rule, broken.check, broken.harmful) == (rule, check, True)
+
+    def test_a_hold_that_is_overdue_is_only_told(self) -> None:
+        validation = showings.check_showings([showing(1, held_too_long="yes")])
+        (broken,) = [finding for finding in validation.findings if not finding.passed]
+        assert (broken.rule, broken.harmful) == ("hold_overdue", False)
+
+
 class TestDispatch:
     def test_proven_and_waiting_replies_pass(self) -> None:
         waiting: Row = {"state": "queued", "receipt_id": None, "sent_at": None}
@@ -379,3 +414,75 @@ def test_a_rule_that_cannot_be_evaluated_has_not_passed_and_quotes_nothing_of_th
     assert "\n" not in finding.error
     assert "private" not in finding.error
     assert finding.harmful
+
+
+def follow_up(number: int, **changes: object) -> Row:
+    row: Row = {
+        "follow_up_id": f"step-{number}",
+        "dispatch_key": f"follow_up:{number}",
+        "state": "queued",
+        "body": "Are you still interested?",
+        "guardrails": [],
+        "is_active": True,
+        "effective_send_mode": "auto_send",
+        "release_stage": "full",
+        "opted_out": False,
+    }
+    return row | changes
+
+
+def step(number: int, **changes: object) -> Row:
+    row: Row = {
+        "follow_up_id": f"step-{number}",
+        "silence": f"follow_up_1:{number}",
+        "overdue": "no",
+        "after_reply": "no",
+    }
+    return row | changes
+
+
+class TestFollowUps:
+    def test_good_texts_pass(self) -> None:
+        drafted = follow_up(2, state="draft", effective_send_mode="draft_only", release_stage="shadow")
+        held = follow_up(3, state="held", guardrails=["outbound_contains_link"])
+        assert follow_ups.check_texts([follow_up(1), drafted, held]).success
+
+    @pytest.mark.parametrize(
+        ("changes", "rule"),
+        [
+            ({"body": "  "}, "follow_up_empty"),
+            ({"body": "Hi {{ lead_name }}"}, "follow_up_placeholder_left"),
+            ({"opted_out": True}, "follow_up_to_opted_out"),
+            ({"opted_out": None}, "follow_up_to_opted_out"),
+            ({"guardrails": ["outbound_contains_link"]}, "follow_up_past_guardrail"),
+            ({"effective_send_mode": "draft_only"}, "follow_up_in_draft_only"),
+            ({"release_stage": "shadow"}, "follow_up_in_shadow"),
+            ({"is_active": False}, "follow_up_on_inactive_account"),
+            ({"is_active": None}, "follow_up_on_inactive_account"),
+        ],
+    )
+    def test_a_bad_text_is_refused_and_the_rest_goes_on(self, changes: Row, rule: str) -> None:
+        validation = follow_ups.check_texts([follow_up(1), follow_up(2, **changes)])
+        assert failed(validation) == {rule}
+        assert validation.usable
+        assert dict(validation.refused) == {"step-2": rule}
+
+    def test_a_plan_without_its_columns_has_no_effect(self) -> None:
+        assert not follow_ups.check_texts([{"follow_up_id": "step-1"}]).usable
+
+    def test_an_overdue_step_only_asks_for_a_look(self) -> None:
+        validation = follow_ups.check_steps([step(1), step(2, overdue="yes")])
+        assert failed(validation) == {"follow_up_overdue"}
+        assert validation.usable
+
+    @pytest.mark.parametrize(
+        ("second", "rule"),
+        [
+            (step(2, silence="follow_up_1:1"), "follow_up_repeated"),
+            (step(2, after_reply="yes"), "follow_up_after_reply"),
+        ],
+    )
+    def test_a_lead_bothered_without_reason_is_an_error(self, second: Row, rule: str) -> None:
+        validation = follow_ups.check_steps([step(1), second])
+        assert failed(validation) == {rule}
+        assert not validation.usable

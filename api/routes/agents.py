@@ -1,0 +1,78 @@
+"""Agents, and the logins that act for them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from api.answers import Answer
+from api.auth.access import AdminIdentity, ScopedIdentity
+from api.edge.json_route import json_router
+from api.errors import conflict, not_found, validation_error
+from api.inputs import Input, PathId, Text
+from api.operator_audit import by_user
+from api.paging import PageQuery, encode
+from api.services import ServicesDep
+from leasebot_pipeline.storage import agents, audit
+from leasebot_pipeline.storage import auth as logins
+
+router = json_router("/api/agents", "units")
+
+
+class AgentAnswer(Answer):
+    id: UUID
+    full_name: str
+    email: str | None
+    timezone: str
+    role: str
+
+
+class AgentsAnswer(Answer):
+    items: list[AgentAnswer]
+    next_cursor: str | None
+
+
+class LoginBody(Input):
+    user_id: Text | None
+
+
+class LinkAnswer(Answer):
+    updated: bool
+    user_id: str | None
+
+
+@router.get("", operation_id="listAgents", summary="Agents by name")
+async def list_agents(scope: ScopedIdentity, page: PageQuery, services: ServicesDep) -> AgentsAnswer:
+    """An agent sees itself; e-mail addresses of the others are no business of it."""
+    if scope.agent_id is not None:
+        own = await services.database.read(agents.find_agent, scope.agent_id)
+        return AgentsAnswer(items=[AgentAnswer.model_validate(own)] if own else [], next_cursor=None)
+    after = page.key(str, UUID)
+    found = await services.database.read(agents.list_agents, page.limit, after)
+    last = found[-1] if len(found) == page.limit else None
+    return AgentsAnswer(
+        items=[AgentAnswer.model_validate(agent) for agent in found],
+        next_cursor=encode((last.full_name, str(last.id))) if last else None,
+    )
+
+
+@router.put("/{id}/login", operation_id="linkAgentLogin", summary="Let a login act for an agent")
+async def link_login(
+    identity: AdminIdentity, agent_id: PathId, body: LoginBody, services: ServicesDep
+) -> LinkAnswer:
+    """`userId: null` takes the login away. A login acts for one agent only (409 `login_in_use`)."""
+    now = services.clock()
+
+    def link(conn: agents.Connection) -> None:
+        if agents.find_agent(conn, agent_id) is None:
+            raise not_found()
+        if body.user_id is not None and not logins.user_exists(conn, body.user_id):
+            raise validation_error(["userId: must be the id of a login"])
+        if not agents.link_login(conn, agent_id, body.user_id, now):
+            raise conflict("login_in_use", "This login acts for another agent.")
+        entry = by_user(
+            identity, "agent", agent_id, "agent_login_linked", {"userId": body.user_id}, agent_id=agent_id
+        )
+        audit.record(conn, [entry])
+
+    await services.database.run(link)
+    return LinkAnswer(updated=True, user_id=body.user_id)

@@ -1,0 +1,764 @@
+"""What a sentence names: days, times, parts of a day, positions, agents; and which slots each fits. Pure.
+
+A name may have several readings ("2" is two o'clock or the second slot). A slot fits when any of them does, so
+that a doubtful name fits several slots and nobody guesses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+from leasebot_pipeline.domain.slots import Slot, zone
+
+Kind = Literal["day", "date", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "all"]
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
+            "september sept sep", "october oct", "november nov", "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6}
+_NUMBERS: Final = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12,
+}  # fmt: skip
+_PARTS: Final = {
+    "morning": (0, 12 * 60),
+    "mornings": (0, 12 * 60),
+    "am": (0, 12 * 60),
+    "afternoon": (12 * 60, 17 * 60),
+    "afternoons": (12 * 60, 17 * 60),
+    "evening": (17 * 60, 24 * 60),
+    "evenings": (17 * 60, 24 * 60),
+    "night": (17 * 60, 24 * 60),
+    "lunchtime": (11 * 60 + 30, 14 * 60),
+    "pm": (12 * 60, 24 * 60),
+}
+_ZONES: Final = {
+    name: zone_name
+    for zone_name, names in (
+        ("America/New_York", "est edt et eastern nyc"),
+        ("America/Chicago", "cst cdt ct central"),
+        ("America/Denver", "mst mdt mt mountain"),
+        ("America/Los_Angeles", "pst pdt pt pacific"),
+        ("America/Anchorage", "akst akdt alaska"),
+        ("Pacific/Honolulu", "hst hawaii"),
+        ("UTC", "utc gmt zulu"),
+        ("Europe/London", "bst uk london"),
+        ("Europe/Paris", "cet cest paris berlin"),
+        ("Asia/Kolkata", "ist india"),
+    )
+    for name in names.split()
+}
+
+
+@dataclass(frozen=True)
+class OfferedSlot:
+    """A slot of the offer as its reader sees it."""
+
+    position: int
+    slot: Slot
+
+    @cached_property
+    def local(self) -> datetime:
+        return self.slot.starts_at.astimezone(zone(self.slot.timezone))
+
+    @cached_property
+    def day(self) -> date:
+        return self.local.date()
+
+    @cached_property
+    def minute(self) -> int:
+        return self.local.hour * 60 + self.local.minute
+
+    @cached_property
+    def end_minute(self) -> int:
+        return self.minute + int((self.slot.ends_at - self.slot.starts_at).total_seconds() // 60)
+
+
+Test = Callable[[OfferedSlot], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a lead's own proposal asks for, as far as it was said; in the zone of the offer."""
+
+    days: frozenset[date] = frozenset()
+    weekdays: frozenset[int] = frozenset()
+    minutes: frozenset[int] = frozenset()
+    """Wanted starts, in minutes after midnight."""
+    window: tuple[int, int] | None = None
+    """Wanted part of the day: from, before."""
+    converted: bool = False
+    """The times were given in another zone."""
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.days or self.weekdays or self.minutes or self.window)
+
+    def distance(self, slot: Slot) -> tuple[int, int, datetime]:
+        """How far a slot lies from the wish: days, then minutes, then the earlier one."""
+        local = slot.starts_at.astimezone(zone(slot.timezone))
+        minute = local.hour * 60 + local.minute
+        days = 0
+        if self.days:
+            days = min(abs((local.date() - wanted).days) for wanted in self.days)
+        elif self.weekdays:
+            ahead = min((local.weekday() - wanted) % 7 for wanted in self.weekdays)
+            days = min(ahead, 7 - ahead)
+        minutes = 0
+        if self.minutes:
+            minutes = min(abs(minute - wanted) for wanted in self.minutes)
+        elif self.window:
+            low, high = self.window
+            minutes = max(low - minute, minute - high + 1, 0)
+        return days, minutes, slot.starts_at
+
+    def met_by(self, slot: Slot) -> bool:
+        return self.anything and self.distance(slot)[:2] == (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One name of a slot. ``fuzzy``: only a range or a rough time, so that a fit is a match, not a choice."""
+
+    kind: Kind
+    words: str
+    test: Test
+    fuzzy: bool = False
+    unfit: bool = False
+    """It fits nothing by its own nature, e.g. a time in another zone."""
+    wish: Wish = field(default_factory=Wish)
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A sentence with every mention replaced by ``@<number>``."""
+
+    text: str
+    asked: bool
+    mentions: tuple[Mention, ...]
+
+
+_MON: Final = "|".join(_MONTHS)
+_DAY: Final = "|".join(WEEKDAYS)
+_NUM: Final = "|".join(_NUMBERS)
+_ORD: Final = "|".join(_ORDINALS)
+_ONE: Final = r"(?: (?:one|option|slot|time|choice|window|opening|appointment|date|suggestion))"
+_CLOCK: Final = r"(?P<{0}h>[01]?\d|2[0-4])(?:[:.](?P<{0}m>[0-5]\d))?(?: (?P<{0}ap>am|pm)| (?P<{0}oc>oclock))?"
+_PACKED: Final = r"(?P<packed>[01]?\d[0-5]\d|2[0-3][0-5]\d)"
+
+
+def _clock(name: str) -> str:
+    return _CLOCK.format(name)
+
+
+def _p(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w@:/.]){pattern}(?![\w:/]|\.\d)")
+
+
+# Number words where they are a time of day.
+_WORDED: Final = (
+    (re.compile(r"\bhalf past (\w+)"), ":30"),
+    (re.compile(rf"\bhalf ({_NUM})\b"), ":30"),
+    (re.compile(r"\bquarter past (\w+)"), ":15"),
+    (re.compile(r"\bquarter (?:to|of|til|till) (\w+)"), "-:45"),
+)
+_WORDED_HOUR: Final = re.compile(
+    rf"\b({_NUM})(?= (?:am|pm|oclock|ish|thirty|fifteen|forty five|in the (?:morning|afternoon|evening)|sharp))"
+)
+_WORDED_AT: Final = re.compile(
+    rf"\b(at|around|about|by|after|before|until|till|from|between) ({_NUM})(?! (?:of|option|slot))\b"
+)
+_WORDED_DAY: Final = re.compile(
+    rf"\b({_DAY}|tomorrow|today) ({_NUM.removeprefix('one|')})\b(?! (?:of|option|slot))"
+)
+_WORDED_MINUTES: Final = ((" thirty", ":30"), (" fifteen", ":15"), (" forty five", ":45"))
+
+
+def _digits(text: str) -> str:
+    for pattern, ending in _WORDED:
+
+        def write(match: re.Match[str], ending: str = ending) -> str:
+            word = match[1]
+            hour = _NUMBERS.get(word, int(word) if word.isdigit() and 1 <= int(word) <= 12 else None)
+            if hour is None:
+                return match[0]
+            if ending.startswith("-"):
+                return f"{hour - 1 or 12}{ending[1:]}"
+            return f"{hour}{ending}"
+
+        text = pattern.sub(write, text)
+    text = _WORDED_HOUR.sub(lambda m: str(_NUMBERS[m[1]]), text)
+    text = _WORDED_AT.sub(lambda m: f"{m[1]} {_NUMBERS[m[2]]}", text)
+    text = _WORDED_DAY.sub(lambda m: f"{m[1]} at {_NUMBERS[m[2]]}", text)
+    for words, figures in _WORDED_MINUTES:
+        text = re.sub(rf"\b(\d{{1,2}}){words}\b", rf"\1{figures}", text)
+    return re.sub(r"\b(\d{1,2}) (30|15|45|00)(?= (?:am|pm)\b)", r"\1:\2", text)
+
+
+def minutes_of(hour: int, minute: int, meridiem: str | None) -> frozenset[int]:
+    """Possible minutes after midnight of a clock time; without am or pm both halves of the day."""
+    if minute > 59 or hour > 24:
+        return frozenset()
+    if meridiem:
+        if not 1 <= hour <= 12:
+            return frozenset({hour * 60 + minute}) if hour < 24 else frozenset()
+        return frozenset({(hour % 12 + (12 if meridiem == "pm" else 0)) * 60 + minute})
+    if hour == 0 or hour > 12:
+        return frozenset({hour % 24 * 60 + minute})
+    return frozenset({hour % 12 * 60 + minute, (hour % 12 + 12) * 60 + minute})
+
+
+class Reader:
+    """Finds the mentions of sentences, for one offer at one moment."""
+
+    def __init__(
+        self,
+        offer: Sequence[OfferedSlot],
+        now: datetime | None,
+        zone_name: str | None = None,
+        *,
+        any_day: bool = False,
+    ) -> None:
+        self._offer = offer
+        name = offer[0].slot.timezone if offer else (zone_name or "UTC")
+        self.zone: ZoneInfo = zone(name) or ZoneInfo("UTC")
+        # Without a clock "tomorrow" means nothing, but a date's year is still plain from the offer.
+        self._clockless = now is None
+        self._any_day = any_day
+        known = now or min((slot.slot.starts_at for slot in offer), default=_EPOCH)
+        self._now = known.astimezone(self.zone)
+        self._today = self._now.date()
+        self._agents = _agent_words(offer)
+        self._mentions: list[Mention] = []
+        self._rules: list[tuple[re.Pattern[str], str]] = list(_RULES)
+        if self._agents:
+            names = "|".join(re.escape(word) for word in self._agents)
+            self._rules.insert(
+                0,
+                (
+                    _p(
+                        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{_ONE}|(?<=\( )(?P<agent3>{names}))"
+                    ),
+                    "_agent",
+                ),
+            )
+
+    def mark(self, text: str, *, asked: bool) -> Marked:
+        """The sentence with its mentions taken out."""
+        text = _digits(text)
+        self._mentions = []
+        for pattern, name in self._rules:
+            make: _Maker = getattr(self, name)
+
+            def put(match: re.Match[str], make: _Maker = make) -> str:
+                mention = make(match)
+                if mention is None:
+                    return match[0]
+                made = (mention,) if isinstance(mention, Mention) else mention
+                self._mentions.extend(made)
+                first = len(self._mentions) - len(made)
+                kept = match.groupdict().get("keep")
+                marks = " ".join(f"@{first + offset}" for offset in range(len(made)))
+                return f"{kept} {marks}" if kept else marks
+
+            text = pattern.sub(put, text)
+        return Marked(" ".join(text.split()), asked, tuple(self._mentions))
+
+    def _overmorrow(self, match: re.Match[str]) -> Mention:
+        return self._dates(match[0], {self._today + timedelta(days=2)}, relative=True)
+
+    def _on_today(self, match: re.Match[str]) -> Mention:
+        return self._dates(match[0], {self._today}, relative=True)
+
+    def _on_tomorrow(self, match: re.Match[str]) -> Mention:
+        return self._dates(match[0], {self._today + timedelta(days=1)}, relative=True)
+
+    def _workdays(self, match: re.Match[str]) -> Mention:
+        return self._weekdays(match[0], range(5))
+
+    def _midnight(self, match: re.Match[str]) -> Mention:
+        return self._times(match[0], frozenset({0}))
+
+    def _after_work(self, match: re.Match[str]) -> Mention:
+        return self._window(match[0], (17 * 60, 24 * 60), fuzzy=True)
+
+    def _end_of_day(self, match: re.Match[str]) -> Mention:
+        return self._window(match[0], (16 * 60, 24 * 60), fuzzy=True)
+
+    def _own_zone(self, match: re.Match[str]) -> Mention:
+        return Mention("zone", match[0], lambda _s: True, fuzzy=True)
+
+    def _dates(self, words: str, days: set[date], *, relative: bool = False) -> Mention:
+        wanted = frozenset(days)
+        unfit = relative and self._clockless
+        if unfit and self._any_day:
+            return Mention("date", words, lambda _s: True)
+        wish = Wish() if unfit else Wish(days=wanted)
+        return Mention("date", words, lambda s: s.day in wanted, unfit=unfit, wish=wish)
+
+    def _weekdays(self, words: str, days: Iterable[int]) -> Mention:
+        wanted = frozenset(days)
+        return Mention("day", words, lambda s: s.day.weekday() in wanted, wish=Wish(weekdays=wanted))
+
+    def _times(self, words: str, minutes: frozenset[int], *, fuzzy: bool = False) -> Mention:
+        return Mention("time", words, lambda s: s.minute in minutes, fuzzy=fuzzy, wish=Wish(minutes=minutes))
+
+    def _window(self, words: str, window: tuple[int, int], *, fuzzy: bool = False) -> Mention:
+        low, high = window
+        return Mention("part", words, lambda s: low <= s.minute < high, fuzzy=fuzzy, wish=Wish(window=window))
+
+    def _date(self, year: str | None, month: int, day: int) -> date | None:
+        """The nearest such date that is not long past."""
+        if year:
+            full = int(year) + (2000 if int(year) < 100 else 0)
+            return _safe_date(full, month, day)
+        this = _safe_date(self._today.year, month, day)
+        if this is not None and this < self._today - timedelta(days=60):
+            return _safe_date(self._today.year + 1, month, day)
+        return this
+
+    def _iso_date(self, match: re.Match[str]) -> Mention | None:
+        found = _safe_date(int(match["y"]), int(match["mo"]), int(match["d"]))
+        return self._dates(match[0], {found}) if found else None
+
+    def _slashed(self, match: re.Match[str]) -> Mention | None:
+        first, second = int(match["mo"]), int(match["d"])
+        american = self._date(match["y"], first, second)
+        european = self._date(match["y"], second, first)
+        offered = {s.day for s in self._offer}
+        if american is None or (european in offered and american not in offered):
+            american = european
+        return self._dates(match[0], {american}) if american else None
+
+    def _month_day(self, match: re.Match[str]) -> Mention | None:
+        found = self._date(match["y"], _MONTHS[match["mon"]], int(match["d"]))
+        return self._dates(match[0], {found}) if found else None
+
+    def _tonight(self, match: re.Match[str]) -> tuple[Mention, Mention]:
+        return self._dates(match[0], {self._today}, relative=True), self._window(match[0], _PARTS["evening"])
+
+    def _weekday(self, match: re.Match[str]) -> Mention:
+        return self._weekdays(match[0], {WEEKDAYS.index(match["day"])})
+
+    def _next_weekday(self, match: re.Match[str]) -> Mention:
+        day = WEEKDAYS.index(match["day"])
+        monday = self._today - timedelta(days=self._today.weekday())
+        nearest = self._today + timedelta(days=(day - self._today.weekday()) % 7 or 7)
+        if match["next"]:
+            # "Next Tuesday" is the one of the coming week, or, for some, simply the nearest: only where both agree
+            # is it a choice.
+            coming = monday + timedelta(days=7 + day)
+            if coming == nearest:
+                return self._dates(match[0], {coming}, relative=True)
+            both = frozenset({coming, nearest})
+            return Mention(
+                "day", match[0], lambda s: s.day in both, fuzzy=True, wish=Wish(days=frozenset({coming}))
+            )
+        days = {nearest, self._today} if self._today.weekday() == day else {nearest}
+        return self._dates(match[0], days, relative=True)
+
+    def _week_on(self, match: re.Match[str]) -> Mention:
+        day = WEEKDAYS.index(match["day"])
+        nearest = self._today + timedelta(days=(day - self._today.weekday()) % 7 or 7)
+        return self._dates(match[0], {nearest + timedelta(days=7)}, relative=True)
+
+    def _weekend(self, match: re.Match[str]) -> Mention:
+        if match[0].startswith("next"):
+            monday = self._today - timedelta(days=self._today.weekday())
+            weekend = {monday + timedelta(days=12), monday + timedelta(days=13)}
+            return self._dates(match[0], weekend, relative=True)
+        return self._weekdays(match[0], {5, 6})
+
+    def _next_week(self, match: re.Match[str]) -> Mention:
+        monday = self._today - timedelta(days=self._today.weekday())
+        return self._dates(match[0], {monday + timedelta(days=7 + n) for n in range(7)}, relative=True)
+
+    def _this_week(self, match: re.Match[str]) -> Mention:
+        monday = self._today - timedelta(days=self._today.weekday())
+        return self._dates(match[0], {monday + timedelta(days=n) for n in range(7)}, relative=True)
+
+    def _first_thing(self, match: re.Match[str]) -> Mention:
+        morning = _PARTS["morning"]
+        return Mention(
+            "part",
+            match[0],
+            lambda s: morning[0] <= s.minute < morning[1],
+            fuzzy=True,
+            wish=Wish(window=(0, 10 * 60)),
+        )
+
+    def _range(self, match: re.Match[str]) -> Mention | None:
+        word = match.groupdict().get("word")
+        begin, end = _ends(match)
+        return self._span(match[0], begin, end, loose=word == "between")
+
+    def _dashed(self, match: re.Match[str]) -> Mention | None:
+        sides = [part.replace(".", ":").partition(":") for part in (match["a"], match["b"])]
+        (h1, _, m1), (h2, _, m2) = sides
+        end = minutes_of(int(h2), int(m2 or 0), match["ap"])
+        begin = _before(minutes_of(int(h1), int(m1 or 0), None), end, match["ap"])
+        return self._span(match[0], begin, end, loose=False)
+
+    def _span(self, words: str, begin: frozenset[int], end: frozenset[int], *, loose: bool) -> Mention | None:
+        if not begin or not end:
+            return None
+        spans = [(a, b) for a in begin for b in end if 0 < b - a <= 8 * 60]
+        exact = {a for a, b in spans if any(s.minute == a and s.end_minute == b for s in self._offer)}
+        if exact and not loose:
+            return self._times(words, frozenset(exact))
+        if not spans:
+            return None
+        shortest = min(b - a for a, b in spans)
+        kept = [(a, b) for a, b in spans if b - a == shortest]
+        return Mention(
+            "time",
+            words,
+            lambda s: any(a <= s.minute and s.end_minute <= b for a, b in kept),
+            fuzzy=True,
+            wish=Wish(minutes=frozenset(a for a, _ in kept if a >= 7 * 60) or frozenset(a for a, _ in kept)),
+        )
+
+    def _bounded(self, match: re.Match[str]) -> Mention | None:
+        word = match["word"]
+        tail = match[0].rsplit(" or ", 1)[-1] if " or " in match[0] else ""
+        minutes = minutes_of(int(match["ah"]), int(match["am"] or 0), match["aap"])
+        likely = _likely(minutes)
+        if not minutes:
+            return None
+        later = word in (
+            "after",
+            "past",
+            "from",
+            "any time after",
+            "anytime after",
+            "starting",
+            "later than",
+            "not before",
+        )
+        if later or word.startswith("onward") or tail in ("later", "after"):
+            low = min(likely)
+            return Mention(
+                "time", match[0], lambda s: s.minute >= low, fuzzy=True, wish=Wish(window=(low, 24 * 60))
+            )
+        if word in ("before", "by", "until", "till", "earlier than", "no later than") or tail == "earlier":
+            high = min(likely)
+            return Mention(
+                "time", match[0], lambda s: s.minute < high, fuzzy=True, wish=Wish(window=(0, high))
+            )
+        return Mention(
+            "time",
+            match[0],
+            lambda s: any(abs(s.minute - m) <= 30 for m in minutes),
+            fuzzy=True,
+            wish=Wish(minutes=likely),
+        )
+
+    def _noon(self, match: re.Match[str]) -> Mention:
+        if match["noon"] in ("noon", "midday"):
+            return self._times(match[0], frozenset({12 * 60}))
+        return self._window(match[0], _PARTS["lunchtime"])
+
+    def _clock_time(self, match: re.Match[str]) -> Mention | None:
+        hour = int(match["h"])
+        minutes = minutes_of(hour, int(match["m"] or 0), match["ap"] or None)
+        return self._times(match[0], minutes) if minutes and hour <= 24 else None
+
+    def _packed(self, match: re.Match[str]) -> Mention | None:
+        packed = match["packed"]
+        minutes = minutes_of(int(packed[:-2]), int(packed[-2:]), match["ap"] or None)
+        return self._times(match[0], minutes) if minutes else None
+
+    def _hour_after_time(self, match: re.Match[str]) -> Mention | None:
+        if self._mentions[int(match["keep"][1:].split()[0])].kind != "time":
+            return None
+        minutes = minutes_of(int(match["h"]), 0, None)
+        return self._times(match["h"], minutes) if minutes else None
+
+    def _hour_after_day(self, match: re.Match[str]) -> Mention | None:
+        if self._mentions[int(match["keep"][1:])].kind not in ("day", "date"):
+            return None
+        minutes = minutes_of(int(match["h"]), 0, None)
+        return self._times(match["h"], minutes) if minutes else None
+
+    def _position(self, match: re.Match[str]) -> Mention:
+        word = match["n"]
+        wanted = _NUMBERS.get(word) or int(word)
+        return Mention("position", match[0], lambda s: s.position == wanted)
+
+    def _letter(self, match: re.Match[str]) -> Mention:
+        wanted = ord(match["letter"]) - ord("a") + 1
+        return Mention("position", match[0], lambda s: s.position == wanted)
+
+    def _ordinal(self, match: re.Match[str]) -> Mention | None:
+        rest = match.string[match.end() :].strip()
+        plain = match[0].replace("the ", "").strip() == match["ord"]
+        if plain and match["ord"] == "second" and rest.startswith("thought"):
+            return None
+        if plain and rest and not _ENDS_CHOICE.match(rest):
+            return None
+        wanted = _ORDINALS[match["ord"]]
+        return Mention("position", match[0], lambda s: s.position == wanted)
+
+    def _day_or_position(self, match: re.Match[str]) -> Mention:
+        wanted = int(match["n"])
+        wish = Wish(days=frozenset(d for d in [self._coming(wanted)] if d))
+        return Mention("date", match[0], lambda s: wanted in (s.position, s.day.day), wish=wish)
+
+    def _coming(self, day: int) -> date | None:
+        for ahead in range(62):
+            candidate = self._today + timedelta(days=ahead)
+            if candidate.day == day:
+                return candidate
+        return None
+
+    def _rank(self, match: re.Match[str]) -> Mention:
+        return Mention("rank", match["rank"], lambda _s: True)
+
+    def _other(self, match: re.Match[str]) -> Mention:
+        return Mention("other", match[0], lambda _s: True)
+
+    def _part(self, match: re.Match[str]) -> Mention | None:
+        if match.string[: match.start()].rstrip().endswith("good"):
+            return None  # a greeting
+        return self._window(match[0], _PARTS[match["part"]])
+
+    def _zone(self, match: re.Match[str]) -> Mention | None:
+        name = match[0].split()[0]
+        if name in (
+            "central",
+            "mountain",
+            "pacific",
+            "eastern",
+            "london",
+            "paris",
+            "berlin",
+            "alaska",
+            "hawaii",
+            "india",
+            "uk",
+            "nyc",
+        ):
+            before = match.string[: match.start()].rstrip()
+            if not (match[0].endswith("time") or re.search(r"(?:@\d+|\d)$", before)):
+                return None
+        other = ZoneInfo(_ZONES[name])
+        at = self._offer[0].slot.starts_at if self._offer else self._now
+        same = at.astimezone(other).utcoffset() == at.astimezone(self.zone).utcoffset()
+        if same or name in _COLLOQUIAL.get(self.zone.key, ()):
+            return Mention("zone", match[0], lambda _s: True)
+        shift = (at.astimezone(self.zone).utcoffset() or timedelta()) - (
+            at.astimezone(other).utcoffset() or timedelta()
+        )
+        return Mention(
+            "zone",
+            match[0],
+            lambda _s: False,
+            unfit=True,
+            wish=Wish(minutes=frozenset({int(shift.total_seconds() // 60)})),
+        )
+
+    def _agent(self, match: re.Match[str]) -> Mention:
+        wanted = self._agents[match["agent"] or match["agent2"] or match["agent3"]]
+        return Mention("agent", match[0], lambda s: s.position in wanted)
+
+    def _bare(self, match: re.Match[str]) -> Mention | None:
+        number = int(match["n"])
+        return self._bare_number(match[0], number)
+
+    def _bare_word(self, match: re.Match[str]) -> Mention | None:
+        return self._bare_number(match[0], _NUMBERS[match["n"]])
+
+    def _bare_number(self, words: str, number: int) -> Mention | None:
+        if number > 31 or number == 0:
+            return None
+        minutes = minutes_of(number, 0, None) if number <= 24 else frozenset()
+        likely = Wish(minutes=_likely(minutes)) if number <= 12 else Wish()
+        return Mention(
+            "bare",
+            words,
+            lambda s: (
+                s.position == number
+                or (s.minute in minutes and number <= 12)
+                or (number > 12 and (s.day.day == number or s.minute in minutes))
+            ),
+            wish=likely,
+        )
+
+
+_EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
+_ENDS_CHOICE: Final = re.compile(
+    r"(?:,|-|@|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"
+)
+_COLLOQUIAL: Final = {
+    "America/New_York": ("est", "edt", "et", "eastern", "nyc"),
+    "America/Chicago": ("cst", "cdt", "ct", "central"),
+    "America/Denver": ("mst", "mdt", "mt", "mountain"),
+    "America/Phoenix": ("mst", "mdt", "mt", "mountain"),
+    "America/Los_Angeles": ("pst", "pdt", "pt", "pacific"),
+    "Europe/London": ("bst", "gmt", "uk", "london"),
+}
+"""Names people give the time of their own region all year, whether or not daylight saving is on."""
+
+
+def _likely(minutes: frozenset[int]) -> frozenset[int]:
+    """Of both halves of the day the one somebody would view a room in."""
+    daytime = frozenset(m for m in minutes if 8 * 60 <= m < 20 * 60)
+    return daytime or minutes
+
+
+def _before(begin: frozenset[int], end: frozenset[int], meridiem: str | None) -> frozenset[int]:
+    """The begin of a range, in the half of the day its end is in where that is possible."""
+    if not meridiem:
+        return begin
+    near = frozenset(a for a in begin for b in end if 0 < b - a <= 6 * 60)
+    return near or begin
+
+
+def _ends(match: re.Match[str]) -> tuple[frozenset[int], frozenset[int]]:
+    end = minutes_of(int(match["bh"]), int(match["bm"] or 0), match["bap"])
+    begin = minutes_of(int(match["ah"]), int(match["am"] or 0), match["aap"])
+    if not match["aap"]:
+        begin = _before(begin, end, match["bap"])
+    return begin, end
+
+
+def _safe_date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _agent_words(offer: Sequence[OfferedSlot]) -> dict[str, frozenset[int]]:
+    """First and full names of the offered agents, with the positions of their slots."""
+    found: dict[str, set[int]] = {}
+    for offered in offer:
+        name = " ".join((offered.slot.agent_name or "").casefold().split())
+        if name:
+            for word in {name, name.split()[0]}:
+                if len(word) > 2:
+                    found.setdefault(word, set()).add(offered.position)
+    return {word: frozenset(found[word]) for word in sorted(found, key=len, reverse=True)}
+
+
+_RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (_p(r"(?P<y>20\d\d)[-/.](?P<mo>\d{1,2})[-/.](?P<d>\d{1,2})"), "_iso_date"),
+    (_p(r"(?P<mo>\d{1,2})/(?P<d>\d{1,2})(?:/(?P<y>\d{2,4}))?"), "_slashed"),
+    (
+        _p(rf"(?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<mon>{_MON})(?: (?P<y>20\d\d))?"),
+        "_month_day",
+    ),
+    (
+        _p(
+            rf"(?P<mon>{_MON}) (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?![:.]\d| (?:am|pm|oclock))(?: ,? ?(?P<y>20\d\d))?"
+        ),
+        "_month_day",
+    ),
+    (_p(r"(?:the )?day after tomorrow"), "_overmorrow"),
+    (
+        _p(r"(?:first thing|early)(?: in the)?(?: (?P<when>morning))?(?= @|$| tomorrow| on| \w+day)"),
+        "_first_thing",
+    ),
+    (_p(r"today|this (?=morning|afternoon|evening)"), "_on_today"),
+    (_p(r"tonight"), "_tonight"),
+    (_p(r"tomorrow"), "_on_tomorrow"),
+    (_p(rf"(?:(?P<next>next|following)|(?P<this>this|this coming|coming)) (?P<day>{_DAY})"), "_next_weekday"),
+    (_p(rf"(?:a week (?:from|on) )(?P<day>{_DAY})"), "_week_on"),
+    (_p(rf"(?P<day>{_DAY}) (?:week|after next)"), "_week_on"),
+    (_p(rf"(?P<day>{_DAY})(?P<plural>s)?"), "_weekday"),
+    (_p(r"(?:(?:this|the|next) )?weekends?"), "_weekend"),
+    (_p(r"weekdays?"), "_workdays"),
+    (_p(r"next week"), "_next_week"),
+    (_p(r"this week"), "_this_week"),
+    (_p(rf"(?P<word>between|from) {_clock('a')}(?: (?:and|to|-|until|till) ){_clock('b')}"), "_range"),
+    (_p(rf"{_clock('a')} ?(?:-|to|until|till) ?{_clock('b')}"), "_range"),
+    (_p(r"(?P<a>\d{1,2}(?:[:.]\d\d)?)-(?P<b>\d{1,2}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
+    (
+        _p(
+            rf"(?P<word>after|past|from|any time after|anytime after|starting|later than|not before|before|by|until|till|earlier than|no later than|around|about|near|roughly|approx|approximately) {_clock('a')}(?: ish)?(?: onwards?| or (?:later|earlier|after|so))?"
+        ),
+        "_bounded",
+    ),
+    (_p(rf"{_clock('a')} (?P<word>ish|onwards?|or (?:later|after|so|earlier))"), "_bounded"),
+    (_p(r"(?:at )?(?:12 )?(?P<noon>noon|midday|lunch ?time|lunch)"), "_noon"),
+    (_p(r"(?:at )?midnight"), "_midnight"),
+    (_p(r"(?:the )?(?P<h>[01]?\d|2[0-4])[:.](?P<m>[0-5]\d)(?: (?P<ap>am|pm))?"), "_clock_time"),
+    (_p(r"(?:the )?(?P<h>\d{1,2})(?P<m>) (?P<ap>am|pm)"), "_clock_time"),
+    (_p(r"(?:the )?(?P<packed>\d{3,4}) (?P<ap>am|pm)"), "_packed"),
+    (_p(r"(?:the )?(?P<h>\d{1,2})(?P<m>) oclock(?P<ap>)"), "_clock_time"),
+    (_p(r"at (?P<packed>\d{3,4})(?P<ap>)"), "_packed"),
+    (_p(r"(?P<packed>\d{3,4})(?P<ap>)(?= (?:on )?@)"), "_packed"),
+    (re.compile(r"(?P<keep>@\d+) (?P<packed>\d{3,4})(?P<ap>)(?![\w:/.])"), "_packed"),
+    (_p(r"at (?P<h>\d{1,2})(?P<m>)(?P<ap>)"), "_clock_time"),
+    (
+        _p(
+            rf"(?:option|number|slot|choice|no|nr|#|time) ?(?:no|number|#)? ?(?P<n>[1-9]|{_NUM})(?! (?:am|pm|oclock))"
+        ),
+        "_position",
+    ),
+    (_p(r"(?:option|slot|choice) (?P<letter>[a-f])"), "_letter"),
+    (
+        _p(
+            rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{_ONE}?(?: (?:available|on the list|you (?:listed|offered|suggested|gave)|listed|offered))?"
+        ),
+        "_ordinal",
+    ),
+    (_p(rf"(?:the )?(?P<n>\d{{1,2}})(?:st|nd|rd|th){_ONE}"), "_position"),
+    (_p(r"(?:the )?(?P<n>\d{1,2})(?:st|nd|rd|th)"), "_day_or_position"),
+    (
+        _p(
+            rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner){_ONE}(?: (?:available|listed|offered))?"
+        ),
+        "_rank",
+    ),
+    (
+        _p(
+            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
+        ),
+        "_rank",
+    ),
+    (
+        _p(
+            r"(?P<rank>earliest|soonest|latest|first|last)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
+        ),
+        "_rank",
+    ),
+    (_p(rf"(?:the )?other{_ONE}?(?= @|$| ,| is| works| would| please| then| instead| on)"), "_other"),
+    (
+        _p(r"(?:(?:in|during) )?(?:the |that )?(?P<part>mornings?|afternoons?|evenings?|night|lunchtime)"),
+        "_part",
+    ),
+    (_p(r"(?:after|outside) (?:work|office hours|5 oclock)"), "_after_work"),
+    (_p(r"end of (?:the )?day"), "_end_of_day"),
+    (_p(rf"(?:{'|'.join(_ZONES)})(?: (?:standard |daylight )?time)?"), "_zone"),
+    (_p(r"my (?:local )?time|here in [a-z]+"), "_own_zone"),
+    (re.compile(r"(?P<keep>@\d+ (?:or|and)) (?P<h>\d{1,2})(?= |$)"), "_hour_after_time"),
+    (
+        re.compile(r"(?P<keep>@\d+) (?P<h>\d{1,2})(?= |$)(?! (?:am|pm|oclock|people|minutes|of us))"),
+        "_hour_after_day",
+    ),
+    (
+        _p(
+            r"(?:the )?(?P<n>\d{1,2})(?! (?:minutes|min|hours|people|of us|months|month|days|weeks|years|year|bed|bedroom|bedrooms|cats?|dogs?|kids|roommates|k|percent|blocks|miles|hour|day|week|dollars|adults|persons|other|cat|dog|more|friends))"
+        ),
+        "_bare",
+    ),
+    (_p(rf"(?<=^)(?P<n>{_NUM})(?=$| please| works| is| would| thanks| sounds| ,)"), "_bare_word"),
+)
+"""Pattern and the reader's method that makes the mention; longest names first."""

@@ -1,0 +1,117 @@
+"""One version of the rules, loaded: word tables, phrase rules, patterns, and the index that finds them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from leasebot_pipeline.domain.intents_files import parse, shipped, version_of
+from leasebot_pipeline.domain.intents_phrases import PhraseIndex, PhraseRule, RuleKind, rules_of
+from leasebot_pipeline.domain.intents_text import Reader
+from leasebot_pipeline.domain.intents_words import Speller, Words, load_words
+
+_KINDS: Final[dict[str, RuleKind]] = {
+    "intents.toml": "intent",
+    "acts.toml": "act",
+    "remarks.toml": "remark",
+    "topics.toml": "topic",
+    "guardrails.toml": "guardrail",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TextRule:
+    """A pattern over the whole text. ``examples`` must hit and ``near_misses`` must not."""
+
+    name: str
+    code: str
+    pattern: re.Pattern[str]
+    needs: str
+    """The cheap sign a text must show before the pattern is tried."""
+    examples: tuple[str, ...]
+    near_misses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundRule:
+    """A pattern no reply may hold. ``examples`` must hit, ``near_misses`` must not."""
+
+    reason: str
+    pattern: re.Pattern[str]
+    allowed_from_template: bool
+    examples: tuple[str, ...]
+    near_misses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """Everything that is read from the data files of one version."""
+
+    version: str
+    words: Words
+    rules: tuple[PhraseRule, ...]
+    text_rules: tuple[TextRule, ...]
+    outbound_rules: tuple[OutboundRule, ...]
+    index: PhraseIndex
+    reader: Reader
+    known: frozenset[str]
+    """Every word of the tables and rules; what is not here says something no rule has thought of."""
+    orders: frozenset[str]
+    """A sentence that begins with one of these wants something done."""
+    about_us: frozenset[str]
+
+    def of_kind(self, kind: RuleKind) -> tuple[PhraseRule, ...]:
+        return tuple(rule for rule in self.rules if rule.kind == kind)
+
+
+def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
+    """The rules in these files (names as in ``intents_files.DATA_FILES``).
+
+    Raises ``ValueError`` that names the file or the rule when something in them is wrong.
+    """
+    tables: dict[str, dict[str, Any]] = {name: parse(name, content) for name, content in data.items()}
+    words = load_words(tables["words.toml"])
+    rules = tuple(rule for name, kind in _KINDS.items() for rule in rules_of(kind, tables[name]))
+    index = PhraseIndex(rules, words.classes)
+    spelled = {word for text in words.spelling.values() for word in text.split()}
+    known = index.vocabulary | words.plain | spelled
+    return Rulebook(
+        version=version_of(data),
+        words=words,
+        rules=rules,
+        text_rules=tuple(_text_rule(row) for row in tables["patterns.toml"]["pattern"]),
+        outbound_rules=tuple(_outbound_rule(row) for row in tables["outbound.toml"]["rule"]),
+        index=index,
+        reader=Reader(words, Speller(known)),
+        known=known,
+        orders=frozenset(words.classes["order"]),
+        about_us=frozenset(words.classes["about_us"]),
+    )
+
+
+def _text_rule(row: Mapping[str, Any]) -> TextRule:
+    pattern = _pattern(row["name"], row["pattern"], row["name"] != "encoded_text")
+    return TextRule(
+        row["name"], row["code"], pattern, row["needs"], tuple(row["examples"]), tuple(row["near_misses"])
+    )
+
+
+def _outbound_rule(row: Mapping[str, Any]) -> OutboundRule:
+    pattern = _pattern(row["reason"], row["pattern"], True)
+    return OutboundRule(
+        row["reason"], pattern, row["template_may"], tuple(row["examples"]), tuple(row["near_misses"])
+    )
+
+
+def _pattern(name: str, pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
+    except re.error as failure:
+        raise ValueError(f"rule {name}: {failure}") from failure
+
+
+RULES: Final = load_rulebook(shipped())
+"""The rules in force."""
+RULES_VERSION: Final = RULES.version
