@@ -85,9 +85,10 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
                 topics.append(hit.rule.name)
         agreed.append((sentence, "confirm" in codes and not codes & {"decline", "reschedule", "ambiguous"}))
         left_over = _left_over(sentence, hits, rules)
-        if left_over and not any(hit.rule.kind in _EXPLAINS for hit in hits):
-            unread.append(sentence.text.strip())
         unread.extend(left_over)
+        explained = any(_explains(hit, answering=bool(offer)) for hit in hits)
+        if not explained and (left_over or not (sentence.is_question or _needs_no_rule(sentence, offer))):
+            unread.append(sentence.text.strip())
         only_courtesy = (
             only_courtesy
             and codes <= {"courtesy", "confirm", "praise"}
@@ -100,12 +101,10 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
                 slot_questions += 1
             else:
                 open_questions += 1
-        elif sentence.words[0] in rules.orders and not any(h.rule.kind in _EXPLAINS for h in hits):
+        elif sentence.words[0] in rules.orders and not explained:
             open_questions += 1
         elif not codes and not _says_more(hits) and length > _REMARK_WORDS:
             remarks += 1
-            if not rules.about_us.isdisjoint(sentence.words):
-                unread.append(sentence.text.strip())
     picked = pick(agreed, offer) if offer else _NO_PICK
     if not (offer and picked.named_something) and found.get(Intent.TOUR_REQUEST) is not False:
         open_questions += slot_questions
@@ -131,7 +130,7 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
-    spans = [(hit.start, hit.end) for hit in hits if hit.rule.kind in _EXPLAINS]
+    spans = [(hit.start, hit.end) for hit in hits if _explains(hit, answering=True)]
     left: list[str] = []
     position = 1
     for word in sentence.words:
@@ -152,6 +151,19 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     ):
         return []  # a name under the message
     return left
+
+
+def _explains(hit: Hit, *, answering: bool) -> bool:
+    """Whether a hit says what its sentence is for. Who a lead is says nothing of that, and agreement only
+    does where there is something to agree to."""
+    if hit.rule.kind not in _EXPLAINS or hit.rule.code == "protected":
+        return False
+    return hit.rule.code != "confirm" or answering
+
+
+def _needs_no_rule(sentence: Sentence, offer: Sequence[Slot]) -> bool:
+    """A few plain words, or the name of an offered time."""
+    return len(sentence.words) < _REMARK_WORDS or (bool(offer) and names_a_slot(sentence))
 
 
 def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:

@@ -60,7 +60,6 @@ class Rulebook:
     """Every word of the tables and rules; what is not here says something no rule has thought of."""
     orders: frozenset[str]
     """A sentence that begins with one of these wants something done."""
-    about_us: frozenset[str]
 
     def of_kind(self, kind: RuleKind) -> tuple[PhraseRule, ...]:
         return tuple(rule for rule in self.rules if rule.kind == kind)
@@ -87,7 +86,6 @@ def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
         reader=Reader(words, Speller(known)),
         known=known,
         orders=frozenset(words.classes["order"]),
-        about_us=frozenset(words.classes["about_us"]),
     )
 
 
