@@ -77,7 +77,7 @@ def candidates(
     for row in conn.execute(_BLOCKED, {**window, "agents": agents}):
         blocks[row.agent_id].append((row.starts_at, row.ends_at))
     return [
-        Candidate(*row[:10], starts_at=start, ends_at=stop)
+        Candidate(*row[:10], start, stop)
         for row in shared
         for start, stop in subtract([(row.starts_at, row.ends_at)], blocks[row.agent_id])
     ]

@@ -74,6 +74,7 @@ conversations = Table(
     optional("lead_external_id"),
     instant("workflow_outcome_at"),
     instant("opted_out_at"),
+    instant("erased_at"),
     one_of(
         "conversations_workflow_state_chk",
         "workflow_state",
