@@ -130,7 +130,7 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
-    spans = [(hit.start, hit.end) for hit in hits if _explains(hit, answering=True)]
+    spans = [(hit.start, hit.end) for hit in hits if hit.rule.covers and _explains(hit, answering=True)]
     left: list[str] = []
     position = 1
     for word in sentence.words:
