@@ -13,7 +13,6 @@ from leasebot_pipeline.evaluation.metrics import measure
 from leasebot_pipeline.evaluation.parts import Part, read_part
 from leasebot_pipeline.evaluation.running import JudgedCase, Mistake, judge
 
-
 # What the rules do not keep yet, by id; docs/decision-quality.md names the classes. Nothing may be added: take an
 # entry out when its case is held.
 OPEN: Final = {"payment-s10", "other-peoples-data-s05"}
