@@ -142,7 +142,12 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     left: list[str] = []
     position = 1
     for word in sentence.words:
-        if word not in rules.words.plain and word[0].isalpha() and len(word) > 1 and word not in sentence.names:
+        if (
+            word not in rules.words.plain
+            and word[0].isalpha()
+            and len(word) > 1
+            and word not in sentence.names
+        ):
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
             if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
@@ -174,7 +179,7 @@ def _needs_no_rule(sentence: Sentence, offer: Sequence[Slot]) -> bool:
 
 
 def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:
-    """"Garden" in "Garden Row": a name of several words is no subject."""
+    """ "Garden" in "Garden Row": a name of several words is no subject."""
     if hit.words not in sentence.names:
         return False
     before, after = sentence.text[: hit.start].split()[-1:], sentence.text[hit.end :].split()[:1]

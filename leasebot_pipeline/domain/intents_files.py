@@ -21,7 +21,9 @@ DATA_FILES: Final = (
     "patterns.toml",
     "outbound.toml",
 )
-_CODE: Final = tuple(("leasebot_pipeline.domain", prefix) for prefix in ("intents", "guardrails", "handshake"))
+_CODE: Final = tuple(
+    ("leasebot_pipeline.domain", prefix) for prefix in ("intents", "guardrails", "handshake")
+)
 _JUDGES: Final = (("leasebot_pipeline.decisions", "resolution"),)
 
 

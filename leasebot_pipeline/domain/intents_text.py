@@ -148,7 +148,7 @@ _CLAUSE: Final = re.compile(
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
     r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|should)"
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
-    r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )"
+    r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )|(?: ,)? (?:so|but)(?= please )"
 )
 """Where a sentence goes on with a question or a statement of its own: each is judged by itself."""
 _LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
