@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from leasebot_pipeline.domain.decisions import Intent, WorkflowOutcome
 from leasebot_pipeline.domain.platforms import Platform
@@ -91,7 +91,12 @@ class LabelledCase(BaseModel):
     """How the unit is called."""
     offered_slots: tuple[_SlotLabel, ...] = ()
     pending_slot: _SlotLabel | None = None
+    showing: _SlotLabel | None = None
+    """The live showing ahead."""
     showing_state: ShowingState | None = None
+    """Default: ``confirmed`` with a showing, else none."""
+    asked_at: AwareDatetime | None = None
+    """When the message was written: what "tomorrow" counts from."""
     last_intent: Intent | None = None
     """What the conversation was about before, as the last decision stored it."""
 

@@ -85,7 +85,8 @@ def parse_slot_label(text: str) -> Slot:
         end += timedelta(days=1)
     ends_at = (datetime.combine(day, datetime.min.time()) + end).replace(tzinfo=tz)
     agent = found["agent"].strip() if found["agent"] else None
-    return Slot(starts_at, ends_at, zone, uuid5(UNIT, agent) if agent else None, agent, UNIT)
+    # Somebody shows every offered slot, also where the label does not say who.
+    return Slot(starts_at, ends_at, zone, uuid5(UNIT, agent or "agent"), agent, UNIT)
 
 
 def same_slot(first: Slot, second: Slot) -> bool:

@@ -125,7 +125,7 @@ def test_the_question_holds_what_the_pipeline_would_know() -> None:
         offered_slots=[FRIDAY, SATURDAY],
         lead_name="Ann",
         platform="Rent Hop",
-        showing_state="confirmed",
+        showing=SATURDAY,
         last_intent="tour_request",
     )
     question = decision_input(case)

@@ -30,10 +30,10 @@ def said(case: LabelledCase) -> Any:
     )
 
 
-def test_the_set_is_large_and_split_about_fifty_five_to_forty_five() -> None:
+def test_the_set_is_large_and_split_about_in_half() -> None:
     tuning, scored = len(CASES[Part.TUNING]), len(CASES[Part.SCORED])
     assert tuning + scored >= 700
-    assert 0.5 <= tuning / (tuning + scored) <= 0.6
+    assert 0.45 <= tuning / (tuning + scored) <= 0.6
 
 
 def test_nothing_that_is_scored_was_tuned_on() -> None:
@@ -58,8 +58,11 @@ def contradictions(case: LabelledCase) -> Iterator[str]:
     if (case.auto_ok is False) != (case.hold_reason is not None):
         yield "a hold reason belongs to what must be held"
     answerable = case.intent in (Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION) or case.follow_up
-    if case.auto_ok and (not answerable or case.workflow_outcome is WorkflowOutcome.HUMAN_REQUIRED):
-        yield "only tours, availability and follow-ups may be answered"
+    called_off = case.showing is not None and case.workflow_outcome is WorkflowOutcome.NOT_INTERESTED
+    if case.auto_ok and (
+        not (answerable or called_off) or case.workflow_outcome is WorkflowOutcome.HUMAN_REQUIRED
+    ):
+        yield "only tours, availability, follow-ups and cancellations may be answered"
     if case.intents is not None and case.intent not in case.intents:
         yield "the main intent is one of the intents"
     confirmed = case.workflow_outcome is WorkflowOutcome.SHOWING_CONFIRMED
