@@ -23,7 +23,7 @@ from api.edge.guards import BodyLimit, OriginGuard
 from api.edge.request_log import RequestLog
 from api.edge.response_headers import ResponseHeaders
 from api.openapi import describe
-from api.routes import health, me, observability
+from api.routes import calendar_feeds, health, me, observability
 from api.services import Services
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.storage import auth as logins
@@ -83,7 +83,7 @@ def create_app(
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     errors.install(app)
-    for router in (health.router, auth_routes.router, me.router, observability.router):
+    for router in (health.router, auth_routes.router, me.router, observability.router, calendar_feeds.router):
         app.include_router(router)
     return app
 

@@ -14,6 +14,7 @@ _TAGS = [
         "description": "Sign-in with a session cookie, as Better Auth's browser client expects it.",
     },
     {"name": "session", "description": "Who is signed in."},
+    {"name": "calendars", "description": "Showings as calendar files, at secret addresses."},
     {"name": "observability", "description": "What the system did, and how it stands. Administrators only."},
 ]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import dagster as dg
 
+from assets.book import showing_appointments
 from assets.common import OWNERS, PLATFORMS, Result, platform_of
 from assets.decide import reply_decisions
 from leasebot_pipeline.quality import checks
@@ -18,7 +19,7 @@ GROUP: Final = "dispatch"
 
 @dg.asset(
     partitions_def=PLATFORMS,
-    deps=[reply_decisions],
+    deps=[reply_decisions, showing_appointments],
     group_name=GROUP,
     owners=OWNERS,
     kinds={"playwright", "postgres", "python"},

@@ -7,6 +7,7 @@ from typing import Final
 import dagster as dg
 
 from assets.availability import availability_horizon
+from assets.book import showing_appointments
 from assets.common import PLATFORMS
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
@@ -17,11 +18,17 @@ _MAX_RUNTIME: Final = {"dagster/max_runtime": "900"}
 
 INBOX_PIPELINE: Final = dg.define_asset_job(
     "inbox_pipeline",
-    selection=[inbound_messages, conversation_linkage, reply_decisions, outbound_dispatches],
+    selection=[
+        inbound_messages,
+        conversation_linkage,
+        reply_decisions,
+        showing_appointments,
+        outbound_dispatches,
+    ],
     partitions_def=PLATFORMS,
     executor_def=dg.in_process_executor,
     run_tags=_MAX_RUNTIME,
-    description="Ingest, link, decide and dispatch for one platform, whatever the number of messages.",
+    description="Ingest, link, decide, book and dispatch for one platform, whatever the number of messages.",
 )
 OUTBOX_DISPATCH: Final = dg.define_asset_job(
     "outbox_dispatch",

@@ -16,6 +16,7 @@ import dagster as dg
 
 from assets import jobs
 from assets.availability import availability_horizon
+from assets.book import showing_appointments
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
 from assets.ingest import conversation_linkage, inbound_messages
@@ -124,6 +125,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             inbound_messages,
             conversation_linkage,
             reply_decisions,
+            showing_appointments,
             outbound_dispatches,
             listings_asset(sync.platforms),
             availability_horizon,

@@ -55,6 +55,7 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
         availability_horizon=timedelta(days=settings.showings.availability_horizon_days),
         hold=timedelta(minutes=settings.showings.hold_minutes),
         draft_hold=timedelta(hours=settings.showings.draft_hold_hours),
+        ask_back=settings.showings.ask_back,
         allow_lead_names=worker.autoreply_allow_lead_names,
         allow_lead_names_by_platform=dict(worker.autoreply_allow_lead_names_by_platform),
         max_message_age=worker.max_message_age,

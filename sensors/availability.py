@@ -35,7 +35,7 @@ def availability_sensor(fingerprint: Callable[[Pipeline], str]) -> dg.SensorDefi
         seen = fingerprint(pipeline)
         if context.cursor == seen:
             return dg.SensorResult(skip_reason="no weekly rule changed")
-        # The key keeps a tick that is evaluated twice from asking twice.
-        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen)], cursor=seen)
+        # The key keeps a tick that is evaluated twice from asking twice; rules may come back to a former state.
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{context.cursor} > {seen}")], cursor=seen)
 
     return evaluate

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from leasebot_pipeline.cli import browser, demo, evaluate, pipeline, services, stack
+from leasebot_pipeline.cli import browser, calendars, demo, evaluate, pipeline, services, stack
 
 app = typer.Typer(
     name="leasebot",
@@ -26,4 +26,5 @@ services.register(app)
 browser.register(app)
 demo.register(app)
 pipeline.register(app)
+calendars.register(app)
 evaluate.register(app)

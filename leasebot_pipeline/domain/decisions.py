@@ -90,6 +90,8 @@ class DecisionInput:
     """When the newest message was written: what "tomorrow" counts from."""
     held_position: int | None = None
     """1-based into ``open_offer``: the slot that is held until the lead confirms it."""
+    gone_positions: tuple[int, ...] = ()
+    """1-based into ``open_offer``: slots whose time has passed; they keep their place in the list."""
     showing: Slot | None = None
     """The live showing ahead."""
     free_slots: tuple[Slot, ...] = ()

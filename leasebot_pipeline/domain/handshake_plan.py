@@ -81,6 +81,7 @@ def answer_of(question: DecisionInput) -> Answer:
         question.open_offer,
         question.asked_at,
         held=question.held_position,
+        gone=question.gone_positions,
         ours=[text for direction, text in question.history if direction is Direction.OUTBOUND],
     )
 
@@ -119,6 +120,9 @@ def _agreed(question: DecisionInput, verdict: Verdict, answer: Answer, limit: in
     if answer.kind in (AnswerKind.DECLINES, AnswerKind.PROPOSES):
         return _other_time(question, answer, limit)
     moves = _live(question)
+    if answer.index in question.gone_positions:
+        near = offer[(answer.index or 1) - 1]
+        return _offer(question, _near(near), ShowingText.TAKEN, limit, without=(near,))
     if answer.index is not None and answer.firm:
         strategy = CONFIRMED_STRATEGY if answer.index == question.held_position else PICKED_STRATEGY
         text = ShowingText.RESCHEDULED if moves else ShowingText.CONFIRMED
@@ -132,7 +136,8 @@ def _agreed(question: DecisionInput, verdict: Verdict, answer: Answer, limit: in
         return HandshakePlan(Move.ASK, ShowingText.WHICH_ONE, asked)
     position = verdict.selected_slot_index
     if position is None or not 1 <= position <= len(offer):
-        position = _earliest(offer, answer.fitting)
+        open_ones = [p for p in range(1, len(offer) + 1) if p not in question.gone_positions]
+        position = _earliest(offer, answer.fitting or open_ones)
     return HandshakePlan(
         Move.HOLD, ShowingText.HOLD, (offer[position - 1],), position, PENDING_STRATEGY, moves
     )
@@ -168,15 +173,21 @@ def _other_time(question: DecisionInput, answer: Answer, limit: int) -> Handshak
     )
     if answer.kind is AnswerKind.PROPOSES and wish.anything:
         refused = ()
-    named_time = bool(wish.minutes and (wish.days or wish.weekdays))
-    if named_time and not wish.converted:
+    if _is_one_time(wish):
         met = [slot for slot in _free(question) if wish.met_by(slot) and slot not in refused]
-        instants = {slot.starts_at for slot in met}
-        if len(instants) == 1:
-            return HandshakePlan(Move.HOLD, ShowingText.HOLD, (met[0],), None, PICKED_STRATEGY, moves)
+        if met:
+            # "Thursday" is the next one.
+            next_one = min(met, key=lambda slot: slot.starts_at)
+            return HandshakePlan(Move.HOLD, ShowingText.HOLD, (next_one,), None, PICKED_STRATEGY, moves)
     text = ShowingText.RESCHEDULE if moves else ShowingText.OTHER_TIMES
     without = (*refused, *((question.showing,) if question.showing and moves else ()))
     return _offer(question, wish, text, limit, without=without)
+
+
+def _is_one_time(wish: Wish) -> bool:
+    """A day and a time of day, each named once, by the clock of the unit. A weekday beside a date only repeats it."""
+    days = wish.days or wish.weekdays
+    return not wish.converted and len(wish.minutes) == 1 and len(days) == 1
 
 
 def wish_of(question: DecisionInput) -> Wish:

@@ -116,7 +116,8 @@ class Appointment:
     """A showing of an agent that was not cancelled.
 
     ``blocks`` is False for one that is over (completed, no show): it counts for the day, and takes no time.
-    Buffers are those the showing was booked with; None stands for the search's own.
+    Buffers are those the showing was booked with; None stands for the search's own. ``seat`` is its place among
+    those who see the unit at the same time.
     """
 
     agent_id: UUID
@@ -127,6 +128,7 @@ class Appointment:
     conversation_id: UUID | None = None
     buffer_before: timedelta | None = None
     buffer_after: timedelta | None = None
+    seat: int = 1
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,8 @@ class SlotPolicy:
 
     ``buffer_before`` and ``buffer_after`` keep an agent free around a visit of another unit: two visits of
     different units never have overlapping buffered ranges. ``capacity`` is how many leads may come to one unit
-    at the same time. ``daily_cap`` counts an agent's visits per day in the agent's own zone; None = no cap.
+    at the same time. ``daily_cap`` is how many showings an agent may have per day, in the agent's own zone; each
+    lead of a group counts; None = no cap.
     """
 
     duration: timedelta = timedelta(minutes=30)

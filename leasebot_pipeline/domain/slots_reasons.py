@@ -12,10 +12,12 @@ from leasebot_pipeline.domain.slots import Appointment, Assignment
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.domain.slots_search import (
     UnitCalendar,
+    agent_days,
     blocked_unit_spans,
-    day_is_full,
     free_slots,
+    has_place,
     open_spans,
+    showings_here,
     span_of,
     taken_span,
     visitors,
@@ -82,10 +84,10 @@ def why_not_offered(
         *_windows(calendar, agent_id, visit),
         *_showings(calendar, policy, agent_id, appointments, visit),
     ]
-    if agent is not None and day_is_full(calendar, policy, agent, appointments, start):
+    if agent is not None and agent_days(agent, appointments).full(start, policy.daily_cap):
         found.append(
             NotOffered(
-                Obstacle.DAILY_CAP, f"the agent already has the {policy.daily_cap} visits a day may have"
+                Obstacle.DAILY_CAP, f"the agent already has the {policy.daily_cap} showings a day may have"
             )
         )
     if not found and not any(
@@ -151,15 +153,15 @@ def _showings(
                 Obstacle.AGENT_BUFFER,
                 f"too close to the agent's showing of another unit {_range(span_of(a))}",
             )
-    here = visitors(calendar, appointments, visit)
+    here = visitors(showings_here(calendar, appointments), visit)
     for a in here:
         if a.agent_id != agent_id:
             yield NotOffered(
                 Obstacle.UNIT_WITH_OTHER_AGENT, f"another agent shows the unit {_range(span_of(a))}"
             )
-    if len(here) >= policy.capacity:
+    if not has_place(here, visit, policy.capacity):
         yield NotOffered(
-            Obstacle.SLOT_FULL, f"{len(here)} of {policy.capacity} places are taken at that time"
+            Obstacle.SLOT_FULL, f"at most {policy.capacity} at a time may see the unit, and {len(here)} do"
         )
 
 

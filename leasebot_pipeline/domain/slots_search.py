@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow, zone
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
@@ -37,10 +39,11 @@ def free_slots(
     now: datetime,
     *,
     ignoring_conversation: UUID | None = None,
+    include_passive: bool = False,
 ) -> tuple[Slot, ...]:
     """Every free visit, one per agent and instant, by start, priority and agent.
 
-    A visit lies inside the unit's open windows and an active agent's available ones, outside everything that
+    A visit lies inside the unit's open windows and an active (or also a passive) agent's available ones, outside everything that
     blocks either, and starts no earlier than the notice allows. Showings of other units keep the agent away for
     their time with buffers; the unit itself takes ``capacity`` leads at a time, all with one agent.
 
@@ -50,7 +53,7 @@ def free_slots(
     appointments = without_conversation(calendar.appointments, ignoring_conversation)
     found: list[Slot] = []
     active = active_agents(calendar)
-    for agent in active:
+    for agent in by_priority(calendar.assignments) if include_passive else active:
         found.extend(_slots_of_agent(calendar, policy, now, agent, appointments))
     if not any(window_spans(calendar, agent.agent_id, now) for agent in active):
         found.extend(_slots_without_agent(calendar, policy, now, active, appointments))
@@ -101,10 +104,12 @@ def nearest(
 
 def active_agents(calendar: UnitCalendar) -> list[Assignment]:
     """Who may be offered, best priority first."""
-    return sorted(
-        (agent for agent in calendar.assignments if agent.active),
-        key=lambda agent: (agent.priority, str(agent.agent_id)),
-    )
+    return by_priority(agent for agent in calendar.assignments if agent.active)
+
+
+def by_priority(assignments: Iterable[Assignment]) -> list[Assignment]:
+    """Best priority first."""
+    return sorted(assignments, key=lambda agent: (agent.priority, str(agent.agent_id)))
 
 
 def without_conversation(appointments: Iterable[Appointment], conversation: UUID | None) -> list[Appointment]:
@@ -150,31 +155,48 @@ def taken_span(appointment: Appointment, policy: SlotPolicy) -> Span:
     return start - before - policy.buffer_after, end + after + policy.buffer_before
 
 
-def visitors(calendar: UnitCalendar, appointments: Iterable[Appointment], visit: Span) -> list[Appointment]:
-    """Showings of the unit itself that share time with the visit."""
-    return [
-        a for a in appointments if a.blocks and a.unit_id == calendar.unit_id and overlaps(span_of(a), visit)
-    ]
+def showings_here(calendar: UnitCalendar, appointments: Iterable[Appointment]) -> list[Appointment]:
+    """Showings of the unit itself that take time."""
+    return [a for a in appointments if a.blocks and a.unit_id == calendar.unit_id]
 
 
-def day_is_full(
-    calendar: UnitCalendar,
-    policy: SlotPolicy,
-    agent: Assignment,
-    appointments: Iterable[Appointment],
-    start: datetime,
-) -> bool:
-    """Whether the cap of the agent's day forbids one more visit. Joining a group adds none."""
-    if policy.daily_cap is None:
-        return False
+def visitors(here: Iterable[Appointment], visit: Span) -> list[Appointment]:
+    """Those of the unit's showings that share time with the visit."""
+    return [a for a in here if overlaps(span_of(a), visit)]
+
+
+def has_place(here: Iterable[Appointment], visit: Span, capacity: int) -> bool:
+    """Whether the unit takes one more for the whole visit: a seat of its own, and never too many at once.
+
+    Seats alone don't tell: rows of the earlier system knew none.
+    """
+    beside = visitors(here, visit)
+    if len(beside) < capacity:
+        return True
+    spans = [span_of(a) for a in beside]
+    moments = [visit[0], *(start for start, _ in spans if start > visit[0])]
+    at_once = max(sum(start <= moment < end for start, end in spans) for moment in moments)
+    return at_once < capacity and not {a.seat for a in beside}.issuperset(range(1, capacity + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDays:
+    """How many showings an agent has per day, in the agent's own zone."""
+
+    tz: ZoneInfo
+    showings: Mapping[date, int]
+
+    def full(self, start: datetime, cap: int | None) -> bool:
+        """Whether the cap of that day forbids one more."""
+        return cap is not None and self.showings.get(start.astimezone(self.tz).date(), 0) >= cap
+
+
+def agent_days(agent: Assignment, appointments: Iterable[Appointment]) -> AgentDays:
+    """The agent's showings per day; what is over counts, and so does each lead of a group."""
     tz = zone(known_zone(agent.agent_timezone))
-    day = start.astimezone(tz).date()
-    seen = {
-        (a.unit_id, a.starts_at)
-        for a in appointments
-        if a.agent_id == agent.agent_id and a.starts_at.astimezone(tz).date() == day
-    }
-    return (calendar.unit_id, start) not in seen and len(seen) >= policy.daily_cap
+    assert tz is not None  # known_zone returns known zones only
+    own = (a for a in appointments if a.agent_id == agent.agent_id)
+    return AgentDays(tz, Counter(a.starts_at.astimezone(tz).date() for a in own))
 
 
 def known_zone(*names: str | None) -> str:
@@ -195,14 +217,16 @@ def _slots_of_agent(
         *blocked_unit_spans(calendar),
         *_full_spans(calendar, policy, agent.agent_id, appointments),
     ]
+    here = showings_here(calendar, appointments)
+    days = agent_days(agent, appointments)
     agent_zone = next((w.timezone for w in calendar.agent_windows if w.agent_id == agent.agent_id), None)
     seen: set[datetime] = set()
     for zone_name, spans in open_spans(calendar, agent_zone).items():
         for start, end in _cut(subtract(intersect(spans, free), blocks), policy, zone_name, now):
             if (
                 start in seen
-                or len(visitors(calendar, appointments, (start, end))) >= policy.capacity
-                or day_is_full(calendar, policy, agent, appointments, start)
+                or not has_place(here, (start, end), policy.capacity)
+                or days.full(start, policy.daily_cap)
             ):
                 continue
             seen.add(start)
@@ -223,10 +247,11 @@ def _slots_without_agent(
         *blocked_unit_spans(calendar),
         *_full_spans(calendar, policy, None, appointments),
     ]
+    here = showings_here(calendar, appointments)
     seen: set[datetime] = set()
     for zone_name, spans in open_spans(calendar).items():
         for start, end in _cut(subtract(spans, blocks), policy, zone_name, now):
-            if start not in seen and not visitors(calendar, appointments, (start, end)):
+            if start not in seen and not visitors(here, (start, end)):
                 seen.add(start)
                 yield Slot(start, end, zone_name, None, None, calendar.unit_id)
 
@@ -248,7 +273,7 @@ def _full_spans(
     calendar: UnitCalendar, policy: SlotPolicy, agent_id: UUID | None, appointments: Iterable[Appointment]
 ) -> list[Span]:
     """When the unit takes nobody more with that agent: it is with another one, or as many as it may have are in it."""
-    here = [a for a in appointments if a.blocks and a.unit_id == calendar.unit_id]
+    here = showings_here(calendar, appointments)
     own = [span_of(a) for a in here if a.agent_id == agent_id]
     edges = sorted({edge for span in own for edge in span})
     full = [

@@ -58,6 +58,15 @@ OUTCOME_EFFECTS: Final[dict[WorkflowOutcome, OutcomeEffect]] = {
 """``general_question`` is not here: it changes nothing."""
 
 
+REOPENED_BY_ANSWER: Final = frozenset({_S.OUTCOME, _S.FOLLOW_UP_1, _S.FOLLOW_UP_2})
+"""States from which a conversation starts over when its lead writes again and is answered.
+
+Every outcome allows it, ``human_required`` and ``not_interested`` too: whoever writes again is a lead again. It is
+the answer that reopens, not the message, so that a conversation stays in a person's queue until something else
+than a person has an answer for it. Only ``no_reply`` is left by the message itself (the database does that).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ConversationState:
     """The workflow columns of a conversation."""
@@ -77,7 +86,7 @@ class WorkflowChange:
     clear_follow_up: bool
     """Follow-up stage, due time and owner go, its status starts over."""
     reopen_first: bool
-    """The conversation must go from ``outcome`` to ``lead`` (outcome NULL) in a step of its own before."""
+    """The conversation must come back to ``lead`` in steps of their own before."""
 
 
 def workflow_effects(
@@ -95,12 +104,13 @@ def workflow_effects(
     if outcome.outcome == "escalate" and verdict.workflow_outcome is not WorkflowOutcome.HUMAN_REQUIRED:
         return None
     if effect is None:
-        if outcome.outcome == "skip" or conversation.workflow_state is not WorkflowState.OUTCOME:
+        if outcome.outcome == "skip" or conversation.workflow_state not in REOPENED_BY_ANSWER:
             return None
-        return WorkflowChange(WorkflowState.LEAD, None, conversation.showing_state, False, False)
+        follow_up = conversation.workflow_state is not WorkflowState.OUTCOME
+        return WorkflowChange(WorkflowState.LEAD, None, conversation.showing_state, follow_up, follow_up)
 
     start = conversation.workflow_state
-    reopen = start is WorkflowState.OUTCOME and not workflow_transition_allowed(start, effect.state)
+    reopen = start in REOPENED_BY_ANSWER and not workflow_transition_allowed(start, effect.state)
     if reopen:
         start = WorkflowState.LEAD
     if not workflow_transition_allowed(start, effect.state):

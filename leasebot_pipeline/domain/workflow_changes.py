@@ -20,7 +20,7 @@ from leasebot_pipeline.domain.follow_up_states import (
     stage_transition_allowed,
 )
 from leasebot_pipeline.domain.showings import ShowingState, showing_transition_allowed
-from leasebot_pipeline.domain.workflow import WorkflowState, workflow_transition_allowed
+from leasebot_pipeline.domain.workflow import WorkflowChange, WorkflowState, workflow_transition_allowed
 
 
 class Keep(Enum):
@@ -84,6 +84,16 @@ def showing_patch(showing: ShowingState, outcome: WorkflowOutcome | Keep | None 
         workflow_outcome=own if outcome is KEEP else outcome,
         showing_state=showing,
         follow_up_stage=None,
+    )
+
+
+def workflow_patch(change: WorkflowChange, showing: str | None) -> WorkflowPatch:
+    """A decision's change as a patch; ``showing`` is the conversation's showing state as it was read."""
+    return WorkflowPatch(
+        workflow_state=change.workflow_state,
+        workflow_outcome=change.workflow_outcome,
+        showing_state=KEEP if change.showing_state == showing else change.showing_state,
+        follow_up_stage=None if change.clear_follow_up else KEEP,
     )
 
 

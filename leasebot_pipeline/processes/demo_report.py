@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from leasebot_pipeline.domain.identity import normalise_text
 from leasebot_pipeline.storage import demo_figures, invariants
+
+_OVERLAPS: Final = ("no_overlapping_showings", "visitors_have_their_seats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ def build(
         "duplicates": duplicates(leads, clicked),
         "lost": lost_inbound(leads, inbound) + lost_outbound(leads, clicked),
         "latencySeconds": {"p50": percentile(latencies, 0.5), "p95": percentile(latencies, 0.95)},
+        "showings": demo_figures.showing_counts(conn),
+        "overlaps": sum(result.violations for result in results if result.name in _OVERLAPS),
         "dagsterRuns": dagster_runs,
         "checks": checks,
         "invariants": [{"name": result.name, "violations": result.violations} for result in results],

@@ -12,7 +12,7 @@ from typing import Final
 
 import dagster as dg
 
-from leasebot_pipeline.quality import decisions, dispatch, inbound, linkage
+from leasebot_pipeline.quality import decisions, dispatch, inbound, linkage, showings
 from leasebot_pipeline.quality.validation import Finding, Validation
 
 _SHOWN_ROWS: Final = 10
@@ -80,6 +80,19 @@ DECISIONS: Final = (
         blocking=True,
     ),
     Check(decisions.HELD, "Most decisions need no person. Too many do: look at why.", blocking=False),
+)
+SHOWINGS: Final = (
+    Check(
+        showings.OVERLAPS,
+        "No agent shows two units at once, and visitors of a unit have a seat each. Broken: nothing goes out.",
+        blocking=True,
+    ),
+    Check(
+        showings.AGREES,
+        "A conversation and its showing say the same.",
+        blocking=False,
+    ),
+    Check(showings.HELD, "No time is held past its hold.", blocking=False),
 )
 DISPATCH: Final = (
     Check(dispatch.PROVEN, "What counts as sent is proven by its receipt, and was sent once.", blocking=True),

@@ -18,6 +18,11 @@ _FIXED: Final = re.compile(
     r"\b(?:confirmed|booked|scheduled|see you|all set|looking forward to (?:see|seeing|meeting))\b",
     re.IGNORECASE,
 )
+_ASKS_TO_CONFIRM: Final = re.compile(
+    r"\b(?:reply|answer|write|respond)\b[^.!?\n]{0,40}[\"'\u201c\u2018]confirm[\"'\u201d\u2019]",
+    re.IGNORECASE,
+)
+_CALLED_OFF: Final = re.compile(r"\b(?:is|has been|was) cancel(?:l?ed)\b", re.IGNORECASE)
 _ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
@@ -52,16 +57,30 @@ def offered_slots(answer: str) -> list[OfferedSlot]:
 def react(rules: Sequence[Reaction], used: Mapping[int, int], answer: str) -> Chosen | None:
     """The reaction to an answer; None when no rule is left for it: the lead has nothing more to say."""
     slots = offered_slots(answer)
+    kind = _kind(answer, slots)
     fits = {
         "any": True,
-        "offered": bool(slots),
+        "offered": kind == "offered",
         "no_slots": not slots,
-        "confirmed": not slots and bool(_FIXED.search(answer)),
+        "held": kind == "held",
+        "confirmed": kind == "confirmed",
+        "cancelled": kind == "cancelled",
     }
     for index, rule in enumerate(rules):
         if fits[rule.when] and used.get(index, 0) < rule.times:
             return Chosen(index, tuple(_fill(text, rule, slots) for text in rule.texts), rule.after)
     return None
+
+
+def _kind(answer: str, slots: Sequence[OfferedSlot]) -> str | None:
+    """What an answer is to a lead: times to choose from, one held until it confirms, a fixed visit, a cancelled one."""
+    if _CALLED_OFF.search(answer):
+        return "cancelled"
+    if slots and _ASKS_TO_CONFIRM.search(answer):
+        return "held"
+    if len(slots) <= 1 and _FIXED.search(answer):
+        return "confirmed"
+    return "offered" if slots else None
 
 
 def _fill(text: str, rule: Reaction, slots: Sequence[OfferedSlot]) -> str:

@@ -27,6 +27,9 @@ _DEFAULT_WORDS: Final[Mapping[str, str]] = {
     "decline": "None of those times work for me, sorry.",
     "ask": "Could you tell me a bit more about the place?",
     "thank": "Thank you!",
+    "propose": "Could we do {day} at 4:15 PM instead?",
+    "reschedule": "Something came up, could we find another time please?",
+    "cancel": "Sorry, I have to cancel the viewing.",
 }
 
 
@@ -50,13 +53,13 @@ class Line(_Strict):
 class Reaction(_Strict):
     """What the lead does when an answer arrives. The first rule that fits and is not used up fires.
 
-    ``when``: "offered" an answer with at least one slot, "no_slots" one without, "confirmed" one that
-    speaks of a fixed visit, "any". ``say`` may hold {slot}, {day}, {time}, {n} and {ordinal} of the slot
+    ``when``: "offered" an answer with slots to choose from, "no_slots" one without any, "held" one that asks to
+    answer "confirm", "confirmed" one that speaks of a fixed visit, "cancelled" one that calls it off, "any". ``say`` may hold {slot}, {day}, {time}, {n} and {ordinal} of the slot
     that is picked.
     """
 
-    when: Literal["offered", "no_slots", "confirmed", "any"] = "any"
-    do: Literal["pick", "confirm", "decline", "ask", "thank", "silent"]
+    when: Literal["offered", "no_slots", "held", "confirmed", "cancelled", "any"] = "any"
+    do: Literal["pick", "confirm", "decline", "propose", "reschedule", "cancel", "ask", "thank", "silent"]
     say: tuple[Text, ...] = ()
     pick: int = Field(default=1, ge=1, le=9)
     after: Seconds = 4.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
+from leasebot_pipeline.domain.platforms import SendMode
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.settings import rules
 from leasebot_pipeline.settings.variable import Group, env
@@ -48,7 +49,8 @@ class ShowingSettings(Group):
         rules.whole(0, 200),
         env(
             "SHOWING_DAILY_CAP",
-            about="Most visits of one agent on one day, in the agent's own zone; a group counts as one. 0 = any number.",
+            about="Most showings of one agent on one day, in the agent's own zone; each lead of a group counts. "
+            "0 = any number.",
         ),
     ] = 0
     capacity: Annotated[
@@ -77,6 +79,15 @@ class ShowingSettings(Group):
             about="How long a time is held while the reply that confirms it waits as a draft for a person.",
         ),
     ] = 24
+    ask_back: Annotated[
+        SendMode,
+        rules.choice(draft_only="draft_only", auto_send="auto_send"),
+        env(
+            "SHOWING_ASK_BACK",
+            about="Whether the question back to an unclear answer (which of these times do you mean?) goes out alone "
+            "where replies may be sent (auto_send), or waits as a draft for the person it calls (draft_only).",
+        ),
+    ] = SendMode.DRAFT_ONLY
     availability_horizon_days: Annotated[
         int,
         rules.whole(7, 366),

@@ -7,7 +7,7 @@ comes again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,10 +21,11 @@ from leasebot_pipeline.domain.decisions import (
     WorkflowOutcome,
 )
 from leasebot_pipeline.domain.eligibility import compose, rule_intents
+from leasebot_pipeline.domain.handshake_plan import Move, ShowingText
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import LeadGate, PlatformPolicy
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.showings import ShowingState
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, ShowingState
 from leasebot_pipeline.domain.slots import Slot
 from leasebot_pipeline.domain.slots_search import candidates
 from leasebot_pipeline.domain.workflow import (
@@ -33,14 +34,18 @@ from leasebot_pipeline.domain.workflow import (
     WorkflowState,
     workflow_effects,
 )
-from leasebot_pipeline.stages import decide_rows
+from leasebot_pipeline.stages import decide_rows, handshake
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, decisions, policies, waiting
+from leasebot_pipeline.storage import audit, booking, decisions, policies, waiting
+from leasebot_pipeline.storage import handshake as handshake_offers
+from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.handshake import NO_OFFER, OpenOffer
 from leasebot_pipeline.storage.waiting import Calendars, ReplyBook, WaitingConversation
 
 # Beyond what is offered, so that the provider can match a lead's own proposal.
 _CANDIDATES = 12
+_FREE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,10 @@ class PlannedDecision:
     policy: PlatformPolicy
     slot_source: str
     workflow: WorkflowChange | None
+    decided_at: datetime
+    offer: OpenOffer = NO_OFFER
+    remake: Callable[[Slot], tuple[Verdict, Outcome]] | None = None
+    """What is decided instead when that slot can't be had."""
 
     @property
     def dispatch_key(self) -> str:
@@ -88,6 +97,12 @@ class DecideResult:
     blocked: int = 0
     refused: int = 0
     raced: int = 0
+    slots_held: int = 0
+    showings_confirmed: int = 0
+    showings_rescheduled: int = 0
+    showings_cancelled: int = 0
+    slot_conflicts: int = 0
+    """Bookings that came too late and were answered with alternatives."""
 
 
 def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> DecisionPlan:  # noqa: ARG001
@@ -102,16 +117,27 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
             return DecisionPlan(platform, (), now)
         units = [c.unit_id for c in conversations if c.unit_id is not None]
         calendars = waiting.load_calendars(conn, units, now, policy.slot_horizon)
-        offers = waiting.load_open_offers(conn, [c.id for c in conversations], now)
+        ids = [c.id for c in conversations]
+        offers = handshake_offers.load_offers(conn, ids, now)
+        showings = booking.current_appointments(conn, ids)
         book = waiting.load_reply_book(conn, platform)
         by_account = policies.account_policies(conn, platform, policy.default_send_mode)
     slots = _SlotFinder(pipeline, calendars, now)
     inputs = [
-        _input(platform, c, slots.for_conversation(c), offers.get(c.id, ()), now) for c in conversations
+        _input(
+            platform,
+            c,
+            slots.for_conversation(c, showings.get(c.id)),
+            offers.get(c.id, NO_OFFER),
+            showings.get(c.id),
+            now,
+        )
+        for c in conversations
     ]
     verdicts = pipeline.provider.decide(inputs)
     options = ComposeOptions(
         slot_option_limit=policy.slot_option_limit,
+        ask_back=policy.ask_back,
         lead_gate=LeadGate(
             policy.allow_lead_names, policy.allow_lead_names_by_platform, policy.max_message_age
         ),
@@ -127,6 +153,8 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
                 book,
                 options,
                 policy.history_bound.total_seconds(),
+                offers.get(conversation.id, NO_OFFER),
+                now,
             )
             for conversation, asked, verdict in zip(conversations, inputs, verdicts, strict=True)
         ),
@@ -145,14 +173,24 @@ def apply(
     if not planned:
         return DecideResult()
     now = pipeline.clock()
+    carried = handshake.Carried(())
     with pipeline.engine.begin() as conn:
         unchanged = decisions.lock_unchanged(conn, [item.conversation for item in planned])
         stands = [item for item in planned if item.conversation.id in unchanged]
         if stands:
-            decisions.write(
+            handshake.lock(conn, stands)
+            decisions.insert(
+                conn, [decide_rows.decision_row(item, plan.platform, run_id) for item in stands], now
+            )
+            carried = handshake.carry_out(conn, pipeline, stands, _without_slot, now, run_id)
+            stands = list(carried.items)
+            rows = [decide_rows.decision_row(item, plan.platform, run_id) for item in stands]
+            remade = {str(item.id) for item in carried.changed}
+            decisions.remake(conn, [row for row in rows if row["id"] in remade])
+            handshake.make_offers(conn, carried, now, run_id)
+            decisions.write_replies(
                 conn,
-                decisions=[decide_rows.decision_row(item, plan.platform, run_id) for item in stands],
-                offers=[row for item in stands for row in decide_rows.offer_rows(item)],
+                decisions=rows,
                 drafts=[
                     decide_rows.draft_row(item, now) for item in stands if item.outcome.outcome == "draft"
                 ],
@@ -162,7 +200,6 @@ def apply(
                     if item.outcome.outcome in ("send", "draft")
                 ],
                 marks=[row for item in stands for row in decide_rows.mark_rows(item, now)],
-                workflow_steps=decide_rows.workflow_steps(stands),
                 now=now,
             )
             audit.record(
@@ -173,6 +210,7 @@ def apply(
                     for entry in decide_rows.audit_entries(item, plan.platform, run_id)
                 ],
             )
+            handshake.move_workflows(conn, stands, now, run_id)
         crash_point("decide.before_commit")
     crash_point("decide.after_commit")
     outcomes = [item.outcome.outcome for item in stands]
@@ -185,27 +223,41 @@ def apply(
         blocked=outcomes.count("blocked"),
         refused=sum(str(item.id) in refused for item in stands),
         raced=len(planned) - len(stands),
+        slots_held=carried.held,
+        showings_confirmed=carried.confirmed,
+        showings_rescheduled=carried.rescheduled,
+        showings_cancelled=carried.cancelled,
+        slot_conflicts=carried.conflicts,
     )
 
 
 class _SlotFinder:
-    """Candidates per unit and assigned agent, computed once for all conversations that share them."""
+    """Free visits per unit and agent, computed once for all conversations that share them."""
 
     def __init__(self, pipeline: Pipeline, calendars: Calendars, now: datetime) -> None:
         self._pipeline, self._calendars, self._now = pipeline, calendars, now
-        self._found: dict[tuple[UUID, UUID | None], tuple[Slot, ...]] = {}
+        self._found: dict[tuple[UUID, UUID | None, UUID | None], tuple[Slot, ...]] = {}
 
-    def for_conversation(self, conversation: WaitingConversation) -> tuple[Slot, ...]:
-        if conversation.unit_id is None:
+    def for_conversation(self, conversation: WaitingConversation, showing: Booked | None) -> tuple[Slot, ...]:
+        """Every free visit, best first. A lead's own showings and holds are no obstacle to the lead."""
+        unit = conversation.unit_id
+        if unit is None:
             return ()
-        key = (conversation.unit_id, conversation.assigned_agent_id)
+        own = any(
+            taken.conversation_id == conversation.id
+            for taken in self._calendars.appointments_of_units.get(unit, [])
+        )
+        # A showing is moved within its agent's calendar where that is possible.
+        agent = showing.agent_id if showing is not None and own else conversation.assigned_agent_id
+        key = (unit, agent, conversation.id if own else None)
         if key not in self._found:
             self._found[key] = candidates(
-                self._calendars.for_unit(conversation.unit_id),
+                self._calendars.for_unit(unit),
                 self._pipeline.policy.slots,
                 self._now,
-                limit=_CANDIDATES,
-                assigned_agent_id=conversation.assigned_agent_id,
+                limit=_FREE,
+                assigned_agent_id=agent,
+                ignoring_conversation=conversation.id if own else None,
             )
         return self._found[key]
 
@@ -213,8 +265,9 @@ class _SlotFinder:
 def _input(
     platform: Platform,
     conversation: WaitingConversation,
-    slots: tuple[Slot, ...],
-    open_offer: tuple[Slot, ...],
+    free: tuple[Slot, ...],
+    offer: OpenOffer,
+    showing: Booked | None,
     now: datetime,
 ) -> DecisionInput:
     new = [
@@ -235,15 +288,27 @@ def _input(
         unit_number=conversation.unit_number,
         new_messages=tuple(message.body for message in new),
         history=tuple((message.direction, message.body) for message in history),
-        slots=slots,
-        open_offer=open_offer,
+        slots=free[:_CANDIDATES],
+        open_offer=offer.slots,
         has_recent_outbound=any(message.direction is Direction.OUTBOUND for message in history),
         last_intent=conversation.last_intent,
         workflow_state=conversation.workflow_state,
         workflow_outcome=conversation.workflow_outcome,
         showing_state=conversation.showing_state,
         age_s=(now - (newest.sent_at or newest.created_at)).total_seconds(),
+        asked_at=newest.sent_at or newest.created_at,
+        held_position=offer.held_position,
+        gone_positions=offer.gone_positions,
+        showing=_ahead(showing, now),
+        free_slots=free,
     )
+
+
+def _ahead(showing: Booked | None, now: datetime) -> Slot | None:
+    """The lead's live showing that is still to come."""
+    if showing is None or showing.status not in LIVE_SHOWING_STATES or showing.ends_at <= now:
+        return None
+    return Slot(showing.starts_at, showing.ends_at, showing.timezone, showing.agent_id, None, showing.unit_id)
 
 
 def _planned(
@@ -254,6 +319,8 @@ def _planned(
     book: ReplyBook,
     options: ComposeOptions,
     history_bound_s: float,
+    offer: OpenOffer,
+    now: datetime,
 ) -> PlannedDecision:
     account = conversation.platform_account_id
     rule = next(
@@ -261,7 +328,14 @@ def _planned(
         None,
     )
     template = book.template(account, rule.template_name if rule else None)
-    outcome = compose(asked, verdict, policy, rule, template, options)
+    texts = {text.value: own for text in ShowingText if (own := book.template(account, text.value))}
+    outcome = compose(asked, verdict, policy, rule, template, options, texts)
+
+    def instead(taken: Slot) -> tuple[Verdict, Outcome]:
+        calmer = replace(verdict, workflow_outcome=WorkflowOutcome.GENERAL_QUESTION, selected_slot_index=None)
+        return calmer, compose(asked, calmer, policy, rule, template, options, texts, taken=taken)
+
+    verdict = _as_it_stands(verdict, outcome)
     if outcome.outcome in ("send", "draft"):
         if conversation.delivery_unknown:
             outcome = _held(outcome, "escalate_delivery_unknown")
@@ -278,6 +352,32 @@ def _planned(
         policy=policy,
         slot_source=_slot_source(asked.slots),
         workflow=workflow_effects(conversation_state(conversation), verdict, outcome),
+        decided_at=now,
+        offer=offer,
+        remake=instead,
+    )
+
+
+def _as_it_stands(verdict: Verdict, outcome: Outcome) -> Verdict:
+    """What the conversation has come to: a slot that is held, asked about or drafted confirms nothing yet."""
+    plan = outcome.handshake
+    if plan is None or verdict.workflow_outcome is not WorkflowOutcome.SHOWING_CONFIRMED:
+        return verdict
+    if plan.move is Move.BOOK and outcome.outcome == "send":
+        return verdict
+    return replace(verdict, workflow_outcome=WorkflowOutcome.GENERAL_QUESTION)
+
+
+def _without_slot(item: PlannedDecision, taken: Slot) -> PlannedDecision:
+    """The decision when the slot it was to book was taken: alternatives, or a person when there are none."""
+    assert item.remake is not None
+    verdict, outcome = item.remake(taken)
+    outcome = replace(outcome, reasons=(*outcome.reasons, "slot_conflict"))
+    return replace(
+        item,
+        verdict=verdict,
+        outcome=outcome,
+        workflow=workflow_effects(conversation_state(item.conversation), verdict, outcome),
     )
 
 
@@ -307,6 +407,7 @@ def _held(outcome: Outcome, reason: str) -> Outcome:
         reply_body=None,
         slots_offered=(),
         human_action_required=True,
+        handshake=None,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid5
 
+from leasebot_pipeline.domain.handshake import READER_VERSION
+from leasebot_pipeline.domain.handshake_plan import Move, answer_of
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.slots import Slot, label
 from leasebot_pipeline.storage.audit import AuditEntry
@@ -29,6 +30,27 @@ def slot_json(slot: Slot) -> dict[str, object]:
     }
 
 
+def named_slots(item: PlannedDecision) -> tuple[Slot, ...]:
+    """The slots the reply names: offered, held, confirmed or cancelled."""
+    plan = item.outcome.handshake
+    return plan.slots if plan is not None else item.outcome.slots_offered
+
+
+def handshake_json(item: PlannedDecision) -> Row:
+    """What was done about the lead's answer, for "why this reply?"."""
+    plan = item.outcome.handshake
+    assert plan is not None
+    return {
+        "move": plan.move.value,
+        "text": plan.text.value,
+        "position": plan.position,
+        "strategy": plan.strategy,
+        "movesShowing": plan.moves_showing,
+        "reader": READER_VERSION,
+        "read": [evidence.as_details() for evidence in answer_of(item.input).evidence],
+    }
+
+
 def check_row(item: PlannedDecision) -> Row:
     """What the quality gate judges a decision by."""
     return {
@@ -43,7 +65,7 @@ def check_row(item: PlannedDecision) -> Row:
         "risk_level": item.verdict.risk_level.value,
         "guardrails": list(item.verdict.guardrails) + list(item.outcome.guardrails_out),
         "reply_body": item.outcome.reply_body,
-        "slot_count": len(item.outcome.slots_offered),
+        "slot_count": len(named_slots(item)),
         "is_active": item.policy.is_active,
         "effective_send_mode": item.policy.effective_send_mode.value,
         "release_stage": item.policy.release_stage.value,
@@ -76,7 +98,7 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
         "reasons": list(outcome.reasons),
         "escalation_reason_code": outcome.escalation_reason_code,
         "guardrails": list(dict.fromkeys([*verdict.guardrails, *outcome.guardrails_out])),
-        "slots": [slot_json(slot) for slot in outcome.slots_offered],
+        "slots": [slot_json(slot) for slot in named_slots(item)],
         "slot_source": item.slot_source,
         "selected_slot_index": verdict.selected_slot_index,
         "policy": item.policy.as_details(),
@@ -85,6 +107,8 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
             "intents": [intent.value for intent in verdict.intents],
             "language": verdict.reply_language,
             "ambiguous": verdict.ambiguous,
+            **({"handshake": handshake_json(item)} if outcome.handshake else {}),
+            **({"outbound": slot_confirmation(item, item.decided_at)} if outcome.handshake else {}),
         },
         "provider_details": dict(verdict.provider_details),
         "template_id": str(outcome.template_id) if outcome.template_id else None,
@@ -93,22 +117,30 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
     }
 
 
-def offer_rows(item: PlannedDecision) -> list[Row]:
-    """Rows of ``"SlotOffers"``: the slots the reply names, in its order."""
-    return [
-        {
-            "conversation_id": str(item.conversation.id),
-            "decision_id": str(item.id),
-            "unit_id": str(slot.unit_id),
-            "agent_id": str(slot.agent_id) if slot.agent_id else None,
-            "starts_at": slot.starts_at,
-            "ends_at": slot.ends_at,
-            "timezone": slot.timezone,
-            "label": label(slot),
-            "position": position,
-        }
-        for position, slot in enumerate(item.outcome.slots_offered, start=1)
-    ]
+def slot_confirmation_state(item: PlannedDecision) -> Row | None:
+    """``slotConfirmationState`` of the data model: what is pending or confirmed, and how it came to that."""
+    plan = item.outcome.handshake
+    if plan is None or plan.slot is None:
+        return None
+    confirmed = plan.move is Move.BOOK
+    return {
+        "status": "confirmed" if confirmed else "pending",
+        "strategy": plan.strategy,
+        "slotCandidate": slot_json(plan.slot),
+    }
+
+
+def slot_confirmation(item: PlannedDecision, now: datetime) -> Row:
+    """What the outbound message says of the handshake: its state, and the slot that is pending or resolved."""
+    state, plan = slot_confirmation_state(item), item.outcome.handshake
+    if state is None or plan is None:
+        return {}
+    source = {"sourceMessageId": str(item.inbound_message_id)}
+    if plan.move is Move.BOOK:
+        resolved = {**state["slotCandidate"], "resolvedAt": _instant(now), **source}
+        return {"slotConfirmationState": state, "slotConfirmationResolved": resolved}
+    pending = {**state["slotCandidate"], "createdAt": _instant(now), **source}
+    return {"slotConfirmationState": state, "slotConfirmationPending": pending}
 
 
 def draft_row(item: PlannedDecision, now: datetime) -> Row:
@@ -130,10 +162,11 @@ def draft_row(item: PlannedDecision, now: datetime) -> Row:
             "escalationReasonCode": item.outcome.escalation_reason_code,
             "platformPolicy": item.policy.as_details(),
             "selectedSlotIndex": item.verdict.selected_slot_index,
-            "slotCandidates": [slot_json(slot) for slot in item.outcome.slots_offered],
+            "slotCandidates": [slot_json(slot) for slot in named_slots(item)],
             "slotConfirmationState": None,
             "dispatchKey": item.dispatch_key,
             "delivery": None,
+            **slot_confirmation(item, now),
         },
     }
 
@@ -174,7 +207,7 @@ def mark_rows(item: PlannedDecision, now: datetime) -> list[Row]:
         "replyDecisionReason": outcome.reason,
         "outcome": outcome.outcome,
         "escalationReasonCode": outcome.escalation_reason_code,
-        "slotConfirmationState": None,
+        "slotConfirmationState": slot_confirmation_state(item),
         "platformPolicy": item.policy.as_details(),
         "guardrails": list(verdict.guardrails),
     }
@@ -196,32 +229,6 @@ def mark_rows(item: PlannedDecision, now: datetime) -> list[Row]:
         {"id": str(message), "patch": decided if message == item.inbound_message_id else earlier}
         for message in new
     ]
-
-
-def workflow_steps(items: Sequence[PlannedDecision]) -> list[list[Row]]:
-    """The workflow columns to write, step by step: a conversation that reopens passes through ``lead``."""
-    reopened, final = [], []
-    for item in items:
-        if item.workflow is None:
-            continue
-        kept_stage = None if item.workflow.clear_follow_up else item.conversation.follow_up_stage
-        identity = {"id": str(item.conversation.id), "follow_up_stage": kept_stage}
-        if item.workflow.reopen_first:
-            lead = {
-                "workflow_state": "lead",
-                "workflow_outcome": None,
-                "showing_state": item.conversation.showing_state,
-            }
-            reopened.append({**identity, **lead})
-        final.append(
-            {
-                **identity,
-                "workflow_state": item.workflow.workflow_state,
-                "workflow_outcome": item.workflow.workflow_outcome,
-                "showing_state": item.workflow.showing_state,
-            }
-        )
-    return [reopened, final]
 
 
 def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None) -> list[AuditEntry]:
@@ -247,20 +254,20 @@ def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None)
             "reasons": list(outcome.reasons),
         },
         "escalationReasonCode": outcome.escalation_reason_code,
-        "slotConfirmationState": None,
+        "slotConfirmationState": slot_confirmation_state(item),
         "slotSource": item.slot_source,
         "platformPolicy": policy,
         "guardrails": list(verdict.guardrails),
         "evidence": [evidence.as_details() for evidence in verdict.evidence],
     }
 
-    def entry(action: str, extra: Row, *, entity: str = "message") -> AuditEntry:
+    def entry(action: str, extra: Row) -> AuditEntry:
         agent = _text(item.conversation.assigned_agent_id)
         return AuditEntry(
             actor_type="worker",
             actor_id=agent,
-            entity_type=entity,
-            entity_id=str(item.inbound_message_id if entity == "message" else item.conversation.id),
+            entity_type="message",
+            entity_id=str(item.inbound_message_id),
             action=action,
             details=extra,
             platform=platform.value,
@@ -295,26 +302,6 @@ def audit_entries(item: PlannedDecision, platform: Platform, run_id: str | None)
         entries += [entry("ai_reply_draft_created", draft), entry("ai_reply_created", details)]
     elif outcome.outcome in ("escalate", "skip"):
         entries.append(entry("ai_reply_skipped", details))
-    if item.workflow is not None:
-        conversation, change = item.conversation, item.workflow
-        transition = {
-            "source": "ai_outcome_decision",
-            "trigger": "ai_outcome_persistence",
-            "messageId": str(item.inbound_message_id),
-            "previous": {
-                "workflowState": conversation.workflow_state,
-                "workflowOutcome": conversation.workflow_outcome,
-                "showingState": conversation.showing_state,
-                "followUpStage": conversation.follow_up_stage,
-            },
-            "next": {
-                "workflowState": change.workflow_state,
-                "workflowOutcome": change.workflow_outcome,
-                "showingState": change.showing_state,
-                "followUpStage": None if change.clear_follow_up else conversation.follow_up_stage,
-            },
-        }
-        entries.append(entry("workflow_state_transitioned", transition, entity="conversation"))
     return entries
 
 

@@ -358,11 +358,12 @@ def _save_override(
 _OWNER_FACTS = {
     OwnerKind.UNIT: text("""
         SELECT EXISTS (SELECT 1 FROM "Units" WHERE id = :unit) AS known,
-               EXISTS (SELECT 1 FROM "UnitAgentAssignments" WHERE unit_id = :unit AND assignment_mode = 'active') AS shown,
+               EXISTS (SELECT 1 FROM "UnitAgentAssignments" a JOIN "Agents" g ON g.id = a.agent_id
+                        WHERE a.unit_id = :unit AND a.assignment_mode = 'active' AND g.removed_at IS NULL) AS shown,
                EXISTS (SELECT 1 FROM "Listings" WHERE id = :listing_id AND unit_id = :unit) AS listed
     """),
     OwnerKind.AGENT: text("""
-        SELECT EXISTS (SELECT 1 FROM "Agents" WHERE id = :agent) AS known, true AS shown, false AS listed
+        SELECT EXISTS (SELECT 1 FROM "Agents" WHERE id = :agent AND removed_at IS NULL) AS known, true AS shown, false AS listed
     """),
 }
 

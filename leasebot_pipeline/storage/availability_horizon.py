@@ -173,7 +173,8 @@ _WITHOUT_AGENTS = text("""
     SELECT concat_ws(' ', u.property_name, u.unit_number) FROM "Units" u
      WHERE u.is_active
        AND EXISTS (SELECT 1 FROM "AvailabilitySlots" s WHERE s.unit_id = u.id AND s.status = 'open' AND s.ends_at > :now)
-       AND NOT EXISTS (SELECT 1 FROM "UnitAgentAssignments" a WHERE a.unit_id = u.id AND a.assignment_mode = 'active')
+       AND NOT EXISTS (SELECT 1 FROM "UnitAgentAssignments" a JOIN "Agents" g ON g.id = a.agent_id
+                        WHERE a.unit_id = u.id AND a.assignment_mode = 'active' AND g.removed_at IS NULL)
      ORDER BY 1
 """)
 

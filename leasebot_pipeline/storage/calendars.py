@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, UnitWindow
-from leasebot_pipeline.domain.slots_search import UnitCalendar
+from leasebot_pipeline.domain.slots import AgentWindow, Appointment, Assignment, Slot, UnitWindow
+from leasebot_pipeline.domain.slots_policy import SlotPolicy
+from leasebot_pipeline.domain.slots_search import UnitCalendar, free_slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ _UNIT_WINDOWS = text("""
 _ASSIGNMENTS = text("""
     SELECT ua.unit_id, ua.agent_id, g.full_name, ua.priority, g.timezone, ua.assignment_mode = 'active'
       FROM "UnitAgentAssignments" ua JOIN "Agents" g ON g.id = ua.agent_id
-     WHERE ua.unit_id = ANY(:units)
+     WHERE ua.unit_id = ANY(:units) AND g.removed_at IS NULL
      ORDER BY ua.priority, ua.created_at
 """)
 _AGENT_WINDOWS = text("""
@@ -66,9 +67,10 @@ _AGENT_WINDOWS = text("""
 # Back over the whole current day of whichever zone: what is over counts for the daily cap.
 _APPOINTMENTS = text("""
     SELECT agent_id, unit_id, starts_at, ends_at, status IN ('pending', 'confirmed', 'reschedule_requested') AS blocks,
-           conversation_id
+           conversation_id, starts_at - busy_from AS buffer_before, busy_until - ends_at AS buffer_after, seat
       FROM "ShowingAppointments"
      WHERE (agent_id = ANY(:agents) OR unit_id = ANY(:units)) AND status <> 'cancelled'
+       AND (hold_expires_at IS NULL OR hold_expires_at > :now)
        AND starts_at > CAST(:now AS timestamptz) - interval '2 days' AND starts_at < :until
 """)
 
@@ -104,3 +106,32 @@ def load_calendars(
         calendars.appointments_of_units[appointment.unit_id].append(appointment)
         calendars.appointments_of_agents[appointment.agent_id].append(appointment)
     return calendars
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A free visit with an assigned agent, and how that agent is assigned."""
+
+    slot: Slot
+    assignment: Assignment
+
+
+def unit_candidates(
+    conn: Connection,
+    unit_id: UUID,
+    policy: SlotPolicy,
+    now: datetime,
+    begin: datetime,
+    end: datetime,
+    *,
+    include_passive: bool = False,
+) -> list[Candidate]:
+    """Every free visit of a unit that begins within [begin, end), by priority, then start: four statements."""
+    calendar = load_calendars(conn, [unit_id], now, max(end - now, timedelta(0))).for_unit(unit_id)
+    assigned = {assignment.agent_id: assignment for assignment in calendar.assignments}
+    found = [
+        Candidate(slot, assigned[slot.agent_id])
+        for slot in free_slots(calendar, policy, now, include_passive=include_passive)
+        if slot.agent_id is not None and begin <= slot.starts_at < end
+    ]
+    return sorted(found, key=lambda candidate: (candidate.assignment.priority, candidate.slot.starts_at))

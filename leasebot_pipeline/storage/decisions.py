@@ -78,18 +78,6 @@ _SUPERSEDE_DISPATCHES = text("""
     UPDATE "Messages" m SET metadata = m.metadata || '{"reviewStatus": "hold", "superseded": true}'::jsonb
       FROM gone WHERE m.id = gone.message_id
 """)
-_SUPERSEDE_OFFERS = text("""
-    UPDATE "SlotOffers" SET state = 'superseded', resolved_at = :now
-     WHERE conversation_id = ANY(:conversations) AND state = 'offered'
-""")
-_OFFERS = text("""
-    INSERT INTO "SlotOffers"
-           (conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, offered_at, expires_at)
-    SELECT conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, :now, starts_at
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-             conversation_id uuid, decision_id uuid, unit_id uuid, agent_id uuid, starts_at timestamptz, ends_at timestamptz,
-             timezone text, label text, position int)
-""")
 _DRAFTS = text("""
     INSERT INTO "Messages"
            (id, conversation_id, sender_type, sender_agent_id, external_message_id, direction, channel, body, metadata, sent_at, created_at)
@@ -118,46 +106,47 @@ _HANDLED = text("""
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, through_seq bigint)
      WHERE c.id = r.id
 """)
-_WORKFLOW = text("""
-    UPDATE "Conversations" c
-       SET workflow_state = r.workflow_state, workflow_outcome = r.workflow_outcome, showing_state = r.showing_state,
-           follow_up_stage = r.follow_up_stage,
-           follow_up_due_at = CASE WHEN r.follow_up_stage IS NULL THEN NULL ELSE c.follow_up_due_at END,
-           follow_up_owner_agent_id = CASE WHEN r.follow_up_stage IS NULL THEN NULL ELSE c.follow_up_owner_agent_id END,
-           follow_up_status = CASE WHEN r.follow_up_stage IS NULL THEN 'pending' ELSE c.follow_up_status END
+_REMADE = text("""
+    UPDATE "Decisions" d
+       SET workflow_outcome = r.workflow_outcome, outcome = r.outcome, reason = r.reason,
+           reasons = ARRAY(SELECT jsonb_array_elements_text(r.reasons)), escalation_reason_code = r.escalation_reason_code,
+           guardrails = ARRAY(SELECT jsonb_array_elements_text(r.guardrails)), slots = r.slots, evidence = r.evidence,
+           template_id = r.template_id, reply_body = r.reply_body
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-             id uuid, workflow_state text, workflow_outcome text, showing_state text, follow_up_stage text)
-     WHERE c.id = r.id
+             id uuid, workflow_outcome text, outcome text, reason text, reasons jsonb, escalation_reason_code text, guardrails jsonb,
+             slots jsonb, evidence jsonb, template_id uuid, reply_body text)
+     WHERE d.id = r.id
 """)
 
 
-def write(
+def insert(conn: Connection, rows: Sequence[Row], now: datetime) -> None:
+    """Write decisions; what they set in motion refers to them."""
+    conn.execute(_DECISIONS, {"rows": _json(rows), "now": now})
+
+
+def remake(conn: Connection, rows: Sequence[Row]) -> None:
+    """Write what decisions of this transaction came to instead: a slot they would have booked was taken."""
+    if rows:
+        conn.execute(_REMADE, {"rows": _json(rows)})
+
+
+def write_replies(
     conn: Connection,
     *,
     decisions: Sequence[Row],
-    offers: Sequence[Row],
     drafts: Sequence[Row],
     dispatches: Sequence[Row],
     marks: Sequence[Row],
-    workflow_steps: Sequence[Sequence[Row]],
     now: datetime,
 ) -> None:
-    """Write a batch of decisions and their effects, in the caller's transaction.
-
-    ``workflow_steps`` are applied one after the other, since a conversation may pass through a state
-    (outcome, lead, outcome) on its way.
-    """
+    """Write a batch's replies and marks, in the caller's transaction."""
     conversations = [str(row["conversation_id"]) for row in decisions]
     handled = [{"id": row["conversation_id"], "through_seq": row["through_seq"]} for row in decisions]
     conn.execute(_SUPERSEDE_DISPATCHES, {"conversations": conversations, "now": now})
-    conn.execute(_SUPERSEDE_OFFERS, {"conversations": conversations, "now": now})
     for statement, rows in (
-        (_DECISIONS, decisions),
-        (_OFFERS, offers),
         (_DRAFTS, drafts),
         (_DISPATCHES, dispatches),
         (_MARKS, marks),
-        *((_WORKFLOW, step) for step in workflow_steps),
         (_HANDLED, handled),
     ):
         if rows:

@@ -68,6 +68,24 @@ def stored_inbound(conn: Connection) -> list[StoredInbound]:
     ]
 
 
+_SHOWINGS = text("""
+    SELECT (SELECT count(*) FROM "SlotOffers") AS offered,
+           count(*) FILTER (WHERE action = 'showing_slot_held') AS held,
+           count(*) FILTER (WHERE action = 'showing_booking_created') AS confirmed,
+           (SELECT count(DISTINCT decision_id) FROM "SlotOffers" WHERE state = 'declined') AS declined,
+           count(*) FILTER (WHERE action = 'showing_rescheduled') AS rescheduled,
+           (SELECT count(*) FROM "ShowingAppointments" WHERE status = 'cancelled' AND hold_expires_at IS NULL) AS cancelled,
+           count(*) FILTER (WHERE action IN ('showing_booking_conflict', 'showing_booking_slot_unavailable')) AS conflicts
+      FROM "AuditLogs" WHERE entity_type = 'showing_appointment'
+""")
+
+
+def showing_counts(conn: Connection) -> dict[str, int]:
+    """What became of the slots: offered one by one; held, confirmed, moved and refused as often as it happened;
+    offers that were declined; showings that stand cancelled."""
+    return {name: int(count) for name, count in conn.execute(_SHOWINGS).mappings().one().items()}
+
+
 _SENT = text("""
     SELECT platform, external_thread_id, body, state FROM "OutboundDispatches"
      WHERE state IN ('sent', 'unknown', 'sending')

@@ -14,22 +14,17 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.invariant import Invariant
+from leasebot_pipeline.storage.invariants_showings import SHOWING_INVARIANTS
 from leasebot_pipeline.storage.observability.audits import CRITICAL_ACTIONS
 
 LEASE_GRACE: Final = timedelta(minutes=2)
 """How long after its lease a claim may wait for the next run to take it back."""
 INGEST_BOUND: Final = timedelta(minutes=15)
 DECISION_BOUND: Final = timedelta(minutes=15)
+HOLD_BOUND: Final = timedelta(minutes=15)
+"""How long after its time a hold may wait to be swept."""
 SAMPLE_SIZE: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """``sql`` selects one text column, a row per violation; it may use :now, the bounds and :critical."""
-
-    name: str
-    sentence: str
-    sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,19 +155,6 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         """,
     ),
     Invariant(
-        "no_overlapping_showings",
-        "No agent has overlapping showings in different units.",
-        """
-        SELECT format('agent %s: showings %s and %s', a.agent_id, a.id, b.id)
-          FROM "ShowingAppointments" a
-          JOIN "ShowingAppointments" b
-            ON b.agent_id = a.agent_id AND b.unit_id <> a.unit_id AND b.id > a.id
-           AND b.starts_at < a.ends_at AND a.starts_at < b.ends_at
-         WHERE a.status IN ('pending', 'confirmed', 'reschedule_requested')
-           AND b.status IN ('pending', 'confirmed', 'reschedule_requested')
-        """,
-    ),
-    Invariant(
         "landed_event_settled",
         "Each landed event is ingested or quarantined in time.",
         """
@@ -226,7 +208,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
                             WHERE s.conversation_id = c.id AND s.status = 'confirmed')
         """,
     ),
-    # Rows of the earlier system, which did leave terminal states, carry no platform in their details.
+    # Rows of the earlier system, which did leave terminal states, carry no platform in their details. A new
+    # showing of the conversation takes the place of one that ended.
     Invariant(
         "terminal_state_final",
         "A showing that ended and a reply that was sent stay so.",
@@ -237,6 +220,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
          WHERE l.action = 'workflow_state_transitioned' AND l.details ? 'platform'
            AND l.details #>> '{{previous,showingState}}' IN {_TERMINAL}
            AND l.details #>> '{{next,showingState}}' IS DISTINCT FROM l.details #>> '{{previous,showingState}}'
+           AND NOT EXISTS (SELECT 1 FROM "ShowingAppointments" s
+                            WHERE s.id::text = l.details ->> 'newAppointmentId' AND s.conversation_id = l.conversation_id)
         UNION ALL
         SELECT format('showing %s: %s to %s', l.entity_id, l.details ->> 'previousStatus', l.details ->> 'nextStatus')
           FROM "AuditLogs" l
@@ -258,6 +243,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
            AND (l.platform IS NULL OR COALESCE(l.details ->> 'platform', l.platform) <> l.platform)
         """,
     ),
+    *SHOWING_INVARIANTS,
 )
 
 
@@ -271,6 +257,7 @@ def check(
         "lease_grace": LEASE_GRACE,
         "ingest_bound": INGEST_BOUND,
         "decision_bound": DECISION_BOUND,
+        "hold_bound": HOLD_BOUND,
         "critical": list(CRITICAL_ACTIONS),
     }
     results = []

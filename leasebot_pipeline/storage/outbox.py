@@ -243,7 +243,8 @@ _WRITE_ROW = text("""
              'guardrails', COALESCE(to_jsonb(x.guardrails), '[]'::jsonb),
              'escalationReasonCode', x.escalation_reason_code, 'platformPolicy', x.policy,
              'selectedSlotIndex', x.selected_slot_index, 'slotCandidates', COALESCE(x.slots, '[]'::jsonb),
-             'slotConfirmationState', NULL, 'dispatchKey', d.purpose_key, 'delivery', CAST(:delivery AS jsonb)),
+             'slotConfirmationState', NULL, 'dispatchKey', d.purpose_key, 'delivery', CAST(:delivery AS jsonb))
+             || COALESCE(x.evidence -> 'outbound', '{}'::jsonb),
            :sent_at
       FROM "OutboundDispatches" d
       JOIN "Conversations" c ON c.id = d.conversation_id

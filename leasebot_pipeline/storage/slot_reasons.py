@@ -13,7 +13,7 @@ from leasebot_pipeline.storage.calendars import load_calendars
 
 _FACTS = text("""
     SELECT (SELECT is_active FROM "Units" WHERE id = :unit) AS unit_active,
-           EXISTS (SELECT 1 FROM "Agents" WHERE id = :agent) AS agent_known
+           EXISTS (SELECT 1 FROM "Agents" WHERE id = :agent AND removed_at IS NULL) AS agent_known
 """)
 # Windows and showings around the instant reach over whole local days, wherever they lie.
 _MARGIN = timedelta(days=2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +12,6 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template, rule_limits
 from leasebot_pipeline.domain.readings import Direction
-from leasebot_pipeline.domain.slots import Slot
 from leasebot_pipeline.storage.calendars import Calendars, load_calendars
 
 __all__ = [
@@ -22,7 +20,6 @@ __all__ = [
     "StoredMessage",
     "WaitingConversation",
     "load_calendars",
-    "load_open_offers",
     "load_reply_book",
     "load_waiting",
 ]
@@ -112,25 +109,6 @@ def load_waiting(
                 )
             )
     return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
-
-
-_OPEN_OFFERS = text("""
-    SELECT conversation_id, starts_at, ends_at, o.timezone, agent_id, g.full_name, unit_id
-      FROM "SlotOffers" o LEFT JOIN "Agents" g ON g.id = o.agent_id
-     WHERE conversation_id = ANY(:conversations) AND state IN ('offered', 'held') AND starts_at > :now
-       AND (expires_at IS NULL OR expires_at > :now)
-     ORDER BY conversation_id, offered_at, position
-""")
-
-
-def load_open_offers(
-    conn: Connection, conversations: Sequence[UUID], now: datetime
-) -> dict[UUID, tuple[Slot, ...]]:
-    """The open offer of each conversation that has one, in the order it was made."""
-    offers: dict[UUID, list[Slot]] = defaultdict(list)
-    for row in conn.execute(_OPEN_OFFERS, {"conversations": list(conversations), "now": now}):
-        offers[row.conversation_id].append(Slot(*row[1:]))
-    return {conversation: tuple(slots) for conversation, slots in offers.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,6 +214,7 @@ def test_openapi_is_complete_and_stable(client: TestClient) -> None:
     assert sorted(operation["operationId"] for operation in operations) == [
         "getAdminScope",
         "getAgentScope",
+        "getCalendarFeed",
         "getHealth",
         "getMe",
         "getObservability",

@@ -99,7 +99,11 @@ def stage(empty_database: Database, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(sandbox, empty_database, environment)
 
 
-@pytest.mark.parametrize("point", sorted(CRASH_POINTS))
+# Passed only when a lead picks a time: tests/storage/test_booking.py crashes there.
+ELSEWHERE = {"book.before_commit"}
+
+
+@pytest.mark.parametrize("point", sorted(set(CRASH_POINTS) - ELSEWHERE))
 @pytest.mark.timeout(240)
 def test_a_process_killed_there_loses_and_doubles_nothing(stage: Stage, point: str) -> None:
     for name in ("Ana", "Ben"):

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from leasebot_pipeline.domain.handshake import read_answer
+from leasebot_pipeline.domain.slots import label
 from leasebot_pipeline.sandbox import portfolio, scripts
 from leasebot_pipeline.sandbox.reactions import offered_slots, react
 from leasebot_pipeline.sandbox.scripts import ScriptError
 from tests.sandbox.conftest import OFFER
+from tests.unit.domain.handshake_cases import CALENDAR, WRITTEN
 
 
 def test_the_shipped_inquiries_are_many_varied_labelled_and_about_known_listings() -> None:
@@ -123,3 +126,43 @@ def test_rules_fire_in_order_and_as_often_as_they_may() -> None:
     assert react(rules, {0: 1, 1: 1}, OFFER) is None
     assert react(rules, {}, "You are booked, see you on Friday!").rule == 2  # type: ignore[union-attr]
     assert react(rules, {}, "We will get back to you.") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "when"),
+    [
+        (OFFER, "offered"),
+        (
+            'We can hold this:\n- Sat, Nov 28 12:30 PM - 1:00 PM EST\nPlease reply with the word "confirm".',
+            "held",
+        ),
+        ("You are confirmed:\n- Sat, Nov 28 12:30 PM - 1:00 PM EST\nSee you then!", "confirmed"),
+        ("You are booked, see you on Friday!", "confirmed"),
+        ("Your visit is cancelled:\n- Sat, Nov 28 12:30 PM - 1:00 PM EST", "cancelled"),
+        ("We will get back to you.", "no_slots"),
+    ],
+)
+def test_a_lead_tells_an_offer_from_a_hold_and_a_confirmation(answer: str, when: str) -> None:
+    rules = [
+        scripts.Reaction(when=kind, do="ask", say=(kind,))
+        for kind in ("held", "confirmed", "cancelled", "offered", "no_slots")
+    ]
+    chosen = react(rules, {}, answer)
+    assert chosen is not None
+    assert chosen.texts == (when,)
+
+
+def test_what_scripted_leads_pick_is_read_as_that_slot() -> None:
+    """The words of every shipped "pick" name the slot the script means, to our own reader."""
+    unread = []
+    for script in scripts.builtin():
+        for rule in script.reactions:
+            if rule.do != "pick" or not any("{" in text for text in rule.texts):
+                continue
+            chosen = react([rule], {}, "Times:\n" + "\n".join(f"- {label(slot)}" for slot in CALENDAR))
+            if chosen is None:
+                continue
+            answer = read_answer(chosen.texts, CALENDAR, WRITTEN)
+            if answer.index != rule.pick:
+                unread.append((script.id, chosen.texts, answer.kind.value, answer.index))
+    assert unread == []

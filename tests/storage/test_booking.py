@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from leasebot_pipeline.domain.booking import BookingReason
 from leasebot_pipeline.domain.decisions import WorkflowOutcome
@@ -36,6 +37,14 @@ SOON = NOW + timedelta(minutes=10)
 @pytest.fixture
 def office(conn: Connection) -> Office:
     return Office(conn)
+
+
+@pytest.fixture
+def shared(conn: Connection, database: Database) -> Iterator[Office]:
+    """An office whose rows other connections see once they are committed."""
+    conn.commit()
+    with database.engine.connect() as connection:
+        yield Office(connection)
 
 
 class TestBooking:
@@ -186,6 +195,10 @@ class TestRefusals:
             BookingReason.END_BEFORE_START: replace(wish, ends_at=TEN - HALF),
             BookingReason.UNKNOWN_ZONE: replace(wish, timezone="Mars/Olympus"),
             BookingReason.IN_THE_PAST: replace(wish, starts_at=NOW, ends_at=TEN),
+            BookingReason.TOO_LONG: replace(wish, ends_at=TEN + 2 * DAY),
+            BookingReason.TOO_FAR_AHEAD: replace(
+                wish, starts_at=TEN.replace(year=9999), ends_at=TEN.replace(year=9999) + HALF
+            ),
             BookingReason.KEY_TOO_SHORT: replace(wish, idempotency_key=" abc  "),
             BookingReason.TIME_WITHOUT_OFFSET: replace(wish, starts_at=TEN.replace(tzinfo=None)),
             BookingReason.UNKNOWN_ACCOUNT: replace(wish, platform_account_id=uuid4()),
@@ -198,7 +211,7 @@ class TestRefusals:
         wishes = [
             replace(w, idempotency_key=w.idempotency_key + str(n)) for n, w in enumerate(cases.values())
         ]
-        wishes[3] = replace(wishes[3], idempotency_key=" abc  ")
+        wishes[5] = replace(wishes[5], idempotency_key=" abc  ")
         results = office.ask(*wishes)
         assert [r.reason for r in results] == list(cases)
         assert all(r.field and r.rule for r in results)
@@ -264,13 +277,13 @@ class TestRefusals:
         assert second.reason is BookingReason.REFERENCE_IN_USE
 
     def test_what_was_written_without_our_locks_is_a_conflict_too(
-        self, office: Office, database: Database
+        self, shared: Office, database: Database
     ) -> None:
         """The constraint is the last line: a row the checks could not see refuses, it does not raise."""
-        agent = office.agent()
-        unit, other = office.unit(agent), office.unit(agent)
+        agent = shared.agent()
+        unit, other = shared.unit(agent), shared.unit(agent)
         rows.showing(
-            office.conn,
+            shared.conn,
             agent,
             other,
             status="pending",
@@ -278,12 +291,12 @@ class TestRefusals:
             starts_at=TEN,
             ends_at=ELEVEN,
         )
-        office.conn.commit()
+        shared.conn.commit()
         with database.engine.begin() as elsewhere:
             # Another transaction holds the expired row: it can't be swept, and still takes the time.
             elsewhere.execute(text('SELECT id FROM "ShowingAppointments" FOR UPDATE'))
-            office.conn.execute(text("SET LOCAL lock_timeout = '5s'"))
-            result = office.book(unit, agent)
+            shared.conn.execute(text("SET LOCAL lock_timeout = '5s'"))
+            result = shared.book(unit, agent)
         assert result.reason is BookingReason.AGENT_BUSY
 
 
@@ -330,6 +343,26 @@ class TestRules:
         assert [r.reason for r in results] == [None, None, BookingReason.DAILY_CAP]
 
 
+@pytest.mark.parametrize("leads", [1, 20])
+def test_a_batch_takes_as_many_statements_as_one(office: Office, database: Database, leads: int) -> None:
+    office.policy = SlotPolicy(daily_cap=50, capacity=20)
+    agent = office.agent()
+    unit = office.unit(agent)
+    wishes = [office.wish(unit, agent, conversation_id=office.lead(unit)) for _ in range(leads)]
+    statements: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert all(result.outcome == "booked" for result in office.ask(*wishes))
+    assert len(statements) <= 20
+
+
+def test_a_client_does_not_write_our_notes(office: Office) -> None:
+    agent = office.agent()
+    unit = office.unit(agent)
+    wish = office.wish(unit, agent, metadata={"bookedAs": "x", "moves": 7, "party": 2})
+    assert [r.outcome for r in (office.ask(wish)[0], office.ask(wish)[0])] == ["booked", "replay"]
+    assert rows.value(office.conn, 'SELECT metadata FROM "ShowingAppointments"') == {"party": 2}
+
+
 class TestHolds:
     def hold(self, office: Office, until: datetime = SOON, **values: object) -> tuple[UUID, UUID, UUID, UUID]:
         """Agent, unit, lead and the held appointment."""
@@ -370,7 +403,7 @@ class TestHolds:
         lead = office.lead(unit)
         office.book(unit, agent, conversation_id=lead, hold_until=SOON, decision_id=decision)
         rows.decision(office.conn, lead, rows.message(office.conn, lead), id=decision)
-        office.conn.commit()
+        office.conn.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
         assert self.confirm(office, decision_id=decision).outcome == "booked"
         assert self.confirm(office, decision_id=decision).outcome == "replay"
         assert self.confirm(office, decision_id=uuid4()).reason is BookingReason.NOT_FOUND
@@ -603,17 +636,17 @@ class TestStatuses:
 
 
 def test_a_crash_leaves_nothing_behind(
-    database: Database, office: Office, monkeypatch: pytest.MonkeyPatch
+    database: Database, shared: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Appointment, conversation, offer and audit stand together or not at all."""
-    agent = office.agent()
-    unit = office.unit(agent)
-    lead = office.lead(unit)
-    office.conn.commit()
+    agent = shared.agent()
+    unit = shared.unit(agent)
+    lead = shared.lead(unit)
+    shared.conn.commit()
     monkeypatch.setenv(VARIABLE, "book.before_commit:raise")
     with pytest.raises(CrashPointReached), database.engine.begin() as conn:
         Office(conn).book(unit, agent, conversation_id=lead)
     monkeypatch.delenv(VARIABLE)
-    assert rows.value(office.conn, 'SELECT count(*) FROM "ShowingAppointments"') == 0
-    assert office.conversation(lead) == ("lead", None, None)
-    assert office.audits("showing_booking_created") == []
+    assert rows.value(shared.conn, 'SELECT count(*) FROM "ShowingAppointments"') == 0
+    assert shared.conversation(lead) == ("lead", None, None)
+    assert shared.audits("showing_booking_created") == []

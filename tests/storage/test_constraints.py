@@ -189,4 +189,4 @@ def test_an_availability_rule_belongs_to_a_unit_or_an_agent(conn: Connection) ->
         with refused(conn, "availability_rules_owner_chk"):
             rows.add(conn, availability_rules, **rule, **owners)
     with refused(conn, "availability_rules_time_chk"):
-        rows.add(conn, availability_rules, **{**rule, "end_time": rule["start_time"]}, agent_id=agent)
+        rows.add(conn, availability_rules, **{**rule, "end_time": rule["start_time"]}, unit_id=unit)

@@ -16,7 +16,7 @@ from leasebot_pipeline.storage.tables.accounts import platform_accounts
 from leasebot_pipeline.storage.tables.conversations import conversations
 from leasebot_pipeline.storage.tables.conversations import messages as messages_table
 from leasebot_pipeline.storage.tables.operations import outbound_dispatches, release_stages
-from leasebot_pipeline.storage.tables.scheduling import follow_ups
+from leasebot_pipeline.storage.tables.scheduling import follow_ups, slot_offers
 from tests.storage import rows
 from tests.storage.conftest import ACCOUNT, NOW
 from tests.storage.rows import HOUR
@@ -197,13 +197,88 @@ def claim_without_lease(story: Story) -> None:
     rows.dispatch(story.conn, story.conversation, state="claimed")
 
 
+def guards_off(story: Story) -> None:
+    """Triggers and foreign keys do not look, for the rest of the test."""
+    story.conn.execute(text("SET LOCAL session_replication_role = replica"))
+
+
+def drop_constraint(story: Story, name: str) -> None:
+    story.conn.execute(text(f'ALTER TABLE "ShowingAppointments" DROP CONSTRAINT {name}'))
+
+
 def overlapping_showings(story: Story) -> None:
-    story.conn.execute(
-        text('ALTER TABLE "ShowingAppointments" DROP CONSTRAINT showing_appointments_no_double_booked_agent')
-    )
+    drop_constraint(story, "showing_appointments_no_double_booked_agent")
     agent = rows.agent(story.conn)
     rows.showing(story.conn, agent, rows.unit(story.conn))
     rows.showing(story.conn, agent, rows.unit(story.conn))
+
+
+def overlapping_buffers(story: Story) -> None:
+    drop_constraint(story, "showing_appointments_no_double_booked_agent")
+    agent = rows.agent(story.conn)
+    rows.showing(story.conn, agent, rows.unit(story.conn), busy_until=NOW + 2 * HOUR)
+    later = {"starts_at": NOW + HOUR, "ends_at": NOW + 2 * HOUR, "hold_expires_at": SOON}
+    rows.showing(story.conn, agent, rows.unit(story.conn), status="pending", **later)
+
+
+def seat_taken_twice(story: Story) -> None:
+    drop_constraint(story, "showing_appointments_seat_taken_once")
+    agent, unit = rows.agent(story.conn), rows.unit(story.conn)
+    rows.showing(story.conn, agent, unit)
+    rows.showing(story.conn, agent, unit)
+
+
+def two_agents_in_a_unit(story: Story) -> None:
+    drop_constraint(story, "showing_appointments_one_agent_in_unit")
+    unit = rows.unit(story.conn)
+    rows.showing(story.conn, rows.agent(story.conn), unit)
+    rows.showing(story.conn, rows.agent(story.conn), unit, seat=2)
+
+
+def showing_without_its_conversation(story: Story) -> None:
+    guards_off(story)
+    agent, unit = rows.agent(story.conn), rows.unit(story.conn)
+    rows.showing(
+        story.conn,
+        agent,
+        unit,
+        conversation_id=story.conversation,
+        status="pending",
+        busy_from=NOW,
+        busy_until=NOW + HOUR,
+    )
+
+
+def time_held_too_long(story: Story) -> None:
+    held = {"status": "pending", "hold_expires_at": NOW - HOUR}
+    rows.showing(story.conn, rows.agent(story.conn), rows.unit(story.conn), **held)
+
+
+def offer(story: Story, state: str, **values: Any) -> UUID:
+    identity: UUID = rows.add(
+        story.conn,
+        slot_offers,
+        conversation_id=story.conversation,
+        decision_id=story.decision,
+        unit_id=rows.unit(story.conn),
+        starts_at=NOW,
+        ends_at=NOW + HOUR,
+        timezone="UTC",
+        label="a slot",
+        position=1,
+        state=state,
+        **values,
+    )
+    return identity
+
+
+def offer_held_too_long(story: Story) -> None:
+    offer(story, "held", hold_expires_at=NOW - HOUR)
+
+
+def offer_left_its_end(story: Story) -> None:
+    ended = {"offerId": str(offer(story, "offered")), "previous": "offered", "next": "declined"}
+    story.record("slot_offers_changed", entity="conversation", details={"offers": [ended]})
 
 
 def event_forgotten(story: Story) -> None:
@@ -227,10 +302,21 @@ def confirmed_without_appointment(story: Story) -> None:
     story.set_conversation(showing_state="confirmed")
 
 
-def confirmed_but_cancelled(story: Story) -> None:
+def confirmed_but_only_held(story: Story) -> None:
     story.set_conversation(showing_state="confirmed")
+    held = {"status": "cancelled", "hold_expires_at": NOW}
     agent, unit = rows.agent(story.conn), rows.unit(story.conn)
-    rows.showing(story.conn, agent, unit, conversation_id=story.conversation, status="cancelled")
+    rows.showing(story.conn, agent, unit, conversation_id=story.conversation, **held)
+
+
+def another_leads_showing_begun(story: Story) -> None:
+    other = rows.showing(story.conn, rows.agent(story.conn), rows.unit(story.conn))
+    details = {
+        "previous": {"showingState": "no_show"},
+        "next": {"showingState": "confirmed"},
+        "newAppointmentId": str(other),
+    }
+    story.record("workflow_state_transitioned", entity="conversation", details=details)
 
 
 def terminal_showing_left(story: Story) -> None:
@@ -280,12 +366,20 @@ BREACHES: list[tuple[Callable[[Story], None], str]] = [
     (claim_left_lying, "no_claim_past_lease"),
     (claim_without_lease, "no_claim_past_lease"),
     (overlapping_showings, "no_overlapping_showings"),
+    (overlapping_buffers, "no_overlapping_showings"),
+    (seat_taken_twice, "visitors_have_their_seats"),
+    (two_agents_in_a_unit, "visitors_have_their_seats"),
+    (showing_without_its_conversation, "showing_agrees"),
+    (time_held_too_long, "no_hold_past_its_time"),
+    (offer_held_too_long, "no_hold_past_its_time"),
+    (offer_left_its_end, "ended_offer_final"),
+    (another_leads_showing_begun, "terminal_state_final"),
     (event_forgotten, "landed_event_settled"),
     (event_lost, "ingested_event_stored"),
     (lead_kept_waiting, "waiting_conversation_decided"),
     (message_overlooked, "new_message_waits"),
     (confirmed_without_appointment, "confirmed_showing_booked"),
-    (confirmed_but_cancelled, "confirmed_showing_booked"),
+    (confirmed_but_only_held, "confirmed_showing_booked"),
     (terminal_showing_left, "terminal_state_final"),
     (terminal_appointment_left, "terminal_state_final"),
     (sent_reply_reopened, "terminal_state_final"),

@@ -55,6 +55,25 @@ def test_an_answered_lead_comes_back_from_an_outcome() -> None:
     assert workflow_effects(ended, verdict(), ESCALATED) is None
 
 
+@pytest.mark.parametrize("outcome", [None, *WorkflowOutcome])
+def test_every_outcome_is_left_when_the_lead_is_answered(outcome: WorkflowOutcome | None) -> None:
+    """G-20: ``human_required`` is no dead end."""
+    change = workflow_effects(ConversationState(WorkflowState.OUTCOME, outcome, None), verdict(), SENT)
+    assert change is not None
+    assert (change.workflow_state, change.workflow_outcome) == (WorkflowState.LEAD, None)
+
+
+@pytest.mark.parametrize("state", [WorkflowState.FOLLOW_UP_1, WorkflowState.FOLLOW_UP_2])
+def test_an_answer_to_a_follow_up_starts_over_or_books(state: WorkflowState) -> None:
+    waiting = ConversationState(state, None, None)
+    change = workflow_effects(waiting, verdict(), SENT)
+    assert change is not None
+    assert (change.workflow_state, change.clear_follow_up, change.reopen_first) == ("lead", True, True)
+    booked = workflow_effects(waiting, verdict(workflow_outcome=WorkflowOutcome.SHOWING_CONFIRMED), SENT)
+    assert booked is not None
+    assert (booked.workflow_state, booked.reopen_first) == ("showing", True)
+
+
 def test_an_escalated_message_only_queues_for_a_person() -> None:
     human = workflow_effects(LEAD, verdict(workflow_outcome=WorkflowOutcome.HUMAN_REQUIRED), ESCALATED)
     assert human is not None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.quality import checks, decisions, dispatch, inbound, linkage
+from leasebot_pipeline.quality import checks, decisions, dispatch, inbound, linkage, showings
 from tests.unit.quality import test_suites as batches
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "data-quality.md"
@@ -33,11 +33,12 @@ def test_every_check_and_rule_is_documented() -> None:
         decisions.check_decisions([batches.decision(1)]),
         decisions.check_share_held(10, 0),
         dispatch.check_dispatches([batches.reply(1)]),
+        showings.check_showings([batches.showing(1)]),
     ]
     rules = {finding.rule for validation in found for finding in validation.findings}
     declared = {
         check.name
-        for suite in (checks.INBOUND, checks.LINKAGE, checks.DECISIONS, checks.DISPATCH)
+        for suite in (checks.INBOUND, checks.LINKAGE, checks.DECISIONS, checks.SHOWINGS, checks.DISPATCH)
         for check in suite
     }
     assert documented() == (declared, rules)

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.quality import checks, decisions, dispatch, inbound, linkage
+from leasebot_pipeline.quality import checks, decisions, dispatch, inbound, linkage, showings
 from leasebot_pipeline.quality.adapter import Rule, validate
 from leasebot_pipeline.quality.validation import Effect, Validation, combine
 
@@ -293,6 +293,41 @@ def reply(number: int, **changes: object) -> Row:
         "sent_at": NOW,
     }
     return row | changes
+
+
+def showing(number: int, **changes: object) -> Row:
+    row: Row = {
+        "showing_id": UUID(int=number),
+        "overlaps": "no",
+        "shares_seat": "no",
+        "agrees": "yes",
+        "held_too_long": "no",
+    }
+    return row | changes
+
+
+class TestShowings:
+    def test_a_calendar_that_holds_passes(self) -> None:
+        assert showings.check_showings([showing(1), showing(2)]).success
+        assert showings.check_showings([]).success
+
+    @pytest.mark.parametrize(
+        ("changes", "rule", "check"),
+        [
+            ({"overlaps": "yes"}, "agent_overlaps", showings.OVERLAPS),
+            ({"shares_seat": None}, "seat_shared", showings.OVERLAPS),
+            ({"agrees": "no"}, "showing_state_differs", showings.AGREES),
+        ],
+    )
+    def test_what_must_not_be_fails(self, changes: Row, rule: str, check: str) -> None:
+        validation = showings.check_showings([showing(1), showing(2, **changes)])
+        (broken,) = [finding for finding in validation.findings if not finding.passed]
+        assert (broken.rule, broken.check, broken.harmful) == (rule, check, True)
+
+    def test_a_hold_that_is_overdue_is_only_told(self) -> None:
+        validation = showings.check_showings([showing(1, held_too_long="yes")])
+        (broken,) = [finding for finding in validation.findings if not finding.passed]
+        assert (broken.rule, broken.harmful) == ("hold_overdue", False)
 
 
 class TestDispatch:

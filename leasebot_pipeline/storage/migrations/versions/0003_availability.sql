@@ -25,46 +25,47 @@ DO $$ BEGIN
   END IF;
 END $$;
 
--- The earlier system kept a weekly rule only as its occurrences, marked `rule:<id>` in their notes. Where some of
--- them lie ahead the rule itself is made from what most of them say; it ends with the last of them, as it was
--- asked for. Occurrences that say something else, or that a zone unknown here makes unreadable, stay a person's rows.
+-- The earlier system kept a weekly rule only as its occurrences, marked `rule:<id>` in their notes. Where those that
+-- lie ahead come every week and say the same, the rule itself is made from them; it ends with the last of them, as it
+-- was asked for. Where a person moved or deleted one, all of them stay rows of their own: a rule would bring it back.
 CREATE TEMPORARY TABLE weekly_occurrence ON COMMIT DROP AS
-SELECT x.slot_id, x.unit_id, x.agent_id, x.listing_id, x.rule_id, x.timezone, x.status, x.ends_at,
+SELECT x.slot_id, x.unit_id, x.agent_id, x.listing_id, x.rule_id, x.timezone, x.status,
        NULLIF(substring(x.notes FROM '^rule:[0-9a-fA-F-]{36} \| (.*)$'), '') AS notes,
        (x.starts_at AT TIME ZONE x.timezone)::date AS day,
        EXTRACT(DOW FROM x.starts_at AT TIME ZONE x.timezone)::int AS day_of_week,
        (x.starts_at AT TIME ZONE x.timezone)::time AS start_time, (x.ends_at AT TIME ZONE x.timezone)::time AS end_time,
-       (x.ends_at AT TIME ZONE x.timezone)::date = (x.starts_at AT TIME ZONE x.timezone)::date AS one_day,
-       row_number() OVER (PARTITION BY x.rule_id, x.starts_at ORDER BY x.slot_id) AS nth
+       (x.ends_at AT TIME ZONE x.timezone)::date = (x.starts_at AT TIME ZONE x.timezone)::date AS one_day
   FROM (SELECT s.id AS slot_id, s.unit_id, NULL::uuid AS agent_id, s.listing_id, s.timezone, s.status, s.notes, s.starts_at, s.ends_at,
                substring(s.notes FROM '^rule:([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})')::uuid AS rule_id
-          FROM "AvailabilitySlots" s WHERE s.source = 'weekly_recurring' AND s.status IN ('open', 'blocked')
+          FROM "AvailabilitySlots" s WHERE s.source = 'weekly_recurring' AND s.ends_at > now()
         UNION ALL
         SELECT s.id, NULL, s.agent_id, NULL, s.timezone, s.status, s.notes, s.starts_at, s.ends_at,
                substring(s.notes FROM '^rule:([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})')::uuid
-          FROM "AgentAvailabilitySlots" s WHERE s.source = 'weekly_recurring') x
+          FROM "AgentAvailabilitySlots" s WHERE s.source = 'weekly_recurring' AND s.ends_at > now()) x
  WHERE x.rule_id IS NOT NULL AND x.timezone IN (SELECT name FROM pg_timezone_names);
 
 INSERT INTO "AvailabilityRules" (id, unit_id, agent_id, listing_id, day_of_week, start_time, end_time, timezone, status,
                                  valid_from, valid_until, notes)
 SELECT DISTINCT ON (o.rule_id) o.rule_id, o.unit_id, o.agent_id, o.listing_id, o.day_of_week, o.start_time, o.end_time,
-       o.timezone, o.status, min(o.day), max(o.day), o.notes
+       o.timezone, o.status, r.first_day, r.last_day, o.notes
   FROM weekly_occurrence o
- WHERE o.one_day AND o.end_time > o.start_time
- GROUP BY o.rule_id, o.unit_id, o.agent_id, o.listing_id, o.day_of_week, o.start_time, o.end_time, o.timezone, o.status, o.notes
-HAVING max(o.ends_at) > now()
- ORDER BY o.rule_id, count(*) DESC, max(o.ends_at) DESC
-ON CONFLICT (id) DO NOTHING;
+  JOIN (SELECT rule_id, min(day) AS first_day, max(day) AS last_day
+          FROM weekly_occurrence
+         GROUP BY rule_id
+        HAVING bool_and(one_day AND end_time > start_time AND status IN ('open', 'blocked', 'available', 'unavailable'))
+           AND count(DISTINCT (unit_id, agent_id, listing_id, day_of_week, start_time, end_time, timezone, status, notes)) = 1
+           AND count(*) = (max(day) - min(day)) / 7 + 1 AND count(DISTINCT day) = count(*)) r ON r.rule_id = o.rule_id
+ WHERE NOT EXISTS (SELECT 1 FROM "AvailabilityRules" x WHERE x.id = o.rule_id);
 
 UPDATE "AvailabilitySlots" s SET rule_id = r.id
   FROM weekly_occurrence o JOIN "AvailabilityRules" r ON r.id = o.rule_id AND r.unit_id = o.unit_id
- WHERE s.id = o.slot_id AND o.nth = 1 AND o.one_day
+ WHERE s.id = o.slot_id
    AND (r.day_of_week, r.start_time, r.end_time, r.timezone, r.status)
      = (o.day_of_week, o.start_time, o.end_time, o.timezone, o.status);
 
 UPDATE "AgentAvailabilitySlots" s SET rule_id = r.id
   FROM weekly_occurrence o JOIN "AvailabilityRules" r ON r.id = o.rule_id AND r.agent_id = o.agent_id
- WHERE s.id = o.slot_id AND o.nth = 1 AND o.one_day
+ WHERE s.id = o.slot_id
    AND (r.day_of_week, r.start_time, r.end_time, r.timezone, r.status)
      = (o.day_of_week, o.start_time, o.end_time, o.timezone, o.status);
 
