@@ -23,7 +23,9 @@ from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 
-PERSON_MUST_LOOK: Final = frozenset({"unsupported_language", "text_not_readable", "provider_failed"})
+PERSON_MUST_LOOK: Final = frozenset(
+    {"unsupported_language", "text_not_readable", "provider_failed", "acceptance_question"}
+)
 """Hold reasons that put a conversation into the human_required queue."""
 _RISK_ORDER: Final = list(RiskLevel)
 _LONG_MESSAGE_WORDS: Final = 250
@@ -170,6 +172,8 @@ def _unanswered(said: Understanding, sensitive: Collection[str]) -> tuple[str, .
     """A question beside the answerable ones would be left open by a template: a person answers it."""
     mixed_price = Intent.PRICING_QUESTION in said.intents[1:]
     reasons = ["unanswered_question"] if said.topics or said.open_questions or mixed_price else []
+    if "acceptance_asked" in said.topics:
+        reasons.append("acceptance_question")  # the same for everybody, whatever they ask to be accepted with
     if len(said.unread) >= _UNREAD_WORDS or any(" " in word or word in sensitive for word in said.unread):
         reasons.append("not_fully_understood")
     return tuple(reasons)

@@ -41,7 +41,9 @@ def _whole_words(text: str, match: re.Match[str]) -> str:
 
 
 TIME_NOT_OFFERED: Final = "outbound_time_not_offered"
-_CLOCK: Final = re.compile(r"(?<![\d:])(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|(?<![\d:.])(\d{1,2}):(\d{2})(?![\d:])", re.I)
+_CLOCK: Final = re.compile(
+    r"(?<![\d:])(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|(?<![\d:.])(\d{1,2}):(\d{2})(?![\d:])", re.I
+)
 _DAY: Final = re.compile(r"\b(mon|tue|wed|thu|fri|sat|sun)(?:s|sday|nesday|rsday|urday|day)?s?\b", re.I)
 _DATE: Final = re.compile(
     r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?\b", re.I

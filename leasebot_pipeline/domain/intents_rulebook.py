@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from leasebot_pipeline.domain.decisions import ANSWERABLE_INTENTS
 from leasebot_pipeline.domain.intents_files import parse, shipped, version_of
 from leasebot_pipeline.domain.intents_phrases import PhraseIndex, PhraseRule, RuleKind, rules_of
 from leasebot_pipeline.domain.intents_text import Reader
@@ -19,6 +20,9 @@ _KINDS: Final[dict[str, RuleKind]] = {
     "topics.toml": "topic",
     "guardrails.toml": "guardrail",
 }
+
+
+_ANSWERABLE: Final = frozenset(intent.value for intent in ANSWERABLE_INTENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
         reader=Reader(words, Speller(known)),
         known=known,
         sensitive=_words_of([rule for rule in rules if rule.kind in ("guardrail", "topic")], words)
-        - _words_of([rule for rule in rules if rule.kind == "intent"], words)
+        - _words_of([rule for rule in rules if rule.kind == "intent" and rule.code in _ANSWERABLE], words)
         - words.plain
         - {part for word in words.classes["protected"] for part in word.split("_")},
         orders=frozenset(words.classes["order"]),
