@@ -12,6 +12,7 @@ from leasebot_pipeline.cli import (
     accounts,
     browser,
     calendars,
+    chaos,
     demo,
     evaluate,
     outbox,
@@ -36,6 +37,7 @@ stack.register(app)
 services.register(app)
 browser.register(app)
 demo.register(app)
+chaos.register(app)
 pipeline.register(app)
 calendars.register(app)
 accounts.register(app)

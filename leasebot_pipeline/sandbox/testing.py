@@ -140,6 +140,10 @@ class SandboxServer:
         """Take threads out of the inbox."""
         self._sandbox.world.archive([lead.number for lead in leads])
 
+    def next_due(self) -> datetime | None:
+        """When a lead will do something by itself next."""
+        return self._sandbox.world.next_due()
+
     def wake(self) -> None:
         """Look at the clock again: it was set forward."""
         self._sandbox.world.on_change()
