@@ -14,7 +14,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,21 +88,23 @@ def holds(report: dict[str, Any]) -> bool:
 class Recovery:
     """Since when a platform's work is interrupted, and how long it took until it went on."""
 
-    since: dict[Platform, datetime] = field(default_factory=dict)
+    since: dict[Platform, float] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
 
-    def interrupted(self, platform: Platform, at: datetime) -> None:
+    def interrupted(self, platform: Platform, at: float) -> None:
         """A process died over the platform's work."""
         self.since.setdefault(platform, at)
 
-    def went_on(self, report: Report) -> None:
+    def database_is_back(self, at: float) -> None:
+        """What was interrupted could not go on before."""
+        self.since = dict.fromkeys(self.since, at)
+
+    def went_on(self, platform: Platform, began: float, ended: float) -> None:
         """A cycle of the platform ran through, whatever it found."""
-        if report.platform is None or report.error is not None or not report.free:
-            return
-        began = self.since.get(report.platform)
-        if began is not None and report.began_at >= began:
-            self.seconds.append((report.ended_at - began).total_seconds())
-            del self.since[report.platform]
+        since = self.since.get(platform)
+        if since is not None and began >= since:
+            self.seconds.append(ended - since)
+            del self.since[platform]
 
 
 class Stage:
@@ -123,6 +124,9 @@ class Stage:
         self._waking: dict[int, tuple[Worker, int]] = {}
         self._ending: list[tuple[int, Callable[[], None]]] = []
         self._leads = 0
+        self._given: dict[int, float] = {}
+        self._leapt_s = 0.0
+        self._begun = self.clock()
 
     def __enter__(self) -> Stage:
         enter = self._stack.enter_context
@@ -186,6 +190,9 @@ class Stage:
         with self.database.engine.connect() as conn:
             found = verdict.judge(conn, self.journal(), self.silences)
             held = invariants.check(conn, self.clock())
+        for broken in held:
+            for line in broken.sample:
+                self.say(f"{broken.name}: {line}")
         points: dict[str, dict[str, int]] = {point: {} for point in CRASH_POINTS}
         for (point, way), times in sorted(self.deck.reached.items()):
             points[point][way] = times
@@ -199,11 +206,8 @@ class Stage:
             "unknownOpen": found.unknown_open,
             "recoverySeconds": {"p95": percentile(self.recovery.seconds, 0.95)},
             "invariants": [
-                *(
-                    {"name": one.name, "violations": one.violations, "sample": list(one.sample)}
-                    for one in held
-                ),
-                {"name": "nothing_clicked_in_silence", "violations": found.clicked_in_silence, "sample": []},
+                *({"name": one.name, "violations": one.violations} for one in held),
+                {"name": "nothing_clicked_in_silence", "violations": found.clicked_in_silence},
             ],
         }
 
@@ -271,7 +275,7 @@ class Stage:
             if at is not None
         ]
         wait = (min(due) - now).total_seconds() if due else 0.0
-        if wait > 0:
+        if wait > 0 and not self.recovery.since:
             self._advance(min(wait + 0.01, LONGEST_STEP_S))
 
     # ---- a tick
@@ -282,7 +286,7 @@ class Stage:
         """One beat of the daemon: every platform's cycle, while the faults strike."""
         self.ticks += 1
         self._let_end()
-        began, offset = time.monotonic(), self.clock.offset
+        began, played = time.monotonic(), self.played_s
         tasks = [Task("cycle", platform) for platform in platforms]
         self.chance.shuffle(tasks)
         instants: list[tuple[float, Fault]] = []
@@ -295,7 +299,7 @@ class Stage:
         tasks += chores
         reports = self._carry_out(deque(tasks), sorted(instants, key=lambda one: one[0]))
         self._until_sites_are_quiet()
-        rest = TICK_S - (time.monotonic() - began) - max(self.clock.offset - offset, 0.0)
+        rest = TICK_S - (self.played_s - played)
         if rest > 0:
             self._advance(rest)
         return reports
@@ -328,6 +332,7 @@ class Stage:
             task = tasks.popleft()
             # The second deployment takes what the first one has too, or else nothing armed for the first.
             if task.host is None or task.host == worker.host:
+                self._given[worker.number] = self.played_s
                 self.crew.give(worker, task)
                 return
             tasks.append(task)
@@ -344,7 +349,7 @@ class Stage:
         self.deck.reached[point, way] += 1
         self._waking[worker.number] = (worker, self.ticks + self.chance.randint(1, 9))
         if worker.task.platform is not None:
-            self.recovery.interrupted(worker.task.platform, self.clock())
+            self.recovery.interrupted(worker.task.platform, self.played_s)
 
     def _note(self, ended: Ended) -> Report | None:
         """Book what a task's end says about crash points and recovery."""
@@ -365,9 +370,9 @@ class Stage:
                 self.deck.missed(point, way)
         if task.platform is not None and task.kind == "cycle":
             if report is None or report.error is not None:
-                self.recovery.interrupted(task.platform, self.clock())
-            else:
-                self.recovery.went_on(report)
+                self.recovery.interrupted(task.platform, self.played_s)
+            elif report.free:
+                self.recovery.went_on(task.platform, self._given[ended.worker.number], self.played_s)
         return report
 
     # ---- faults
@@ -417,18 +422,22 @@ class Stage:
                 self.database.cut_connections()
             case "database_restart" | "database_crash":
                 self.database.stop(crash=fault.kind == "database_crash")
-                self.database.start()
+                self._database_back()
             case "database_away":
                 self.database.stop()
                 self._advance(AWAY_S)
                 time.sleep(0.2)
-                self.database.start()
+                self._database_back()
             case "clock_forward":
-                self._advance(fault.seconds)
+                self._leap(fault.seconds)
             case "clock_back":
-                self._advance(-fault.seconds / 4)
+                self._leap(-fault.seconds / 4)
             case kind:
                 raise PlayFailed(f"nobody knows how to strike with {kind}")
+
+    def _database_back(self) -> None:
+        self.database.start()
+        self.recovery.database_is_back(self.played_s)
 
     def _arm(self, fault: Fault, tasks: list[Task]) -> None:
         """Arm the next crash point of the deck on a task that can pass it, and provoke it to."""
@@ -570,6 +579,16 @@ class Stage:
         self._wake_all()
 
     # ---- time
+
+    @property
+    def played_s(self) -> float:
+        """Seconds of the play, without those that a leap of the clock only pretended."""
+        return (self.clock() - self._begun).total_seconds() - self._leapt_s
+
+    def _leap(self, seconds: float) -> None:
+        """A clock that was set, by a person or by its network."""
+        self._leapt_s += seconds
+        self._advance(seconds)
 
     def _advance(self, seconds: float) -> None:
         self.clock.advance(seconds)

@@ -82,5 +82,5 @@ def _text(report: dict[str, Any]) -> str:
     )
     broken = [one for one in report["invariants"] if one["violations"]]
     lines.append(f"invariants: {len(report['invariants'])} checked, {len(broken)} broken")
-    lines += [f"  {one['name']}: {one['violations']}: {'; '.join(one['sample'])}" for one in broken]
+    lines += [f"  {one['name']}: {one['violations']}" for one in broken]
     return "\n".join(lines)

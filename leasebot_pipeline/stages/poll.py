@@ -23,7 +23,7 @@ from leasebot_pipeline.domain.readings import (
 )
 from leasebot_pipeline.domain.recognition import recognise
 from leasebot_pipeline.domain.stops import next_step
-from leasebot_pipeline.domain.watermark import Watermark
+from leasebot_pipeline.domain.watermark import DEEP_LOOK_EVERY, Watermark
 from leasebot_pipeline.stages.accounts import resume_renewed
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.poll_notes import note_edits, note_empty, note_page
@@ -232,7 +232,9 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
         if not progress.threads_read:
             note_page(lease, "thread", thread.fingerprint, progress.notes)
         progress.threads_read += 1
-        _land(lease, current, by_thread[thread_id], thread, progress)
+        # One that stands below the rows of this reading was seen, but not read, at an earlier look.
+        row = by_thread.get(thread_id) or InboxRow(thread_id, len(reading.rows) + 1)
+        _land(lease, current, row, thread, progress)
 
 
 def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
@@ -242,9 +244,11 @@ def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
     mark = connector.session_mark(ref)
     with transaction(pipeline.engine, "poll.before_notes", "poll.after_notes") as conn:
         connector_state.note_session(conn, account.state.id, mark)
+        now = pipeline.clock()
+        deep = connector_state.deep_look_due(conn, account.state.id, now - DEEP_LOOK_EVERY)
         watermark = Watermark(
-            connector_state.read_rows(conn, account.state.id),
-            pipeline.clock() - pipeline.policy.history_bound,
+            {} if deep else connector_state.read_rows(conn, account.state.id),
+            now - pipeline.policy.history_bound,
             connector_state.load(conn, account.state.id).resume_url,
         )
     lease.pace("ingest")
@@ -259,6 +263,8 @@ def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
         )
     with transaction(pipeline.engine, "poll.before_notes", "poll.after_notes") as conn:
         connector_state.note_resume_url(conn, account.state.id, reading.resume_url)
+        if deep:
+            connector_state.note_deep_look(conn, account.state.id, now)
     return reading
 
 
