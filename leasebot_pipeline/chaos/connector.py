@@ -133,15 +133,20 @@ class HttpConnector:
         self, pages: SitePages, external_thread_id: str
     ) -> tuple[ThreadReading, Document, PageSnapshot]:
         document, snapshot = pages.read(PageKind.THREAD, self.adapter.thread_url(external_thread_id))
+        return self._reading(document, snapshot, external_thread_id), document, snapshot
+
+    def _reading(self, document: Document, snapshot: PageSnapshot, external_thread_id: str) -> ThreadReading:
         reading = parse_thread(self.adapter, document, snapshot.url, external_thread_id, self._clock())
-        seen = page_fingerprint(self.adapter, PageKind.THREAD, document)
-        return replace(reading, fingerprint=seen), document, snapshot
+        return replace(reading, fingerprint=page_fingerprint(self.adapter, PageKind.THREAD, document))
 
     def _after_click(self, pages: SitePages, form: Form, external_thread_id: str) -> ThreadReading:
         """The thread after the click, whatever became of the site's answer. Raises only ``unconfirmed``."""
         try:
-            with suppress(httpx2.HTTPError):  # the answer is lost; the thread itself has the last word
-                pages.post(form)
+            with suppress(httpx2.HTTPError, PlatformFailure):
+                shown = pages.after_post(form)
+                if shown is not None:
+                    return self._reading(*shown, external_thread_id)
+            # The answer is lost, or is no thread: the thread itself has the last word.
             return self._thread(pages, external_thread_id)[0]
         except PlatformFailure as failure:
             raise unconfirmed(f"{failure.code}: {failure.detail}") from None

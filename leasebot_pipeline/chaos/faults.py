@@ -14,7 +14,7 @@ from leasebot_pipeline.storage.crash_points import CRASH_POINTS
 WAYS: Final = ("raise", "kill")
 
 _KINDS: Final[dict[str, float]] = {
-    "crash": 34,  # raise, kill -9 or freeze at a named point
+    "crash": 60,  # raise, kill -9 or freeze at a named point
     "kill": 8,  # kill -9 at any instant
     "commit_unsent": 3,  # connection reset before the server got the commit
     "commit_unanswered": 3,  # connection reset before the server's answer came back
@@ -27,7 +27,7 @@ _KINDS: Final[dict[str, float]] = {
     "clock_forward": 2,
     "clock_back": 1,
     "clock_skew": 3,
-    "site": 26,
+    "site": 28,
     "kill_switch": 2,
     "shadow": 1,
     "inactive": 1,

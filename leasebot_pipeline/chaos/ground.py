@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 from leasebot_pipeline.processes import practice
@@ -137,6 +137,14 @@ def next_due(engine: Engine, now: datetime) -> datetime | None:
     with engine.connect() as conn:
         found: datetime | None = conn.execute(_NEXT, {"now": now}).scalar_one()
         return found
+
+
+_STORED = text("""SELECT count(*) FROM "Messages" WHERE direction = 'inbound'""")
+
+
+def stored(conn: Connection) -> int:
+    """How many messages of leads are stored."""
+    return int(conn.execute(_STORED).scalar_one())
 
 
 _END_STAGE = text("""UPDATE "ReleaseStages" SET ended_at = :now WHERE ended_at IS NULL AND stage <> :stage""")

@@ -119,11 +119,16 @@ class SitePages:
             return Form(urljoin(snapshot.url, source[1]), {"body": body}, as_json=True)
         return form
 
-    def post(self, form: Form) -> httpx2.Response:
-        """Send the form, following where it leads. Raises httpx2.HTTPError."""
+    def after_post(self, form: Form) -> tuple[Document, PageSnapshot] | None:
+        """Send the form once and follow where it leads: the thread as it shows then, None when nothing is shown.
+
+        Raises httpx2.HTTPError, and PlatformFailure when what is shown is no thread.
+        """
         if form.as_json:
-            return self.client.post(form.url, json=form.fields, headers={"Accept": "application/json"})
-        return self.client.post(form.url, data=form.fields)
+            self.client.post(form.url, json=form.fields, headers={"Accept": "application/json"})
+            return None
+        snapshot = self.snapshot(self.client.post(form.url, data=form.fields), PageKind.THREAD)
+        return require_page(self.adapter, PageKind.THREAD, snapshot), snapshot
 
     def _with_entries(self, html: str, url: str) -> str:
         """What the page's script shows: the thread's messages, each with its data."""

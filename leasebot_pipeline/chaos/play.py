@@ -52,7 +52,7 @@ class PlayOptions:
     seed: int = 1
     workers: int = 3
     round_messages: int = 800
-    fault_rate: float = 1.6
+    fault_rate: float = 4.0
     browser: Path | None = None
     """A browser's executable for a last round in real Chromium; None leaves that out."""
     browser_leads: int = 15
@@ -99,11 +99,11 @@ class Recovery:
         """What was interrupted could not go on before."""
         self.since = dict.fromkeys(self.since, at)
 
-    def went_on(self, platform: Platform, began: float, ended: float) -> None:
-        """A cycle of the platform ran through, whatever it found."""
+    def went_on(self, platform: Platform, began: float) -> None:
+        """A cycle of the platform that began then had the account and ran through, whatever it found."""
         since = self.since.get(platform)
         if since is not None and began >= since:
-            self.seconds.append(ended - since)
+            self.seconds.append(began - since)
             del self.since[platform]
 
 
@@ -248,15 +248,10 @@ class Stage:
 
     def _settled(self) -> bool:
         """Whether no lead will write any more by itself and nothing is left to do for any."""
-        if any(lead.scheduled for lead in self.sandbox.leads()):
-            return False
-        if any(lead.status == "waiting" for lead in self.sandbox.leads()):
+        if self.sandbox.next_due() is not None:
             return False
         with self.database.engine.connect() as conn:
-            if demo_figures.open_work(conn):
-                return False
-            stored = demo_figures.stored_inbound(conn)
-        return lost_inbound(self.journal().leads, stored) == 0
+            return demo_figures.open_work(conn) == 0 and ground.stored(conn) >= self.sandbox.written
 
     def _open(self) -> str:
         with self.database.engine.connect() as conn:
@@ -372,7 +367,7 @@ class Stage:
             if report is None or report.error is not None:
                 self.recovery.interrupted(task.platform, self.played_s)
             elif report.free:
-                self.recovery.went_on(task.platform, self._given[ended.worker.number], self.played_s)
+                self.recovery.went_on(task.platform, self._given[ended.worker.number])
         return report
 
     # ---- faults

@@ -24,7 +24,7 @@ def chaos(
     ] = 3,
     faults: Annotated[
         float, typer.Option(min=0, max=10, help="Faults per tick of five seconds, on average.")
-    ] = 1.6,
+    ] = 4.0,
     browser: Annotated[
         bool, typer.Option(help="End with a sample in real Chromium, which is killed under way.")
     ] = True,

@@ -140,6 +140,11 @@ class SandboxServer:
         """Take threads out of the inbox."""
         self._sandbox.world.archive([lead.number for lead in leads])
 
+    @property
+    def written(self) -> int:
+        """How many messages leads have written."""
+        return self._sandbox.world.inbound
+
     def next_due(self) -> datetime | None:
         """When a lead will do something by itself next."""
         return self._sandbox.world.next_due()

@@ -122,6 +122,8 @@ class World:
             (a.platform, a.external_id): a for a in portfolio.adverts()
         }
         self._last_message = 0
+        self.inbound = 0
+        """How many messages leads have written."""
         self._last_at: datetime | None = None
         self._revoked: dict[Platform, datetime] = {}
         self._listed: dict[Platform, dict[int, Lead]] = {platform: {} for platform in Platform}
@@ -431,6 +433,7 @@ class World:
             Message(record.number, record.direction, record.body, record.at, record.scripted)
         )
         if record.direction is Direction.INBOUND:
+            self.inbound += 1
             self._listed[lead.platform][lead.number] = lead
         if record.direction is Direction.INBOUND or record.scripted:
             lead.scheduled.pop(0)

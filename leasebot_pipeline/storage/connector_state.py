@@ -72,7 +72,9 @@ _DEEP_LOOK_DUE = text("""
 
 def deep_look_due(conn: Connection, account: UUID, before: datetime) -> bool:
     """Whether the inbox was last read to its end before that, or never."""
-    return conn.execute(_DEEP_LOOK_DUE, {"account": account, "before": before}).scalar_one_or_none() is not False
+    return (
+        conn.execute(_DEEP_LOOK_DUE, {"account": account, "before": before}).scalar_one_or_none() is not False
+    )
 
 
 def note_deep_look(conn: Connection, account: UUID, now: datetime) -> None:
