@@ -12,6 +12,7 @@ from leasebot_pipeline.cli import (
     accounts,
     browser,
     calendars,
+    chaos,
     demo,
     evaluate,
     follow_ups,
@@ -37,6 +38,7 @@ stack.register(app)
 services.register(app)
 browser.register(app)
 demo.register(app)
+chaos.register(app)
 pipeline.register(app)
 follow_ups.register(app)
 calendars.register(app)

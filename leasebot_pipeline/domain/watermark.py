@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from leasebot_pipeline.domain.identity import inbox_row_fingerprint
 from leasebot_pipeline.domain.readings import InboxRow
+
+DEEP_LOOK_EVERY: Final = timedelta(minutes=10)
+"""How often an inbox is read to its end (or to history) whatever is known of it: a list that once ended early, or
+was out of order, would otherwise hide for ever what stands below its known top."""
 
 
 @dataclass(frozen=True, slots=True)

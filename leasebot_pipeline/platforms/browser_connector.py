@@ -30,19 +30,19 @@ from leasebot_pipeline.domain.watermark import Watermark
 from leasebot_pipeline.platforms.adapter import Adapter
 from leasebot_pipeline.platforms.browser import BrowserRuntime
 from leasebot_pipeline.platforms.browser_evidence import DRIFT_CODES, keep_evidence
-from leasebot_pipeline.platforms.browser_inbox import InboxPaging
 from leasebot_pipeline.platforms.browser_send import (
     PreparedSend,
     click_and_prove,
     prepare,
-    unconfirmed,
     withdraw,
 )
 from leasebot_pipeline.platforms.browser_sessions import AccountSessions
 from leasebot_pipeline.platforms.browser_visit import Visit
+from leasebot_pipeline.platforms.delivery import unconfirmed
 from leasebot_pipeline.platforms.detection import PageKind
 from leasebot_pipeline.platforms.evidence import EvidenceLimits
 from leasebot_pipeline.platforms.fingerprint import page_fingerprint
+from leasebot_pipeline.platforms.inbox_paging import InboxPaging
 from leasebot_pipeline.platforms.options import RuntimeOptions
 from leasebot_pipeline.platforms.parsing_listings import parse_listings
 from leasebot_pipeline.platforms.parsing_thread import parse_thread

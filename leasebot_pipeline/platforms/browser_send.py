@@ -10,11 +10,10 @@ from typing import Final
 from playwright.async_api import Error, Locator, Page, Request, Response
 
 from leasebot_pipeline.domain.clock import Clock
-from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
+from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.identity import normalise_text
 from leasebot_pipeline.domain.readings import (
     DeliveryReceipt,
-    Direction,
     SendBaseline,
     SendRequest,
     ThreadReading,
@@ -23,12 +22,12 @@ from leasebot_pipeline.platforms.adapter import Adapter, Selectors
 from leasebot_pipeline.platforms.browser_errors import classified
 from leasebot_pipeline.platforms.browser_page import open_page, read_page
 from leasebot_pipeline.platforms.browser_visit import Visit
+from leasebot_pipeline.platforms.delivery import baseline, receipt, unconfirmed
 from leasebot_pipeline.platforms.detection import PageKind
 from leasebot_pipeline.platforms.options import RuntimeOptions
 from leasebot_pipeline.platforms.page import Document, PageSnapshot
 from leasebot_pipeline.platforms.parsing_thread import parse_thread
 
-CHANNEL: Final = "in_app"
 _FIELD_S: Final = 5.0
 _CLICK_S: Final = 5.0
 
@@ -76,7 +75,7 @@ async def prepare(visit: Visit, request: SendRequest, clock: Clock) -> PreparedS
         request=request,
         page=page,
         submit=submit,
-        baseline=_baseline(reading, request.body),
+        baseline=baseline(reading, request.body),
         known_ids=frozenset(m.external_message_id for m in reading.messages),
         shown_items=shown_items,
     )
@@ -102,20 +101,15 @@ async def click_and_prove(
     answer = _Answer(prepared.page, adapter)
     try:
         await prepared.submit.click(timeout=_CLICK_S * 1000, no_wait_after=True)
-        receipt = await _prove(prepared, answer, adapter, options, clock)
+        proof = await _prove(prepared, answer, adapter, options, clock)
     except (PlatformFailure, Error) as error:
         failure = classified(error, "after the click")
         raise unconfirmed(f"{failure.code}: {failure.detail}") from None
     finally:
         answer.stop()
-    if receipt is None:
+    if proof is None:
         raise unconfirmed("the thread was read back and does not show the reply")
-    return receipt
-
-
-def unconfirmed(detail: str) -> PlatformFailure:
-    """The one failure there is after the click."""
-    return PlatformFailure("OUTBOUND_DELIVERY_UNCONFIRMED", detail, phase=SendPhase.AFTER_CLICK)
+    return proof
 
 
 class _Answer:
@@ -166,9 +160,9 @@ async def _seen_on_page(
     while True:
         await _changed(prepared.page, answer, adapter, shown, max(ends - monotonic(), 0.001))
         document, snapshot = await read_page(prepared.page, adapter, PageKind.THREAD, options)
-        receipt = _receipt(prepared, _reading(prepared, adapter, document, snapshot, clock), clock)
-        if receipt is not None:
-            return receipt
+        proof = _receipt(prepared, _reading(prepared, adapter, document, snapshot, clock), clock)
+        if proof is not None:
+            return proof
         shown = max(shown + 1, await _count(prepared.page, adapter.selectors.thread_message_items))
 
 
@@ -198,27 +192,7 @@ async def _changed(page: Page, answer: _Answer, adapter: Adapter, shown: int, se
 
 
 def _receipt(prepared: PreparedSend, reading: ThreadReading, clock: Clock) -> DeliveryReceipt | None:
-    """Proof: one more outbound message with exactly this text than before, and one that is new."""
-    same = _same_text(reading, prepared.request.body)
-    new = [message_id for message_id in same if message_id not in prepared.known_ids]
-    if not new or len(same) <= prepared.baseline.same_text_count:
-        return None
-    return DeliveryReceipt(new[-1], CHANNEL, "sent", clock())
-
-
-def _baseline(reading: ThreadReading, body: str) -> SendBaseline:
-    last = reading.messages[-1].external_message_id if reading.messages else None
-    outbound = sum(message.direction is Direction.OUTBOUND for message in reading.messages)
-    return SendBaseline(outbound, len(_same_text(reading, body)), last)
-
-
-def _same_text(reading: ThreadReading, body: str) -> list[str]:
-    wanted = normalise_text(body)
-    return [
-        message.external_message_id
-        for message in reading.messages
-        if message.direction is Direction.OUTBOUND and normalise_text(message.body) == wanted
-    ]
+    return receipt(prepared.baseline, prepared.known_ids, reading, prepared.request.body, clock())
 
 
 async def _type(page: Page, adapter: Adapter, body: str) -> Locator:

@@ -28,6 +28,9 @@ class Fault(StrEnum):
     CHANGED_MARKUP = "changed_markup"
     LOST_RESPONSE = "lost_response"
     INVISIBLE_CAPTCHA_BADGE = "invisible_captcha_badge"
+    DUPLICATED_ROWS = "duplicated_rows"
+    REORDERED_ROWS = "reordered_rows"
+    SHORT_LIST = "short_list"
 
 
 class Page(StrEnum):
@@ -46,6 +49,9 @@ _REACH: Final[dict[Fault, frozenset[Page]]] = {
     Fault.CHANGED_MARKUP: _READ,
     Fault.INVISIBLE_CAPTCHA_BADGE: _READ,
     Fault.LOST_RESPONSE: frozenset({Page.REPLY}),
+    Fault.DUPLICATED_ROWS: frozenset({Page.INBOX}),
+    Fault.REORDERED_ROWS: frozenset({Page.INBOX}),
+    Fault.SHORT_LIST: frozenset({Page.INBOX}),
 }
 
 

@@ -90,7 +90,14 @@ class SessionsRevoked(_Record):
     platform: Platform
 
 
-Record = LeadArrived | MessageWritten | PatienceEnded | AdvertChanged | SessionsRevoked
+class LeadsArchived(_Record):
+    """Somebody tidied the inbox up: these leads' threads are in it no more, though their pages still open."""
+
+    kind: Literal["archived"] = "archived"
+    leads: tuple[int, ...]
+
+
+Record = LeadArrived | MessageWritten | PatienceEnded | AdvertChanged | SessionsRevoked | LeadsArchived
 _RECORD: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
 

@@ -12,13 +12,14 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.platforms import Platform
@@ -98,6 +99,25 @@ def _not_on_purpose(record: logging.LogRecord) -> bool:
     return "without completing response" not in record.getMessage()
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Requests under way, over all sites."""
+
+    under_way: int = 0
+
+    def watched(self, app: FastAPI) -> ASGIApp:
+        """The application with its requests counted."""
+
+        async def count(scope: Scope, receive: Receive, send: Send) -> None:
+            self.under_way += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.under_way -= 1
+
+        return count
+
+
 class _Server(uvicorn.Server):
     """One of several servers in a process: signals are not its business."""
 
@@ -116,6 +136,7 @@ class Sandbox:
     apps: Sequence[FastAPI]
     sockets: Sequence[socket.socket]
     journal: Journal
+    traffic: Traffic = field(default_factory=Traffic)
 
     @classmethod
     def open(
@@ -159,7 +180,7 @@ class Sandbox:
         servers = [
             _Server(
                 uvicorn.Config(
-                    app,
+                    self.traffic.watched(app),
                     log_config=None,
                     access_log=False,
                     lifespan="off",

@@ -136,6 +136,28 @@ class SandboxServer:
         """A lead writes of its own accord, outside its script."""
         return self._sandbox.world.write(lead.number, body)
 
+    def archive(self, leads: Sequence[Lead]) -> None:
+        """Take threads out of the inbox."""
+        self._sandbox.world.archive([lead.number for lead in leads])
+
+    @property
+    def written(self) -> int:
+        """How many messages leads have written."""
+        return self._sandbox.world.inbound
+
+    def next_due(self) -> datetime | None:
+        """When a lead will do something by itself next."""
+        return self._sandbox.world.next_due()
+
+    def wake(self) -> None:
+        """Look at the clock again: it was set forward."""
+        self._sandbox.world.on_change()
+
+    @property
+    def requests_under_way(self) -> int:
+        """How many requests the sites have begun and not yet answered."""
+        return self._sandbox.traffic.under_way
+
     def leads(self) -> list[Lead]:
         """All leads with their messages."""
         return self._sandbox.world.leads()

@@ -22,6 +22,7 @@ from leasebot_pipeline.sandbox.journal import (
     AdvertChanged,
     Journal,
     LeadArrived,
+    LeadsArchived,
     MessageWritten,
     PatienceEnded,
     Record,
@@ -121,8 +122,12 @@ class World:
             (a.platform, a.external_id): a for a in portfolio.adverts()
         }
         self._last_message = 0
+        self.inbound = 0
+        """How many messages leads have written."""
         self._last_at: datetime | None = None
         self._revoked: dict[Platform, datetime] = {}
+        self._listed: dict[Platform, dict[int, Lead]] = {platform: {} for platform in Platform}
+        """Leads whose threads are in the inbox once they wrote."""
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change, from the thread that made it."""
         for record in journal.replay():
@@ -142,7 +147,7 @@ class World:
     def inbox(self, platform: Platform, *, by_inbound: bool) -> list[Lead]:
         """Leads that have written, top of the inbox first."""
         with self._lock:
-            found = [x for x in self._leads.values() if x.platform is platform and x.messages]
+            found = [lead for lead in self._listed[platform].values() if lead.messages]
             return sorted(found, key=lambda x: x.rank(by_inbound=by_inbound), reverse=True)
 
     def thread(self, platform: Platform, thread: str) -> Lead:
@@ -244,6 +249,12 @@ class World:
             message = lead.newest
         self.on_change()
         return message
+
+    def archive(self, leads: Iterable[int]) -> None:
+        """Take threads out of the inbox; a lead that writes again brings its thread back."""
+        with self._lock:
+            self._commit(LeadsArchived(at=self._now(), leads=tuple(leads)))
+        self.on_change()
 
     def mark_seen(self, lead: Lead) -> None:
         """The thread page was opened. Not journaled: after a restart threads read as unseen."""
@@ -393,6 +404,7 @@ class World:
                     scheduled=list(record.scheduled),
                 )
                 self._leads[lead.number] = lead
+                self._listed[lead.platform][lead.number] = lead
                 self._threads[lead.platform, lead.thread] = lead
                 self._busy.add(lead.number)
             case MessageWritten():
@@ -408,6 +420,9 @@ class World:
                     self._busy.discard(lead.number)
             case AdvertChanged():
                 self._adverts[record.advert.platform, record.advert.external_id] = record.advert
+            case LeadsArchived():
+                for number in record.leads:
+                    self._listed[self._leads[number].platform].pop(number, None)
             case SessionsRevoked():
                 self._revoked[record.platform] = record.at
 
@@ -417,6 +432,9 @@ class World:
         lead.messages.append(
             Message(record.number, record.direction, record.body, record.at, record.scripted)
         )
+        if record.direction is Direction.INBOUND:
+            self.inbound += 1
+            self._listed[lead.platform][lead.number] = lead
         if record.direction is Direction.INBOUND or record.scripted:
             lead.scheduled.pop(0)
             expects_answer = not lead.newest.outbound and not lead.leaving

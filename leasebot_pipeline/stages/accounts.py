@@ -15,6 +15,7 @@ from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import accounts_circuits, accounts_runtime, audit, connector_state
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
+from leasebot_pipeline.storage.crash_points import transaction
 
 
 def find(engine: Engine, name: str) -> list[AccountRow]:
@@ -27,7 +28,7 @@ def find(engine: Engine, name: str) -> list[AccountRow]:
 
 def resume(engine: Engine, platform: Platform, *, actor: str) -> list[UUID]:
     """Clear stop and breakers of the platform's accounts; returns those that were stopped or open."""
-    with engine.begin() as conn:
+    with transaction(engine, "account.before_change", "account.after_change") as conn:
         rows = {row.state.id: row for row in accounts_runtime.accounts(conn, platform)}
         resumed = accounts_runtime.resume_accounts(conn, list(rows), datetime.now(UTC))
         entries = [_entry(rows[account], "platform_account_resumed", actor, {}) for account in resumed]
@@ -44,7 +45,7 @@ def resume_renewed(pipeline: Pipeline, row: AccountRow) -> AccountRow:
     mark = connector.session_mark(
         AccountRef(state.id, row.platform, row.account_external_id, row.credentials)
     )
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "account.before_change", "account.after_change") as conn:
         failed_with = connector_state.load(conn, state.id).session_mark
         if failed_with is None:
             connector_state.note_session(conn, state.id, mark)  # stopped before any look was noted
@@ -75,7 +76,7 @@ def resume_renewed(pipeline: Pipeline, row: AccountRow) -> AccountRow:
 def reset(engine: Engine, rows: Sequence[AccountRow], *, actor: str) -> list[UUID]:
     """Close all breakers of the accounts; returns those that had one open or counting."""
     now = datetime.now(UTC)
-    with engine.begin() as conn:
+    with transaction(engine, "account.before_change", "account.after_change") as conn:
         done = [row for row in rows if accounts_circuits.reset_circuits(conn, row.state.id, now)]
         audit.record(conn, [_entry(row, "platform_circuit_reset", actor, {}) for row in done])
     return [row.state.id for row in done]
@@ -99,7 +100,7 @@ def limit(engine: Engine, rows: Sequence[AccountRow], limits: Limits, *, actor: 
     if limits.set_timezone:
         details["timezone"] = limits.timezone
     now = datetime.now(UTC)
-    with engine.begin() as conn:
+    with transaction(engine, "account.before_change", "account.after_change") as conn:
         for row in rows:
             accounts_runtime.set_limits(
                 conn,

@@ -23,7 +23,7 @@ from leasebot_pipeline.domain.alerts import AlertEvent, AlertPolicy, AlertResult
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.storage import alerts as sent_alerts
 from leasebot_pipeline.storage import incidents
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import crash_point, transaction
 from leasebot_pipeline.storage.incidents import Incident
 
 TIMEOUT_S: Final = 5.0
@@ -150,7 +150,7 @@ class Alerter:
         refusal = policy.refusal(event)
         if refusal is not None or policy.provider is None:
             return AlertResult(refusal or Unsent.PROVIDER_UNCONFIGURED)
-        with self._engine.begin() as conn:
+        with transaction(self._engine, "alert.before_told", "alert.after_told") as conn:
             last_sent = sent_alerts.lock_and_last_sent(conn, event)
             now = self._clock()
             if policy.cools_down(last_sent, now):
@@ -169,10 +169,9 @@ class Alerter:
         """
         log = _log.bind(type=event.type, platform=event.platform.value, account=str(event.account_id))
         try:
-            with self._engine.begin() as conn:
+            with transaction(self._engine, "alert.before_incident", "alert.after_incident") as conn:
                 incidents.note(conn, [event], self._clock(), again=False)
-            crash_point("alert.after_incident")
-            with self._engine.begin() as conn:
+            with transaction(self._engine, "alert.before_told", "alert.after_told") as conn:
                 incident = incidents.lock_open(conn, event)
                 outcomes = [] if incident is None else self._tell(conn, incident, event)
         except SQLAlchemyError as error:
@@ -189,7 +188,7 @@ class Alerter:
             with self._engine.connect() as conn:
                 waiting = incidents.unsettled(conn, channels, self._clock())
             for one in waiting:
-                with self._engine.begin() as conn:
+                with transaction(self._engine, "alert.before_told", "alert.after_told") as conn:
                     incident = incidents.lock(conn, one.id)
                     if incident is None:
                         continue
@@ -285,6 +284,6 @@ class _Outcome:
 
 def sweep(engine: Engine, alerts: Alerts, clock: Clock) -> int:
     """Close what is over, then say what is to be said; how many messages were accepted."""
-    with engine.begin() as conn:
+    with transaction(engine, "alert.before_sweep", "alert.after_sweep") as conn:
         incidents.close_recovered(conn, clock())
     return alerts.flush()

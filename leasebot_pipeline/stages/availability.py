@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, availability_horizon
 from leasebot_pipeline.storage.availability_horizon import HorizonFigures
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,11 @@ class HorizonResult:
 def extend_horizon(pipeline: Pipeline, run_id: str | None) -> HorizonResult:
     """Write all weekly rules out up to the horizon, in one transaction; audited when anything changed."""
     now = pipeline.clock()
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "availability.before_commit", "availability.after_commit") as conn:
         figures = availability_horizon.extend(conn, now, pipeline.policy.availability_horizon)
         without_agents = availability_horizon.open_units_without_agents(conn, now)
         if figures.created or figures.removed:
             audit.record(conn, [_entry(figures, run_id)])
-        crash_point("availability.before_commit")
     return HorizonResult(figures, tuple(without_agents))
 
 

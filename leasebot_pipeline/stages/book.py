@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import booking, handshake, slot_offers
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,8 @@ class BookResult:
 def settle(pipeline: Pipeline, platform: Platform) -> BookResult:
     """Free what was held past its time, end offers whose time is over, count what stands: one transaction."""
     now = pipeline.clock()
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "book.before_commit", "book.after_settling") as conn:
         holds = booking.expire_holds(conn, now)
         offers = slot_offers.expire(conn, now)
         counts = handshake.showings_ahead(conn, platform, now)
-        if holds or offers:
-            crash_point("book.before_commit")
     return BookResult(holds, offers, counts)

@@ -40,7 +40,7 @@ from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, booking, decisions, opt_outs, policies, waiting
 from leasebot_pipeline.storage import handshake as handshake_offers
 from leasebot_pipeline.storage.booking import Booked
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 from leasebot_pipeline.storage.handshake import NO_OFFER, OpenOffer
 from leasebot_pipeline.storage.waiting import Calendars, ReplyBook, WaitingConversation
 
@@ -178,7 +178,7 @@ def apply(
         return DecideResult()
     now = pipeline.clock()
     carried = handshake.Carried(())
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "decide.before_commit", "decide.after_commit") as conn:
         unchanged = decisions.lock_unchanged(conn, [item.conversation for item in planned])
         stands = [item for item in planned if item.conversation.id in unchanged]
         if stands:
@@ -218,8 +218,6 @@ def apply(
                 ],
             )
             handshake.move_workflows(conn, stands, now, run_id)
-        crash_point("decide.before_commit")
-    crash_point("decide.after_commit")
     outcomes = [item.outcome.outcome for item in stands]
     return DecideResult(
         decided=len(stands),

@@ -26,7 +26,7 @@ from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.visits import expire_dead_workers, leased
 from leasebot_pipeline.storage import accounts_runtime, audit, incidents, outbox, outbox_sweeps, policies
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("leasebot.dispatch")
 
@@ -61,7 +61,6 @@ def dispatch(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Disp
     counts: Counter[str] = Counter()
     expire_dead_workers(pipeline, platform)
     by_account, rows = _sweep(pipeline, platform, run_id, counts)
-    crash_point("dispatch.after_sweep")
     left: list[str] = []
     unexpected: Exception | None = None
     for row in rows:
@@ -86,7 +85,7 @@ def _sweep(
 ) -> tuple[dict[UUID, PlatformPolicy], list[AccountRow]]:
     """Move, set by set, what needs no browser; then the accounts that have something to do."""
     now = pipeline.clock()
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "dispatch.before_sweep", "dispatch.after_sweep") as conn:
         expired = outbox.expire_claims(conn, platform, now)
         by_account = policies.account_policies(conn, platform, pipeline.policy.default_send_mode)
         superseded = outbox_sweeps.collapse_superseded(conn, platform, now)

@@ -29,7 +29,7 @@ from leasebot_pipeline.stages.dispatch_audit import (
 )
 from leasebot_pipeline.stages.visits import Lease, account_ref, visit
 from leasebot_pipeline.storage import accounts_runtime, audit, incidents, outbox, outbox_sweeps
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import crash_point, transaction
 from leasebot_pipeline.storage.outbox import ClaimedDispatch
 from leasebot_pipeline.storage.outbox_receipts import mark_sent
 
@@ -67,7 +67,7 @@ def send_next(lease: Lease, send: Sender, run_id: str | None, counts: Counter[st
     pipeline, policy = lease.pipeline, lease.pipeline.policy
     now = pipeline.clock()
     longest = timedelta(seconds=policy.action_deadline_s + _AFTERWARDS_S)
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "dispatch.before_claim", "dispatch.after_claim") as conn:
         day = _spent_day(conn, lease)
         claim = outbox.claim_due(
             conn,
@@ -87,7 +87,6 @@ def send_next(lease: Lease, send: Sender, run_id: str | None, counts: Counter[st
     attempt = _Attempt(lease, claim, run_id, counts)
     lease.claim = claim
     try:
-        crash_point("dispatch.after_claim")
         return attempt.run(send)
     except SQLAlchemyError:
         raise  # the claim runs out and is taken back; without a database nothing can be recorded anyway
@@ -128,19 +127,17 @@ class _Attempt:
         if receipt is not None and current.failure is None:
             crash_point("dispatch.after_click")
             self.record_sent(receipt)
-            crash_point("dispatch.after_receipt")
             return False
         failure = current.failure
         assert failure is not None
         self.record_failure(failure)
-        crash_point("dispatch.after_failure")
         return _leave_account(failure)
 
     def commit_intent(self, baseline: SendBaseline) -> None:
         """Called by the connector when all is ready but the click. Raising calls the click off."""
         lease, pipeline = self.lease, self.lease.pipeline
         sender = outbox.Sender(lease.owner, lease.fence, pipeline.policy.default_send_mode)
-        with pipeline.engine.begin() as conn:
+        with transaction(pipeline.engine, "dispatch.before_intent", "dispatch.after_intent") as conn:
             refusal = outbox.commit_intent(
                 conn, self.claim, sender, baseline, pipeline.clock(), pipeline.policy.lease_ttl
             )
@@ -155,7 +152,9 @@ class _Attempt:
 
     def record_sent(self, receipt: DeliveryReceipt) -> None:
         """Store the proof, unless the claim was taken over: then the thread is read back by the other worker."""
-        with self.lease.pipeline.engine.begin() as conn:
+        with transaction(
+            self.lease.pipeline.engine, "dispatch.before_receipt", "dispatch.after_receipt"
+        ) as conn:
             ours = mark_sent(conn, self.claim, receipt, self.lease.pipeline.clock())
             if ours:
                 audit.record(
@@ -177,7 +176,7 @@ class _Attempt:
         recheck = now + SETTLE if failure.phase is SendPhase.AFTER_CLICK else None
         account = lease.account.state
         events: list[AlertEvent] = []
-        with pipeline.engine.begin() as conn:
+        with transaction(pipeline.engine, "dispatch.before_failure", "dispatch.after_failure") as conn:
             if not outbox.mark_failed(conn, claim, outcome, failure, now, recheck_at=recheck):
                 return
             if outcome.state is DispatchState.DEAD_LETTER:
@@ -251,7 +250,7 @@ def _note_capped(lease: Lease, day: SendDay, run_id: str | None) -> None:
         source="worker",
         retry_after=day.ends - now,
     )
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "dispatch.before_cap", "dispatch.after_cap") as conn:
         if not outbox_sweeps.automatic_reply_waits(conn, account.state.id, now):
             return
         if not accounts_runtime.note_capped(conn, account.state.id, day.ends, now):

@@ -24,7 +24,7 @@ from leasebot_pipeline.stages.dispatch_audit import (
 )
 from leasebot_pipeline.stages.visits import Lease, account_ref, visit
 from leasebot_pipeline.storage import audit, incidents, outbox
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import crash_point, transaction
 from leasebot_pipeline.storage.outbox import ClaimedDispatch
 from leasebot_pipeline.storage.outbox_receipts import mark_sent
 
@@ -34,13 +34,12 @@ _STILL_UNKNOWN = AfterFailure(DispatchState.UNKNOWN, None, counts_as_attempt=Tru
 def settle_next(lease: Lease, run_id: str | None, counts: Counter[str]) -> bool | None:
     """Read the thread of the next unproven reply. None: nothing in doubt; True: leave the account alone."""
     pipeline, account = lease.pipeline, lease.account
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "reconcile.before_claim", "reconcile.after_claim") as conn:
         claim = outbox.claim_unknown(
             conn, account.state.id, lease.owner, pipeline.clock(), pipeline.policy.lease_ttl
         )
     if claim is None:
         return None
-    crash_point("reconcile.after_claim")
     thread: ThreadReading | None = None
     with visit(lease, "reconcile", "run", run_id) as current:
         lease.pace("thread_sync")
@@ -53,7 +52,6 @@ def settle_next(lease: Lease, run_id: str | None, counts: Counter[str]) -> bool 
         counts["reconciled"] += 1
         proven = reconcile(thread, claim.body, claim.baseline, claim.sending_at, now)
         _record(lease, claim, proven, run_id, now, counts)
-        crash_point("reconcile.after_verdict")
         return False
     failure = current.failure
     assert failure is not None
@@ -73,7 +71,9 @@ def _record(
         case Proof.DELIVERED:
             assert proven.external_message_id is not None
             receipt = DeliveryReceipt(proven.external_message_id, "in_app", "reconciled", now)
-            with lease.pipeline.engine.begin() as conn:
+            with transaction(
+                lease.pipeline.engine, "reconcile.before_verdict", "reconcile.after_verdict"
+            ) as conn:
                 ours = mark_sent(conn, claim, receipt, now)
                 if ours:
                     audit.record(conn, sent_entries(lease.account.platform, claim, receipt, run_id))
@@ -96,7 +96,7 @@ def _keep_in_doubt(
     """Look again later, or give the reply to a person, who is told."""
     pipeline, account = lease.pipeline, lease.account
     events: list[AlertEvent] = []
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "reconcile.before_verdict", "reconcile.after_verdict") as conn:
         if not outbox.mark_failed(conn, claim, _STILL_UNKNOWN, failure, now, recheck_at=recheck):
             return
         if recheck is None:
@@ -133,7 +133,7 @@ def _record_absence(
         fraction=pipeline.fraction(),
     )
     events: list[AlertEvent] = []
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "reconcile.before_verdict", "reconcile.after_verdict") as conn:
         if not outbox.mark_failed(conn, claim, outcome, absent, now, absent=True):
             return
         if outcome.state is DispatchState.DEAD_LETTER:

@@ -56,7 +56,7 @@ from leasebot_pipeline.storage import (
     transitions,
     waiting,
 )
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 from leasebot_pipeline.storage.follow_up_plans import PlannedStep, SentReply
 from leasebot_pipeline.storage.follow_ups import Allowed, DueRow
 from leasebot_pipeline.storage.showing_steps import ShowingStepRow
@@ -115,7 +115,7 @@ class PlanResult:
 def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> PlanResult:
     """Plan what follows from replies that were sent and showings that were confirmed, moved or cancelled."""
     now = pipeline.clock()
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "follow_up.before_commit", "follow_up.after_commit") as conn:
         by_account = follow_up_policies.policies(conn, platform, pipeline.policy.follow_ups)
         stopped = _stop_ended(conn, platform, Allowed.by(by_account), now, run_id)
         replies = follow_up_plans.lock_sent_replies(conn, platform, now, BATCH)
@@ -151,9 +151,7 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
             ],
         )
         asked = _plan_asked_for(conn, platform, now, run_id)
-        crash_point("follow_up.before_commit")
-    crash_point("follow_up.after_commit")
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "follow_up.before_commit", "follow_up.after_commit") as conn:
         showings, called_off = _plan_showings(conn, pipeline, platform, by_account, now, run_id)
     return PlanResult(
         looked_at=len(replies),
@@ -487,7 +485,7 @@ def apply(
     if not steps:
         return FollowUpResult(due=len(plan.steps))
     now = pipeline.clock()
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "follow_up.before_commit", "follow_up.after_commit") as conn:
         unchanged = follow_ups.lock_unchanged(conn, [step.row for step in steps], now)
         stands = [step for step in steps if step.row.id in unchanged]
         stands = _moved(conn, stands, now, run_id)
@@ -520,8 +518,6 @@ def apply(
                 if (entry := follow_up_rows.done_entry(step, plan.platform, run_id)) is not None
             ],
         )
-        crash_point("follow_up.before_commit")
-    crash_point("follow_up.after_commit")
     done = Counter(step.what for step in stands)
     return FollowUpResult(
         due=len(plan.steps),

@@ -10,7 +10,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit
 from leasebot_pipeline.storage import ingest as statements
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def ingest(
     """Write the batch in one transaction; ``refused`` maps event ids to the reason of their quarantine."""
     now = pipeline.clock()
     by_id = {int(row["id"]): row for row in batch.rows}
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "ingest.before_commit", "ingest.after_commit") as conn:
         quarantined = statements.quarantine(conn, refused, now)
         ingested = statements.ingest_events(
             conn,
@@ -79,7 +79,6 @@ def ingest(
                 if event in by_id
             ],
         )
-        crash_point("ingest.before_commit")
     return IngestResult(
         read=len(by_id),
         ingested=ingested.events,

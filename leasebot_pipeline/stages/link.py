@@ -9,6 +9,7 @@ from leasebot_pipeline.domain.linkage import HINT_PLACES
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, linkage
+from leasebot_pipeline.storage.crash_points import transaction
 from leasebot_pipeline.storage.linkage import LinkedConversation
 
 BATCH = 5000
@@ -27,7 +28,7 @@ class LinkResult:
 
 def link(pipeline: Pipeline, platform: Platform, run_id: str | None) -> LinkResult:
     """Link what is due: new messages, and unresolved conversations whose account's listings changed."""
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "link.before_commit", "link.after_commit") as conn:
         attempts = linkage.link_conversations(conn, platform, pipeline.clock(), BATCH)
         assigned = linkage.assign_missing_agents(conn, platform)
         audit.record(conn, [_entry(platform, attempt, run_id) for attempt in attempts])

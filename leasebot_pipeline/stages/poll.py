@@ -23,14 +23,14 @@ from leasebot_pipeline.domain.readings import (
 )
 from leasebot_pipeline.domain.recognition import recognise
 from leasebot_pipeline.domain.stops import next_step
-from leasebot_pipeline.domain.watermark import Watermark
+from leasebot_pipeline.domain.watermark import DEEP_LOOK_EVERY, Watermark
 from leasebot_pipeline.stages.accounts import resume_renewed
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.poll_notes import note_edits, note_empty, note_page
 from leasebot_pipeline.stages.visits import Lease, Visit, account_ref, expire_dead_workers, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, connector_state, landing
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 
 _NOT_POLLED = "left out by WORKER_INGEST_PLATFORMS"
 
@@ -192,7 +192,7 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
     connector = pipeline.connectors.for_platform(account.platform)
     reading = _read_inbox(lease, progress)
     current.rows = len(reading.rows)
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "poll.before_inbox", "poll.after_inbox") as conn:
         unread = landing.note_inbox(
             conn,
             account.state.id,
@@ -214,13 +214,17 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
             )
         except PlatformFailure as failure:
             if failure.code == "PAGE_NOT_FOUND":
-                with pipeline.engine.begin() as conn:
+                with transaction(
+                    pipeline.engine, "poll.before_thread_failure", "poll.after_thread_failure"
+                ) as conn:
                     landing.note_thread_gone(
                         conn, account.state.id, thread_id, str(failure), pipeline.clock()
                     )
                 continue
             progress.failed_threads += 1
-            with pipeline.engine.begin() as conn:
+            with transaction(
+                pipeline.engine, "poll.before_thread_failure", "poll.after_thread_failure"
+            ) as conn:
                 landing.note_thread_failure(conn, account.state.id, thread_id, str(failure))
             if failure.stops_account or progress.failed_threads >= 3:
                 raise
@@ -228,7 +232,9 @@ def _read_and_land(lease: Lease, current: Visit, progress: _Progress) -> None:
         if not progress.threads_read:
             note_page(lease, "thread", thread.fingerprint, progress.notes)
         progress.threads_read += 1
-        _land(lease, current, by_thread[thread_id], thread, progress)
+        # One that stands below the rows of this reading was seen, but not read, at an earlier look.
+        row = by_thread.get(thread_id) or InboxRow(thread_id, len(reading.rows) + 1)
+        _land(lease, current, row, thread, progress)
 
 
 def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
@@ -236,11 +242,13 @@ def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
     pipeline, account = lease.pipeline, lease.account
     connector, ref = pipeline.connectors.for_platform(account.platform), account_ref(account)
     mark = connector.session_mark(ref)
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "poll.before_notes", "poll.after_notes") as conn:
         connector_state.note_session(conn, account.state.id, mark)
+        now = pipeline.clock()
+        deep = connector_state.deep_look_due(conn, account.state.id, now - DEEP_LOOK_EVERY)
         watermark = Watermark(
-            connector_state.read_rows(conn, account.state.id),
-            pipeline.clock() - pipeline.policy.history_bound,
+            {} if deep else connector_state.read_rows(conn, account.state.id),
+            now - pipeline.policy.history_bound,
             connector_state.load(conn, account.state.id).resume_url,
         )
     lease.pace("ingest")
@@ -253,8 +261,10 @@ def _read_inbox(lease: Lease, progress: _Progress) -> InboxReading:
         progress.notes.append(
             f"cut off after {reading.pages_read} pages with more to read, goes on there next time"
         )
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "poll.before_notes", "poll.after_notes") as conn:
         connector_state.note_resume_url(conn, account.state.id, reading.resume_url)
+        if deep:
+            connector_state.note_deep_look(conn, account.state.id, now)
     return reading
 
 
@@ -277,7 +287,7 @@ def _seen_threads(reading: InboxReading, history_before: datetime) -> list[landi
 def _land(lease: Lease, current: Visit, row: InboxRow, thread: ThreadReading, progress: _Progress) -> None:
     """Land a thread page: each of its messages under the id it is stored with, once for ever."""
     pipeline, account = lease.pipeline, lease.account
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "poll.before_landing", "poll.after_landing") as conn:
         known = landing.known_messages(conn, account.state.id, row.external_thread_id)
         recognised = recognise(known, thread.messages)
         progress.edited += note_edits(lease, conn, row.external_thread_id, recognised.edits)
@@ -292,7 +302,6 @@ def _land(lease: Lease, current: Visit, row: InboxRow, thread: ThreadReading, pr
             now=pipeline.clock(),
         )
     progress.landed += landed
-    crash_point("poll.after_landing")
 
 
 def _landed(message: ThreadMessage) -> landing.LandedMessage:

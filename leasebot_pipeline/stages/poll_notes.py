@@ -10,6 +10,7 @@ from leasebot_pipeline.domain.fingerprints import Fingerprint, merged, page_chan
 from leasebot_pipeline.domain.recognition import Edit
 from leasebot_pipeline.stages.visits import Lease
 from leasebot_pipeline.storage import audit, connector_state, landing
+from leasebot_pipeline.storage.crash_points import transaction
 
 LONGEST_EDIT = 8000
 """Characters; more is a page taken for a message, as at ingest."""
@@ -20,7 +21,7 @@ def note_page(lease: Lease, kind: str, now: Fingerprint, notes: list[str]) -> No
     if not now:
         return
     account = lease.account.state.id
-    with lease.pipeline.engine.begin() as conn:
+    with transaction(lease.pipeline.engine, "poll.before_notes", "poll.after_notes") as conn:
         before = (connector_state.load(conn, account).fingerprints or {}).get(kind, {})
         remembered = merged(before, now)
         if remembered == before:
@@ -43,7 +44,7 @@ def note_empty(lease: Lease, rows: int, notes: list[str]) -> None:
     before = lease.account.last_rows or 0
     if rows or not before:
         return
-    with lease.pipeline.engine.begin() as conn:
+    with transaction(lease.pipeline.engine, "poll.before_notes", "poll.after_notes") as conn:
         _audit(lease, conn, "inbox_unusually_empty", {"rowsBefore": before})
     notes.append(f"unusual: the inbox says it is empty, it had {before} threads at the last look")
 

@@ -12,6 +12,7 @@ from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.visits import Lease, account_ref, leased, visit
 from leasebot_pipeline.storage import accounts_runtime, listings, sync_requests
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
+from leasebot_pipeline.storage.crash_points import transaction
 
 # Polls and sends come first; adverts can wait for the account to be free.
 _PATIENCE_S = 45
@@ -44,7 +45,7 @@ def sync_listings(pipeline: Pipeline, platform: Platform, run_id: str | None) ->
     with pipeline.engine.connect() as conn:
         rows = accounts_runtime.accounts(conn, platform)
     result = ListingSyncResult(platform, tuple(_sync_account(pipeline, row, run_id) for row in rows))
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "listings.before_commit", "listings.after_commit") as conn:
         sync_requests.take_listings(conn, [platform], started_at)
     return result
 
@@ -75,7 +76,7 @@ def _visit_listings(lease: Lease, run_id: str | None) -> AccountSync:
     now = pipeline.clock()
     synced_at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     rows = [sync_row(account.state.id, row, synced_at) for row in reading.rows]
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "listings.before_commit", "listings.after_commit") as conn:
         counts = listings.sync(conn, account.state.id, rows, complete=reading.complete, now=now)
     return AccountSync(
         account.platform,

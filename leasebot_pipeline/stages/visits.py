@@ -32,7 +32,7 @@ from leasebot_pipeline.storage import (
 )
 from leasebot_pipeline.storage.accounts_circuits import Circuits
 from leasebot_pipeline.storage.accounts_runtime import AccountRow
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 from leasebot_pipeline.storage.outbox import ClaimedDispatch
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger("leasebot.visits")
@@ -45,7 +45,7 @@ def account_ref(row: AccountRow) -> AccountRef:
 
 def expire_dead_workers(pipeline: Pipeline, platform: Platform) -> None:
     """Take back what workers of this host held when they died; those of other hosts run out by themselves."""
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "lease.before_expiry", "lease.after_expiry") as conn:
         now = pipeline.clock()
         held = accounts_runtime.owners(conn, platform, now)
         dead = [owner for owner in held if is_dead(owner, socket.gethostname(), _process_lives)]
@@ -92,20 +92,19 @@ class Lease:
     def _renew(self, hold: timedelta | None) -> bool:
         pipeline, now, claim = self.pipeline, self.pipeline.clock(), self.claim
         ttl = pipeline.policy.lease_ttl
-        with pipeline.engine.begin() as conn:
+        with transaction(pipeline.engine, "lease.before_renewal", "lease.after_renewal") as conn:
             held = accounts_runtime.renew_lease(
                 conn, self.account.state.id, self.owner, self.fence, now, ttl, hold
             )
             if held and claim is not None:
                 outbox.renew_claim(conn, claim, now, ttl)
-        crash_point("lease.after_renewal")
         return held
 
     def pace(self, action: str) -> None:
         """Reserve the account's next instant for an action of this kind, and wait for it."""
         pipeline = self.pipeline
         distance = pipeline.policy.paces[self.account.platform].distance(pipeline.fraction())
-        with pipeline.engine.begin() as conn:
+        with transaction(pipeline.engine, "lease.before_pacing", "lease.after_pacing") as conn:
             begins = accounts_runtime.reserve_action(
                 conn, self.account.state.id, action, pipeline.clock(), distance
             )
@@ -118,7 +117,7 @@ class Lease:
 def leased(pipeline: Pipeline, account: AccountRow) -> Iterator[Lease | None]:
     """Hold the account's lease for the block, or yield None when another worker holds it."""
     policy = pipeline.policy
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "lease.before_acquire", "lease.after_acquire") as conn:
         fence = accounts_runtime.acquire_lease(
             conn, account.state.id, pipeline.worker, pipeline.clock(), policy.lease_ttl, policy.account_lease
         )
@@ -129,7 +128,6 @@ def leased(pipeline: Pipeline, account: AccountRow) -> Iterator[Lease | None]:
         return
     lease = Lease(pipeline, account, fence)
     try:
-        crash_point("lease.after_acquire")
         with beating(lease.beat, policy.heartbeat_s, account.state.name):
             yield lease
     finally:
@@ -139,7 +137,7 @@ def leased(pipeline: Pipeline, account: AccountRow) -> Iterator[Lease | None]:
 
 def _give_back(lease: Lease) -> None:
     try:
-        with lease.pipeline.engine.begin() as conn:
+        with transaction(lease.pipeline.engine, "lease.before_release", "lease.after_release") as conn:
             accounts_runtime.release_lease(conn, lease.account.state.id, lease.owner, lease.fence)
     except SQLAlchemyError as error:  # it runs out by itself; what went wrong before must stay visible
         _log.warning("lease_not_released", account=lease.account.state.name, error=type(error).__name__)
@@ -167,7 +165,7 @@ def visit(lease: Lease, action: str, triggered_by: str, run_id: str | None) -> I
     """
     pipeline, account = lease.pipeline, lease.account
     now = pipeline.clock()
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "visit.before_begin", "visit.after_begin") as conn:
         run = platform_runs.begin(
             conn,
             account=account.state.id,
@@ -195,7 +193,7 @@ def _close(lease: Lease, current: Visit, action: str, run_id: str | None, now: d
     account, failure, pipeline = lease.account.state.id, current.failure, lease.pipeline
     events: list[AlertEvent] = []
     recovered = False
-    with pipeline.engine.begin() as conn:
+    with transaction(pipeline.engine, "visit.before_end", "visit.after_end") as conn:
         platform_runs.end(conn, current.run, now, current.counts, failure)
         before = accounts_circuits.lock_circuits(conn, account, action)
         after = _circuits_after(before, failure, now)

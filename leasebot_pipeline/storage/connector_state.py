@@ -59,6 +59,29 @@ def note_resume_url(conn: Connection, account: UUID, url: str | None) -> None:
     conn.execute(_RESUME_URL, {"account": account, "url": url})
 
 
+_DEEP_LOOK = text("""
+    UPDATE "AccountRuntime"
+       SET last_action_at = last_action_at || jsonb_build_object('deep_look', CAST(:now AS timestamptz))
+     WHERE platform_account_id = :account
+""")
+_DEEP_LOOK_DUE = text("""
+    SELECT COALESCE(CAST(last_action_at ->> 'deep_look' AS timestamptz) < :before, true)
+      FROM "AccountRuntime" WHERE platform_account_id = :account
+""")
+
+
+def deep_look_due(conn: Connection, account: UUID, before: datetime) -> bool:
+    """Whether the inbox was last read to its end before that, or never."""
+    return (
+        conn.execute(_DEEP_LOOK_DUE, {"account": account, "before": before}).scalar_one_or_none() is not False
+    )
+
+
+def note_deep_look(conn: Connection, account: UUID, now: datetime) -> None:
+    """Remember that the inbox is read to its end, at once or from where it was cut off."""
+    conn.execute(_DEEP_LOOK, {"account": account, "now": now})
+
+
 _FINGERPRINT = text("""
     UPDATE "AccountRuntime"
        SET page_fingerprints = page_fingerprints || jsonb_build_object(CAST(:kind AS text), CAST(:fingerprint AS jsonb))

@@ -34,14 +34,15 @@ class SeenThread:
 
 # A thread is new or changed while its fingerprint differs from the one its page was last read under.
 # History never seen before counts as read: it is answered by nobody. Rows that left the inbox lose
-# their rank; where the list goes on behind the rows seen, those not seen stand behind them instead. One
-# statement, whatever the size of the inbox.
+# their rank; where the list goes on behind the rows seen, those not seen stand behind them instead, and those
+# of them whose page was not read yet are still to be read. One statement, whatever the size of the inbox.
 _NOTE_INBOX = text("""
     WITH seen AS (
       SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS t(external_thread_id text, fingerprint text, sort_rank int, history boolean, ours_last boolean)
     ), unseen AS (
-      SELECT external_thread_id, (SELECT count(*) FROM seen) + 1 - min(sort_rank) OVER () AS shift
+      SELECT external_thread_id, sort_rank, failures, read_fingerprint IS DISTINCT FROM fingerprint AS unread,
+             (SELECT count(*) FROM seen) + 1 - min(sort_rank) OVER () AS shift
         FROM "InboxThreads"
        WHERE platform_account_id = :account AND sort_rank IS NOT NULL
          AND external_thread_id NOT IN (SELECT external_thread_id FROM seen)
@@ -59,8 +60,13 @@ _NOTE_INBOX = text("""
          SET fingerprint = EXCLUDED.fingerprint, sort_rank = EXCLUDED.sort_rank, seen_at = EXCLUDED.seen_at
       RETURNING i.external_thread_id, i.failures, i.read_fingerprint IS DISTINCT FROM i.fingerprint AS unread
     )
-    SELECT external_thread_id FROM noted JOIN seen USING (external_thread_id)
-     WHERE noted.unread ORDER BY noted.failures, seen.ours_last, seen.sort_rank
+    SELECT external_thread_id FROM (
+      SELECT noted.external_thread_id, noted.failures, seen.ours_last, seen.sort_rank
+        FROM noted JOIN seen USING (external_thread_id) WHERE noted.unread
+      UNION ALL
+      SELECT external_thread_id, failures, false, sort_rank + GREATEST(shift, 0) FROM unseen WHERE unread AND :truncated
+    ) waiting
+     ORDER BY failures, ours_last, sort_rank
 """)
 
 
@@ -70,7 +76,7 @@ def note_inbox(
     """Store what the inbox listed; returns the threads whose page must be read: waiting leads first, then by rank.
 
     Threads that failed before come last, so that one broken page never starves the others. ``truncated``:
-    the inbox goes on behind these threads.
+    the inbox goes on behind these threads; what stood there before and was not read yet is returned too.
     """
     rows = json.dumps([asdict(thread) for thread in threads])
     parameters = {"account": account, "rows": rows, "now": now, "truncated": truncated}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from leasebot_pipeline.domain.clock import Clock
@@ -11,18 +12,29 @@ from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.fingerprints import Fingerprint
 from leasebot_pipeline.domain.readings import InboxReading, InboxRow
 from leasebot_pipeline.domain.watermark import Watermark
-from leasebot_pipeline.platforms.browser_visit import Visit
+from leasebot_pipeline.platforms.adapter import Adapter
 from leasebot_pipeline.platforms.detection import PageKind
 from leasebot_pipeline.platforms.fingerprint import page_fingerprint
 from leasebot_pipeline.platforms.options import RuntimeOptions
+from leasebot_pipeline.platforms.page import Document, PageSnapshot
 from leasebot_pipeline.platforms.parsing_inbox import InboxPage, parse_inbox
+
+
+class Pages(Protocol):
+    """Whoever opens pages of the account's platform."""
+
+    adapter: Adapter
+
+    async def open(self, kind: PageKind, url: str) -> tuple[Document, PageSnapshot]:
+        """The proven page at ``url``. Raises PlatformFailure."""
+        ...
 
 
 @dataclass(slots=True)
 class InboxPaging:
     """One reading. ``ends`` (monotonic) is when no further page is opened."""
 
-    visit: Visit
+    visit: Pages
     options: RuntimeOptions
     clock: Clock
     watermark: Watermark
