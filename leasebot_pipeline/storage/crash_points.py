@@ -24,6 +24,7 @@ CRASH_POINTS: Final[dict[str, str]] = {
     "lease.after_renewal": "the lease, and the claim under it, were extended; the browser may be at work",
     "dispatch.after_sweep": "overtaken, forbidden and expired replies were moved; nothing is claimed",
     "reply.before_commit": "a person's approval, rejection, edit or reply is written but not committed",
+    "rollups.before_commit": "new audit rows or landed messages are counted but not committed",
     "privacy.before_commit": "a lead's personal data is removed but not committed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",
     "dispatch.before_click": "the intent is committed; the click has not happened",

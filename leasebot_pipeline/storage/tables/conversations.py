@@ -166,6 +166,7 @@ messages = Table(
     Index("idx_messages_conversation_id", "conversation_id"),
     Index("idx_messages_conversation_seq", "conversation_id", text("seq DESC")),
     Index("idx_messages_sent_at", text("sent_at DESC")),
+    Index("idx_messages_counted_at", text("COALESCE(sent_at, created_at)")),
     Index(
         "idx_messages_to_review",
         "conversation_id",
@@ -226,6 +227,12 @@ inbound_events = Table(
         postgresql_where=text("ingested_at IS NULL AND quarantined_at IS NULL"),
     ),
     Index("idx_inbound_events_landed_at", "landed_at"),
+    Index(
+        "idx_inbound_events_delay",
+        "landed_at",
+        postgresql_include=["platform_account_id", "sent_at"],
+        postgresql_where=text("direction = 'inbound' AND sent_at_has_time"),
+    ),
 )
 
 templates = Table(

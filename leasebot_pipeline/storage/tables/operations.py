@@ -72,6 +72,12 @@ decisions = Table(
     Index("idx_decisions_decided_at", text("decided_at DESC")),
     Index("idx_decisions_inbound_message_id", "inbound_message_id"),
     Index("idx_decisions_conversation_id", "conversation_id", text("decided_at DESC")),
+    Index(
+        "idx_decisions_slot_source",
+        "decided_at",
+        postgresql_include=["slot_source"],
+        postgresql_where=text("slot_source IS NOT NULL"),
+    ),
 )
 
 outbound_dispatches = Table(
