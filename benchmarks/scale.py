@@ -171,9 +171,7 @@ def lists(engine: Engine, rounds: int) -> dict[str, dict[str, float]]:
         "agents_held": (InboxFilter(agent_id=agent, status="hold"), None),
     }
     return {
-        name: measure(
-            engine, rounds, lambda conn, w=wanted, a=key: inbox.list_inbox(conn, w, 50, a)
-        )  # type: ignore[misc]
+        name: measure(engine, rounds, lambda conn, w=wanted, a=key: inbox.list_inbox(conn, w, 50, a))  # type: ignore[misc]
         for name, (wanted, key) in pages.items()
     }
 
@@ -213,8 +211,7 @@ def run(server: EmbeddedServer, size: int, rounds: int, workload: Path | None) -
 
 def _counted(snapshot: object) -> object:
     """What does not depend on whether messages were mended."""
-    signals = snapshot.signals  # type: ignore[attr-defined]
-    return signals
+    return snapshot.signals  # type: ignore[attr-defined]
 
 
 def main() -> None:
@@ -240,7 +237,9 @@ def main() -> None:
                         print(f"  {name:<20}{result[name]}")
                     for name, figure in inbox_lists.items():
                         print(f"  inbox {name:<14}{figure}")
-                    print(f"  counting            {result['counting']}, same figures: {result['same_figures']}")
+                    print(
+                        f"  counting            {result['counting']}, same figures: {result['same_figures']}"
+                    )
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ async def health(request: Request, services: ServicesDep) -> HealthAnswer:
     "/ready",
     operation_id="getReady",
     summary="Database reachable and migrated; what is behind",
-    responses={503: {"model": ReadyAnswer, "description": "The API can't serve: no database, or not migrated"}},
+    responses={
+        503: {"model": ReadyAnswer, "description": "The API can't serve: no database, or not migrated"}
+    },
 )
 async def ready(response: Response, services: ServicesDep) -> ReadyAnswer:
     """503 only for what makes the API unusable. Queues and platforms that are behind make it `degraded`, with 200."""
@@ -89,9 +91,7 @@ async def _look(services: Services, now: datetime) -> tuple[_Found, _Found, _Fou
         async with asyncio.timeout(_PATIENCE_S):
             revision = await services.database.read(migrate.current)
             answered_ms = (time.perf_counter() - started) * 1000
-            depths, stands = (
-                await services.database.read(_standing, now) if revision == head else ((), ())
-            )
+            depths, stands = await services.database.read(_standing, now) if revision == head else ((), ())
     except TimeoutError:
         return _unreachable(f"no answer within {_PATIENCE_S:.0f} s")
     except SQLAlchemyError as error:

@@ -143,8 +143,7 @@ _INCIDENTS = text("""
 def depths(conn: Connection, now: datetime) -> tuple[Depth, ...]:
     """What waits in each queue of each platform; queues with nothing in them are left out."""
     return tuple(
-        Depth(row.queue, row.platform, row.waiting, row.oldest)
-        for row in conn.execute(_DEPTHS, {"now": now})
+        Depth(row.queue, row.platform, row.waiting, row.oldest) for row in conn.execute(_DEPTHS, {"now": now})
     )
 
 
