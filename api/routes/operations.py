@@ -71,7 +71,7 @@ class OperatedAnswer(Answer):
     state: str
 
 
-class SwitchAnswer(Answer):
+class KillSwitchAnswer(Answer):
     id: UUID
     target: str
     scope: str
@@ -82,8 +82,8 @@ class SwitchAnswer(Answer):
     engaged_at: Instant
 
 
-class SwitchesAnswer(Answer):
-    items: list[SwitchAnswer]
+class KillSwitchesAnswer(Answer):
+    items: list[KillSwitchAnswer]
 
 
 class EngagedAnswer(Answer):
@@ -192,9 +192,9 @@ async def operate(
     summary="What stops sends now",
     dependencies=[ADMIN_ONLY],
 )
-async def list_switches(services: ServicesDep) -> SwitchesAnswer:
+async def list_switches(services: ServicesDep) -> KillSwitchesAnswer:
     found = await services.database.read(kill_switches.engaged)
-    return SwitchesAnswer(items=[SwitchAnswer.model_validate(switch) for switch in found])
+    return KillSwitchesAnswer(items=[KillSwitchAnswer.model_validate(switch) for switch in found])
 
 
 @router.post("/kill-switches", operation_id="engageKillSwitch", summary="Stop sends at once", status_code=201)

@@ -108,7 +108,7 @@ class SyncResult(Answer):
     last_read_at: Instant | None
 
 
-class SyncAnswer(DetailAnswer):
+class ThreadSyncAnswer(DetailAnswer):
     sync: SyncResult
 
 
@@ -264,10 +264,10 @@ async def check(
 
 
 @router.post("/{id}/sync", operation_id="syncConversation", summary="Ask for the thread to be read again")
-async def sync(scope: ScopedIdentity, conversation_id: PathId, services: ServicesDep) -> SyncAnswer:
+async def sync(scope: ScopedIdentity, conversation_id: PathId, services: ServicesDep) -> ThreadSyncAnswer:
     """The next poll does it: the API opens no browser (G-70)."""
 
-    def work(conn: Connection) -> SyncAnswer:
+    def work(conn: Connection) -> ThreadSyncAnswer:
         detail, _ = load_detail(conn, conversation_id, scope.agent_id, services.clock())
         asked = sync_requests.ask_thread(conn, conversation_id)
         result = SyncResult(
@@ -275,7 +275,7 @@ async def sync(scope: ScopedIdentity, conversation_id: PathId, services: Service
             reason="queued" if asked and asked.listed else "not_in_inbox",
             last_read_at=asked.read_at if asked else None,
         )
-        return SyncAnswer(**dict(detail), sync=result)
+        return ThreadSyncAnswer(**dict(detail), sync=result)
 
     return await services.database.run(work)
 
