@@ -205,7 +205,9 @@ class AuditCounts:
 
     def platform_failures(self) -> tuple[FailureCount, ...]:
         """Failures by platform, stage and action."""
-        return tuple(FailureCount(*key, total) for key, total in _ranked(self._of(facts.FAILURE)))
+        return tuple(
+            FailureCount(key[0], key[1], key[2], total) for key, total in _ranked(self._of(facts.FAILURE))
+        )
 
     def by_platform(self, limit: int) -> tuple[PlatformCount, ...]:
         """Critical actions by platform."""

@@ -166,6 +166,21 @@ messages = Table(
     Index("idx_messages_conversation_id", "conversation_id"),
     Index("idx_messages_conversation_seq", "conversation_id", text("seq DESC")),
     Index("idx_messages_sent_at", text("sent_at DESC")),
+    Index(
+        "idx_messages_drafts",
+        "conversation_id",
+        postgresql_where=text("metadata ->> 'reviewStatus' = 'draft'"),
+    ),
+    Index(
+        "idx_messages_held", "conversation_id", postgresql_where=text("metadata ->> 'reviewStatus' = 'hold'")
+    ),
+    Index(
+        "idx_messages_undecided",
+        "conversation_id",
+        postgresql_where=text(
+            "NOT metadata ? 'aiProcessedAt' AND (direction = 'inbound' OR metadata ->> 'reviewStatus' = 'new')"
+        ),
+    ),
     Index("idx_messages_counted_at", text("COALESCE(sent_at, created_at)")),
     Index(
         "idx_messages_to_review",

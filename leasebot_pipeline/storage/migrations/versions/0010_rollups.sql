@@ -114,3 +114,8 @@ CREATE INDEX idx_messages_counted_at ON "Messages" ((COALESCE(sent_at, created_a
 CREATE INDEX idx_inbound_events_delay ON "InboundEvents" (landed_at) INCLUDE (platform_account_id, sent_at)
     WHERE direction = 'inbound' AND sent_at_has_time;
 CREATE INDEX idx_decisions_slot_source ON "Decisions" (decided_at) INCLUDE (slot_source) WHERE slot_source IS NOT NULL;
+-- The inbox by status: conversations with a draft, with something held, with something nobody decided on yet.
+CREATE INDEX idx_messages_drafts ON "Messages" (conversation_id) WHERE metadata ->> 'reviewStatus' = 'draft';
+CREATE INDEX idx_messages_held ON "Messages" (conversation_id) WHERE metadata ->> 'reviewStatus' = 'hold';
+CREATE INDEX idx_messages_undecided ON "Messages" (conversation_id)
+    WHERE NOT metadata ? 'aiProcessedAt' AND (direction = 'inbound' OR metadata ->> 'reviewStatus' = 'new');
