@@ -205,7 +205,9 @@ def list_inbox(
         having = f"WHERE {_STATUS_OF} = :status"
         parameters["status"] = wanted.status
     if wanted.platform is not None:
-        conditions.append("a.platform = :platform")
+        conditions.append(
+            'c.platform_account_id IN (SELECT id FROM "PlatformAccounts" WHERE platform = :platform)'
+        )
         parameters["platform"] = wanted.platform
     for name in ("workflow_state", "workflow_outcome"):
         if getattr(wanted, name) is not None:
@@ -223,11 +225,11 @@ def list_inbox(
             f" AND ({_RANK}, c.id) > (CAST(:after_rank AS integer), CAST(:after_id AS uuid))))"
         )
         parameters["after_at"], parameters["after_rank"], parameters["after_id"] = after
-    listed_with = _JOINS if wanted.search else 'JOIN "PlatformAccounts" a ON a.id = c.platform_account_id'
+    named = _JOINS if wanted.search else ""
     statement = text(f"""
         WITH page AS MATERIALIZED (
           SELECT c.id, c.at, c.rank, n.*
-            FROM (SELECT c.id, {_AT} AS at, {_RANK} AS rank FROM "Conversations" c {listed_with}
+            FROM (SELECT c.id, {_AT} AS at, {_RANK} AS rank FROM "Conversations" c {named}
                    WHERE {" AND ".join(conditions)}
                    ORDER BY {_AT} DESC, {_RANK}, c.id) c
            CROSS JOIN LATERAL ({_COUNTS}) n

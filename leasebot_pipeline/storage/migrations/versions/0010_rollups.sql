@@ -110,6 +110,10 @@ SELECT t.kind, '-infinity', a.platform, a.action, a.outcome, sum(t.n), true
 
 -- The partial slice at the window's beginning.
 CREATE INDEX idx_messages_counted_at ON "Messages" ((COALESCE(sent_at, created_at)));
+-- The newest errors; the list is that of storage/audit_actions.py.
+CREATE INDEX idx_audit_logs_errors ON "AuditLogs" (created_at DESC, id DESC)
+    WHERE action IN ('ai_reply_error', 'api_error', 'inbox_message_error', 'inbox_draft_error', 'platform_dispatch_error',
+                     'showing_booking_failed');
 -- Read without visiting the table.
 CREATE INDEX idx_inbound_events_delay ON "InboundEvents" (landed_at) INCLUDE (platform_account_id, sent_at)
     WHERE direction = 'inbound' AND sent_at_has_time;
