@@ -23,6 +23,7 @@ from api.edge.failures import Failures
 from api.edge.guards import BodyLimit, OriginGuard
 from api.edge.request_log import RequestLog
 from api.edge.response_headers import ResponseHeaders
+from api.metrics import RequestMetrics
 from api.openapi import describe
 from api.routes import (
     agents,
@@ -35,6 +36,7 @@ from api.routes import (
     inbox,
     listings,
     me,
+    metrics,
     observability,
     operations,
     people,
@@ -56,6 +58,7 @@ log = structlog.get_logger("api")
 
 _ROUTES = (
     health,
+    metrics,
     auth_routes,
     auth_sessions,
     me,
@@ -96,6 +99,8 @@ def create_app(
     It starts without a reachable database too: `/ready` tells, and requests answer 503 until it is there.
     """
 
+    requests = RequestMetrics()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = open_database(config.database_url)
@@ -106,6 +111,7 @@ def create_app(
             passwords=PasswordHasher(),
             throttle=Throttle(database),
             migrations_head=migrate.head(),
+            requests=requests,
         )
         app.state.services = services
         try:
@@ -124,7 +130,7 @@ def create_app(
         openapi_url="/api/openapi.json",
         redirect_slashes=False,
         middleware=[
-            Middleware(RequestLog),
+            Middleware(RequestLog, requests),
             Middleware(ResponseHeaders, config),
             Middleware(Failures),
             Middleware(OriginGuard, config),

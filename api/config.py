@@ -48,6 +48,11 @@ class ApiConfig:
     """Where an invitation's link leads, without its token."""
     invite_ttl_hours: int = 72
     mail: MailServer | None = None
+    metrics_token: str | None = None
+    """Lets callers of other machines read `/metrics`."""
+    read_platforms: tuple[Platform, ...] = tuple(Platform)
+    """Platforms whose inboxes are read here."""
+    poll_interval: timedelta = timedelta(seconds=15)
     log_level: str = "info"
     host: str = "127.0.0.1"
     port: int = 3001

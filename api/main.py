@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 import uvicorn
+from pydantic import SecretStr
 
 from api.app import create_app
 from api.config import ApiConfig, DevAdmin
@@ -43,11 +44,18 @@ def api_config(settings: Settings) -> ApiConfig:
         invite_url=f"{settings.invite.base_url.rstrip('/')}{settings.invite.accept_path}",
         invite_ttl_hours=settings.invite.token_ttl_hours,
         mail=_mail_server(settings),
+        metrics_token=_secret(settings.api.metrics_token),
+        read_platforms=tuple(settings.worker.ingest_platforms),
+        poll_interval=timedelta(milliseconds=settings.worker.poll_interval_ms),
         ingest_p95_target_ms=settings.rpa.ingest_p95_target_ms,
         log_level=settings.api.log_level,
         host=settings.api.host,
         port=settings.api.port,
     )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
 def _mail_server(settings: Settings) -> MailServer | None:

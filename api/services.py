@@ -11,6 +11,7 @@ from api.auth.passwords import PasswordHasher
 from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.database import Database
+from api.metrics import RequestMetrics
 from leasebot_pipeline.domain.clock import Clock
 
 
@@ -22,6 +23,7 @@ class Services:
     passwords: PasswordHasher
     throttle: Throttle
     migrations_head: str
+    requests: RequestMetrics
 
 
 def services(request: Request) -> Services:

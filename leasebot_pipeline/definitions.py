@@ -29,7 +29,14 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages import follow_up
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, invariants, outbox_sweeps, sync_requests
+from leasebot_pipeline.storage import (
+    audit,
+    housekeeping,
+    invariants,
+    outbox_sweeps,
+    rollups,
+    sync_requests,
+)
 from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
 from leasebot_pipeline.wiring import build_pipeline
 from sensors.alerts import alerts_sensor
@@ -38,8 +45,9 @@ from sensors.failures import RunFailure, run_failure_sensor
 from sensors.follow_up import follow_up_sensor
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
-from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
+from sensors.maintenance import INVARIANTS_SCHEDULE, maintenance_job, maintenance_schedule
 from sensors.outbox import outbox_sensor
+from sensors.rollups import rollups_sensor
 
 
 class WarmPipeline:
@@ -113,6 +121,19 @@ def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
         return invariants.check(conn, pipeline.clock())
 
 
+def advance_rollups(pipeline: Pipeline) -> str:
+    """Count what is new in the logs; what was done, in a sentence."""
+    done = rollups.advance(pipeline.engine, pipeline.clock())
+    waits = f"; {', '.join(done.waiting)} waits for a writer" if done.waiting else ""
+    return f"{done.counted} rows counted, {done.merged} tallies merged{waits}"
+
+
+def clean_up(pipeline: Pipeline) -> dict[str, int]:
+    """Delete what nobody needs any more and mend the tallies; how many rows of each."""
+    with pipeline.engine.begin() as conn:
+        return housekeeping.clean_up(conn, pipeline.clock())
+
+
 def record_run_failure(pipeline: Pipeline, failure: RunFailure) -> None:
     """Write a failed run into the audit log."""
     entry = audit.AuditEntry(
@@ -134,6 +155,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     sync_interval = timedelta(milliseconds=sync.interval_ms)
     poll_interval = timedelta(milliseconds=settings.worker.poll_interval_ms)
     read = settings.worker.ingest_platforms
+    upkeep = maintenance_job(clean_up)
     return dg.Definitions(
         assets=[
             *INBOXES,
@@ -154,7 +176,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.LISTING_SYNC,
             jobs.AVAILABILITY_HORIZON,
             jobs.INVARIANT_CHECK,
-            maintenance,
+            upkeep,
         ],
         sensors=[
             *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
@@ -162,6 +184,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             follow_up_sensor(due_follow_ups, max(poll_interval, LOOK_EVERY)),
             availability_sensor(weekly_rules),
             alerts_sensor,
+            rollups_sensor(advance_rollups),
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
             listing_requests(requested_listings),
@@ -169,7 +192,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),
             AVAILABILITY_SCHEDULE,
-            MAINTENANCE_SCHEDULE,
+            maintenance_schedule(upkeep),
             INVARIANTS_SCHEDULE,
         ],
         resources={"pipeline": pipeline_resource(settings)},

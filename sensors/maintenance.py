@@ -1,13 +1,15 @@
-"""Housekeeping: old runs go, and the invariants are looked at."""
+"""Housekeeping: old runs and what has run out go, and the invariants are looked at."""
 
 # No postponed annotations here: Dagster reads them.
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from assets.jobs import INVARIANT_CHECK
+from leasebot_pipeline.stages.pipeline import Pipeline
 
 KEEP_RUNS: Final = timedelta(days=14)
 """Open-source Dagster forgets no run. What happened stays in our own tables; a run is only how it was done."""
@@ -40,22 +42,38 @@ def purge_old_runs(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"deleted": deleted})
 
 
-@dg.job(
-    executor_def=dg.in_process_executor,
-    tags={"dagster/max_runtime": "900"},
-    description=f"Keeps Dagster's own tables small: finished runs go after {KEEP_RUNS.days} days.",
-)
-def maintenance() -> None:
-    purge_old_runs()
+def maintenance_job(clean_up: Callable[[Pipeline], Mapping[str, int]]) -> dg.JobDefinition:
+    """The nightly job; ``clean_up`` tidies our own database and says how many rows of what it touched."""
+
+    @dg.op(
+        description="Deletes what has run out in our own database (rate limits, remembered answers) and mends the tallies."
+    )
+    def clean_up_database(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
+        context.add_output_metadata(dict(clean_up(pipeline)))
+
+    @dg.job(
+        name="maintenance",
+        executor_def=dg.in_process_executor,
+        tags={"dagster/max_runtime": "900"},
+        description=f"Keeps tables small: finished runs go after {KEEP_RUNS.days} days, what has run out goes at once.",
+    )
+    def maintenance() -> None:
+        purge_old_runs()
+        clean_up_database()
+
+    return maintenance
 
 
-MAINTENANCE_SCHEDULE: Final = dg.ScheduleDefinition(
-    name="maintenance_schedule",
-    job=maintenance,
-    cron_schedule="17 3 * * *",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night.",
-)
+def maintenance_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name="maintenance_schedule",
+        job=job,
+        cron_schedule="17 3 * * *",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Every night.",
+    )
+
+
 INVARIANTS_SCHEDULE: Final = dg.ScheduleDefinition(
     name="invariants_schedule",
     job=INVARIANT_CHECK,

@@ -100,6 +100,15 @@ class ApiSettings(Group):
             described="http://localhost:<API_PORT>",
         ),
     ] = Field(default_factory=_api_base)
+    metrics_token: Annotated[
+        SecretStr | None,
+        rules.SECRET,
+        env(
+            "METRICS_TOKEN",
+            about="Bearer token for `/metrics`. Not set: only callers on the API's own machine may read it.",
+            example="replace-with-metrics-token",
+        ),
+    ] = None
 
 
 class AuthSettings(Group):

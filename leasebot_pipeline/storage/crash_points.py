@@ -59,6 +59,7 @@ CRASH_POINTS: Final[dict[str, str]] = {
     "dispatch.before_sweep": "overtaken, forbidden and expired replies are moved but not committed",
     "dispatch.after_sweep": "overtaken, forbidden and expired replies were moved; nothing is claimed",
     "reply.before_commit": "a person's approval, rejection, edit or reply is written but not committed",
+    "rollups.before_commit": "new audit rows or landed messages are counted but not committed",
     "privacy.before_commit": "a lead's personal data is removed but not committed",
     "dispatch.before_claim": "a reply is claimed but not committed: it is still queued",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",

@@ -161,25 +161,24 @@ _COLUMNS = f"""
     {_STATUS_OF} AS message_status, n.new_count, n.draft_count, n.hold_count, n.sent_count, {_UNIT} AS unit,
     c.external_thread_label AS thread_label, c.external_thread_message_count AS thread_message_count,
     c.external_inbox_sort_rank AS inbox_sort_rank, l.body AS latest_message, l.direction AS latest_direction,
-    l.status AS latest_status, l.sent_at_text AS latest_sent_at_text, c.last_message_at, c.updated_at, {_AT} AS at
+    l.status AS latest_status, l.sent_at_text AS latest_sent_at_text, c.last_message_at, c.updated_at, n.at
 """
-_FROM = f"""
-      FROM "Conversations" c
+_JOINS = """
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN "Listings" li ON li.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = li.unit_id
-     CROSS JOIN LATERAL ({_COUNTS}) n
+"""
+_LATEST = f"""
       LEFT JOIN LATERAL (
            SELECT m.body, m.direction, {STATUS} AS status, m.metadata ->> 'sentAtText' AS sent_at_text
              FROM "Messages" m WHERE m.conversation_id = c.id AND NOT m.metadata ? 'discarded'
             ORDER BY m.seq DESC LIMIT 1) l ON true
 """
-# Few conversations have something to review: their index finds them, not a walk through all.
-_REVIEWED: Final = {
-    status: f"""c.id IN (SELECT m.conversation_id FROM "Messages" m
-                          WHERE m.metadata ->> 'reviewStatus' IN ('draft', 'hold')
-                            AND m.metadata ->> 'reviewStatus' = '{status}')"""
-    for status in ("draft", "hold")
+# What a conversation of the status must have, by small indexes of exactly that: few of many, not a walk through all.
+_MUST_HAVE: Final = {
+    "draft": "m.metadata ->> 'reviewStatus' = 'draft'",
+    "hold": "m.metadata ->> 'reviewStatus' = 'hold'",
+    "new": "NOT m.metadata ? 'aiProcessedAt' AND (m.direction = 'inbound' OR m.metadata ->> 'reviewStatus' = 'new')",
 }
 MINE: Final = "(c.assigned_agent_id = :agent_id OR c.follow_up_owner_agent_id = :agent_id)"
 
@@ -189,20 +188,26 @@ def list_inbox(
 ) -> list[InboxRow]:
     """Open conversations, newest message first, those after the key (at as ISO text, rank, id). One statement.
 
-    Conditions are put together as needed, so that each list has a plan by its own index.
+    Conditions are put together as needed, so that each list has a plan by its own index. Messages are looked at in
+    the list's order and only until the page is full; the rest is joined to the page.
     """
     parameters: dict[str, object] = {"limit": limit}
     conditions = ["c.status = 'open'"]
+    having = ""
     if wanted.agent_id is not None:
         conditions.append(MINE)
         parameters["agent_id"] = wanted.agent_id
     if wanted.status is not None:
-        if wanted.status in _REVIEWED:
-            conditions.append(_REVIEWED[wanted.status])
-        conditions.append(f"{_STATUS_OF} = :status")
+        if wanted.status in _MUST_HAVE:
+            conditions.append(
+                f'c.id IN (SELECT m.conversation_id FROM "Messages" m WHERE {_MUST_HAVE[wanted.status]})'
+            )
+        having = f"WHERE {_STATUS_OF} = :status"
         parameters["status"] = wanted.status
     if wanted.platform is not None:
-        conditions.append("a.platform = :platform")
+        conditions.append(
+            'c.platform_account_id IN (SELECT id FROM "PlatformAccounts" WHERE platform = :platform)'
+        )
         parameters["platform"] = wanted.platform
     for name in ("workflow_state", "workflow_outcome"):
         if getattr(wanted, name) is not None:
@@ -220,9 +225,20 @@ def list_inbox(
             f" AND ({_RANK}, c.id) > (CAST(:after_rank AS integer), CAST(:after_id AS uuid))))"
         )
         parameters["after_at"], parameters["after_rank"], parameters["after_id"] = after
-    statement = text(
-        f"SELECT {_COLUMNS} {_FROM} WHERE {' AND '.join(conditions)} ORDER BY {_AT} DESC, {_RANK}, c.id LIMIT :limit"
-    )
+    named = _JOINS if wanted.search else ""
+    statement = text(f"""
+        WITH page AS MATERIALIZED (
+          SELECT c.id, c.at, c.rank, n.*
+            FROM (SELECT c.id, {_AT} AS at, {_RANK} AS rank FROM "Conversations" c {named}
+                   WHERE {" AND ".join(conditions)}
+                   ORDER BY {_AT} DESC, {_RANK}, c.id) c
+           CROSS JOIN LATERAL ({_COUNTS}) n
+          {having}
+           ORDER BY c.at DESC, c.rank, c.id
+           LIMIT :limit)
+        SELECT {_COLUMNS} FROM page n JOIN "Conversations" c ON c.id = n.id {_JOINS} {_LATEST}
+         ORDER BY n.at DESC, n.rank, n.id
+    """)
     return [_row(InboxRow, row) for row in conn.execute(statement, parameters)]
 
 

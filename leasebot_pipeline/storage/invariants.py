@@ -14,10 +14,10 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.audit_actions import CRITICAL_ACTIONS
 from leasebot_pipeline.storage.invariant import Invariant
 from leasebot_pipeline.storage.invariants_follow_ups import FOLLOW_UP_INVARIANTS
 from leasebot_pipeline.storage.invariants_showings import SHOWING_INVARIANTS
-from leasebot_pipeline.storage.observability.audits import CRITICAL_ACTIONS
 
 LEASE_GRACE: Final = timedelta(minutes=2)
 """How long after its lease a claim may wait for the next run to take it back."""

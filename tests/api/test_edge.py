@@ -171,6 +171,7 @@ def test_ready_when_the_database_is_migrated(client: TestClient) -> None:
     assert {name: entry["ok"] for name, entry in answer.json()["dependencies"].items()} == {
         "database": True,
         "migrations": True,
+        "queue": True,
     }
 
 

@@ -1,18 +1,21 @@
-"""The plans of the snapshot's statements: what is old costs nothing."""
+"""The plans of the snapshot's statements: what is old costs nothing, what is counted is not read again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage import rollups
+from leasebot_pipeline.storage.figures import figures
 from leasebot_pipeline.storage.observability import SnapshotRequest, take_snapshot
 from tests.api.conftest import MovableClock
 from tests.conftest import Database
+from tests.plans import explained, rows_read, statements_of
 
 OLD_ROWS = 30_000
+IN_WINDOW = 20_000
 
 
 @pytest.fixture
@@ -51,26 +54,65 @@ def grown(database: Database, clock: MovableClock) -> Iterator[Connection]:
         conn.rollback()
 
 
-def test_no_statement_reads_a_large_table_from_end_to_end(grown: Connection, clock: MovableClock) -> None:
-    statements: list[tuple[str, Any]] = []
-
-    def seen(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        statements.append((statement, parameters))
-
-    event.listen(grown, "before_cursor_execute", seen)
-    take_snapshot(
-        grown,
-        SnapshotRequest(
-            now=clock(),
-            window_hours=24,
-            audit_limit=50,
-            error_limit=25,
-            signal_limit=25,
-            ingest_p95_target_ms=1,
-        ),
+def request(clock: MovableClock) -> SnapshotRequest:
+    return SnapshotRequest(
+        now=clock(), window_hours=24, audit_limit=50, error_limit=25, signal_limit=25, ingest_p95_target_ms=1
     )
-    event.remove(grown, "before_cursor_execute", seen)
-    for statement, parameters in statements:
+
+
+def test_no_statement_reads_a_large_table_from_end_to_end(grown: Connection, clock: MovableClock) -> None:
+    for statement, parameters in statements_of(grown, lambda: take_snapshot(grown, request(clock))):
         plan = "\n".join(row[0] for row in grown.exec_driver_sql(f"EXPLAIN {statement}", parameters))
         for table in ("AuditLogs", "PlatformRuns", "InboundEvents"):
             assert f'Seq Scan on "{table}"' not in plan, f"{statement}\n{plan}"
+
+
+@pytest.fixture
+def counted(database: Database, clock: MovableClock) -> Iterator[Connection]:
+    """A database with 20,000 audit rows and messages within the window, all counted but the newest 50 audit rows."""
+    with database.engine.begin() as conn:
+        parameters = {"now": clock(), "rows": IN_WINDOW}
+        conn.execute(
+            text("""INSERT INTO "PlatformAccounts" (platform, account_name, account_external_id)
+                    VALUES ('spareroom', 'Account', 'plans')""")
+        )
+        conn.execute(
+            text("""INSERT INTO "Conversations" (platform_account_id, external_thread_id)
+                    SELECT id, 'thread' FROM "PlatformAccounts" """)
+        )
+        audits = text("""INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, details, platform, created_at)
+                    SELECT 'worker', 'message', g::text,
+                           (ARRAY['ai_reply_decision', 'ai_reply_created', 'ingest_conversation_linkage_resolved'])[1 + g % 3],
+                           '{"outcome": "escalate"}', 'spareroom', :now - g * interval '4 seconds'
+                      FROM generate_series(1, :rows) g""")
+        conn.execute(audits, parameters)
+        conn.execute(
+            text("""INSERT INTO "Messages" (conversation_id, sender_type, direction, body, sent_at)
+                    SELECT id, 'lead', 'inbound', 'text', :now - g * interval '4 seconds'
+                      FROM "Conversations", generate_series(1, :rows) g"""),
+            parameters,
+        )
+    rollups.advance(database.engine, clock())
+    with database.engine.begin() as conn:
+        conn.execute(audits, {"now": clock(), "rows": 50})
+        for table in ("AuditLogs", "Messages", "Tallies", "ConversationTallies"):
+            conn.execute(text(f'ANALYZE "{table}"'))
+        yield conn
+
+
+def test_what_is_counted_is_not_read_again(counted: Connection, clock: MovableClock) -> None:
+    """The window holds 20,000 rows of each; read are the live ones, and slices."""
+    snapshot = take_snapshot(counted, request(clock))
+    assert snapshot.core_metrics.audit_events == IN_WINDOW + 50
+    assert snapshot.core_metrics.inbound_messages == IN_WINDOW
+    for statement, parameters in statements_of(counted, lambda: take_snapshot(counted, request(clock))):
+        plan = explained(counted, statement, parameters)
+        for table in ("AuditLogs", "Messages"):
+            assert rows_read(plan, table) <= 1_000, statement
+
+
+def test_a_scrape_reads_no_log(counted: Connection, clock: MovableClock) -> None:
+    for statement, parameters in statements_of(counted, lambda: figures(counted, clock())):
+        plan = explained(counted, statement, parameters)
+        for table in ("AuditLogs", "Messages", "InboundEvents", "PlatformRuns"):
+            assert rows_read(plan, table) <= 1, statement

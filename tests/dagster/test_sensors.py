@@ -280,3 +280,51 @@ def queue_reply(office: Office) -> None:
         SELECT 'manual_reply', 'manual:1', id, platform_account_id, 'roomies', 't1', 'Hello Ana', 'queued' FROM c
         """
     )
+
+
+def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) -> None:
+    old = office.clock.now - timedelta(days=30)
+    for key, ends in (("old", old), ("new", office.clock.now)):
+        office.run('INSERT INTO "RateLimits" VALUES (:key, 1, :ends)', key=key, ends=ends)
+    office.run("INSERT INTO \"user\" (id, name, email) VALUES ('u', 'u', 'u@example.com')")
+    office.run(
+        """INSERT INTO "IdempotentRequests" (user_id, key, request_hash, status, answer, created_at)
+           VALUES ('u', 'k', 'h', 200, '{}', :old)""",
+        old=old,
+    )
+    office.run("""DELETE FROM "Tallies" WHERE kind = 'message'""")
+    definitions = build_definitions(load_settings({"LEASE_BOT_RPA_RUNTIME": "mock"}))
+    result = definitions.get_job_def("maintenance").execute_in_process(
+        instance=office.instance, resources={"pipeline": office.pipeline}
+    )
+    (done,) = [
+        event.step_output_data.metadata
+        for event in result.all_events
+        if event.is_successful_output and event.step_key == "clean_up_database"
+    ]
+    assert {name: value.value for name, value in done.items()} == {
+        "rate_limits": 1,
+        "remembered_answers": 1,
+        "mended_tallies": 0,
+    }
+    assert office.rows('SELECT key FROM "RateLimits"') == [("new",)]
+
+
+def test_new_audit_rows_are_counted_each_minute_without_a_run(office: Office) -> None:
+    definitions = build_definitions(load_settings({"LEASE_BOT_RPA_RUNTIME": "mock"}))
+    repository = definitions.get_repository_def()
+    office.run(
+        """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, created_at)
+                  VALUES ('worker', 'message', 'm', 'ai_reply_created', :now)""",
+        now=office.clock.now,
+    )
+    context = dg.build_sensor_context(
+        instance=office.instance, resources={"pipeline": office.pipeline}, repository_def=repository
+    )
+    tick = repository.get_sensor_def("rollups").evaluate_tick(context)
+    assert not tick.run_requests
+    assert tick.skip_message
+    assert "rows counted" in tick.skip_message
+    assert office.rows(
+        """SELECT total FROM "Tallies" WHERE kind = 'audit_action' AND k1 = 'ai_reply_created'"""
+    ) == [(1,)]

@@ -11,39 +11,33 @@ __all__ = ["Snapshot", "SnapshotRequest", "take_snapshot"]
 
 
 def take_snapshot(conn: Connection, request: SnapshotRequest) -> Snapshot:
-    """Read the snapshot: ten statements of the documented numbers, then seven of the pipeline's own.
+    """Read the snapshot in fourteen statements.
 
     The numbers agree with each other only if the caller's transaction is REPEATABLE READ.
     """
     since, limit = request.since, request.signal_limit
-    core = audits.core_metrics(conn, since)
-    escalations = audits.escalation_reasons(conn, since)
+    window = audits.window(conn, since)
+    counts = audits.audit_counts(conn, window)
     by_status, by_platform = audits.bookings(conn, since)
-    failures = audits.platform_failures(conn, since)
-    audit_by_platform = audits.audit_by_platform(conn, since, limit)
-    audit_by_agent = audits.audit_by_agent(conn, since, limit)
-    audit_by_conversation = audits.audit_by_conversation(conn, since, limit)
-    errors = audits.recent_errors(conn, request.error_limit)
-    newest = audits.recent_audit(conn, request.audit_limit)
     return Snapshot(
         window_hours=request.window_hours,
-        core_metrics=core,
+        core_metrics=audits.core_metrics(conn, since, counts),
         signals=Signals(
-            escalation_reasons=escalations,
+            escalation_reasons=audits.escalation_reasons(conn, window),
             bookings_by_status=by_status,
             bookings_by_platform=by_platform,
-            platform_failures=failures,
-            audit_by_platform=audit_by_platform,
-            audit_by_agent=audit_by_agent,
-            audit_by_conversation=audit_by_conversation,
-            workflow_transitions=pipeline.workflow_transitions(conn, since),
+            platform_failures=counts.platform_failures(),
+            audit_by_platform=counts.by_platform(limit),
+            audit_by_agent=counts.by_agent(limit),
+            audit_by_conversation=audits.audit_by_conversation(conn, window, limit),
+            workflow_transitions=counts.transitions(),
             human_required_queue=pipeline.human_required_queue(conn, request.now),
             slot_source=pipeline.slot_source(conn, since),
-            ingest_linkage=pipeline.ingest_linkage(conn, since),
+            ingest_linkage=audits.ingest_linkage(conn, window),
         ),
         ingest_latency=pipeline.ingest_latency(conn, since, request.ingest_p95_target_ms),
         platform_runs=pipeline.platform_runs(conn, since),
         dispatch=pipeline.dispatch(conn),
-        recent_errors=errors,
-        recent_audit=newest,
+        recent_errors=audits.recent_errors(conn, request.error_limit),
+        recent_audit=audits.recent_audit(conn, request.audit_limit),
     )

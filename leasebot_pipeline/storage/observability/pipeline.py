@@ -1,8 +1,7 @@
-"""How the pipeline itself stands: transitions, the human queue, slots, linkage, latency, visits, dispatch."""
+"""How the pipeline itself stands: the human queue, slots, latency, visits, dispatch."""
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -12,26 +11,12 @@ from leasebot_pipeline.storage.observability.values import (
     DispatchCounts,
     HumanRequiredQueue,
     IngestLatency,
-    IngestLinkage,
     PlatformCount,
     PlatformRunsHealth,
     SourceCount,
-    StrategyCount,
-    TransitionCount,
 )
+from leasebot_pipeline.storage.rollups.inbound_digest import WATCHED
 
-# A recovery (trigger) always leaves an outcome for lead and writes no states into its details.
-_TRANSITIONS = text("""
-    SELECT CASE action WHEN 'workflow_no_reply_recovered' THEN 'outcome'
-                ELSE COALESCE(details #>> '{previous,workflowState}', 'unknown') END AS from_state,
-           CASE action WHEN 'workflow_no_reply_recovered' THEN 'lead'
-                ELSE COALESCE(details #>> '{next,workflowState}', 'unknown') END AS to_state,
-           count(*) AS total
-      FROM "AuditLogs"
-     WHERE action IN ('workflow_state_transitioned', 'workflow_no_reply_recovered') AND created_at >= :since
-     GROUP BY 1, 2
-     ORDER BY total DESC, 1, 2
-""")
 _HUMAN_REQUIRED = text("""
     SELECT a.platform, count(*) AS total, min(c.workflow_updated_at) AS oldest
       FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
@@ -46,29 +31,12 @@ _SLOT_SOURCE = text("""
      GROUP BY slot_source
      ORDER BY total DESC, slot_source
 """)
-# A conversation is tried again when a listing appears: only its newest attempt says how it stands.
-_LINKAGE = text("""
-    SELECT resolved, strategy, count(*) AS total
-      FROM (SELECT DISTINCT ON (entity_id)
-                   action = 'ingest_conversation_linkage_resolved' AS resolved,
-                   COALESCE(details #>> '{linkage,strategy}', 'unknown') AS strategy
-              FROM "AuditLogs"
-             WHERE action IN ('ingest_conversation_linkage_resolved', 'ingest_conversation_linkage_unresolved')
-               AND created_at >= :since
-             ORDER BY entity_id, created_at DESC, id DESC) newest
-     GROUP BY resolved, strategy
-     ORDER BY total DESC, strategy
-""")
 # What was sent before an account's first visit is history, not delay. The first visits are read once
 # (MATERIALIZED), not for every message; both percentiles come from one sort.
-_LATENCY = text("""
-    WITH watched AS MATERIALIZED (
-      SELECT a.id, COALESCE((SELECT min(r.started_at) FROM "PlatformRuns" r
-                              WHERE r.platform_account_id = a.id AND r.action = 'ingest'), '-infinity') AS since
-        FROM "PlatformAccounts" a
-    )
+_LATENCY = text(f"""
+    WITH watched AS MATERIALIZED ({WATCHED})
     SELECT platform, count(*) AS total, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY delay_ms) AS delays
-      FROM (SELECT e.platform, GREATEST(0, date_part('epoch', e.landed_at - e.sent_at) * 1000) AS delay_ms
+      FROM (SELECT w.platform, GREATEST(0, date_part('epoch', e.landed_at - e.sent_at) * 1000) AS delay_ms
               FROM "InboundEvents" e JOIN watched w ON w.id = e.platform_account_id
              WHERE e.landed_at >= :since AND e.direction = 'inbound'
                AND e.sent_at_has_time AND e.sent_at >= w.since) measured
@@ -100,12 +68,6 @@ _DISPATCH = text("""
 """)
 
 
-def workflow_transitions(conn: Connection, since: datetime) -> tuple[TransitionCount, ...]:
-    """State changes of conversations; equal states mean a change within one (outcome or showing)."""
-    rows = conn.execute(_TRANSITIONS, {"since": since})
-    return tuple(TransitionCount(row.from_state, row.to_state, row.total) for row in rows)
-
-
 def human_required_queue(conn: Connection, now: datetime) -> HumanRequiredQueue:
     rows = conn.execute(_HUMAN_REQUIRED).all()
     oldest = min((row.oldest for row in rows), default=None)
@@ -119,24 +81,6 @@ def human_required_queue(conn: Connection, now: datetime) -> HumanRequiredQueue:
 def slot_source(conn: Connection, since: datetime) -> tuple[SourceCount, ...]:
     """Where offered slots came from, for decisions that looked for slots."""
     return tuple(SourceCount(row.source, row.total) for row in conn.execute(_SLOT_SOURCE, {"since": since}))
-
-
-def ingest_linkage(conn: Connection, since: datetime) -> IngestLinkage:
-    by_strategy: Counter[str] = Counter()
-    resolved = unresolved = 0
-    for row in conn.execute(_LINKAGE, {"since": since}):
-        by_strategy[row.strategy] += row.total
-        if row.resolved:
-            resolved += row.total
-        else:
-            unresolved += row.total
-    tried = resolved + unresolved
-    return IngestLinkage(
-        resolved=resolved,
-        unresolved=unresolved,
-        by_strategy=tuple(StrategyCount(name, count) for name, count in by_strategy.most_common()),
-        coverage=round(resolved / tried, 4) if tried else None,
-    )
 
 
 def ingest_latency(conn: Connection, since: datetime, target_ms: int) -> tuple[IngestLatency, ...]:

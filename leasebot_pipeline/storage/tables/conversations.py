@@ -167,6 +167,22 @@ messages = Table(
     Index("idx_messages_conversation_seq", "conversation_id", text("seq DESC")),
     Index("idx_messages_sent_at", text("sent_at DESC")),
     Index(
+        "idx_messages_drafts",
+        "conversation_id",
+        postgresql_where=text("metadata ->> 'reviewStatus' = 'draft'"),
+    ),
+    Index(
+        "idx_messages_held", "conversation_id", postgresql_where=text("metadata ->> 'reviewStatus' = 'hold'")
+    ),
+    Index(
+        "idx_messages_undecided",
+        "conversation_id",
+        postgresql_where=text(
+            "NOT metadata ? 'aiProcessedAt' AND (direction = 'inbound' OR metadata ->> 'reviewStatus' = 'new')"
+        ),
+    ),
+    Index("idx_messages_counted_at", text("COALESCE(sent_at, created_at)")),
+    Index(
         "idx_messages_to_review",
         "conversation_id",
         postgresql_where=text("metadata ->> 'reviewStatus' IN ('draft', 'hold')"),
@@ -226,6 +242,12 @@ inbound_events = Table(
         postgresql_where=text("ingested_at IS NULL AND quarantined_at IS NULL"),
     ),
     Index("idx_inbound_events_landed_at", "landed_at"),
+    Index(
+        "idx_inbound_events_delay",
+        "landed_at",
+        postgresql_include=["platform_account_id", "sent_at"],
+        postgresql_where=text("direction = 'inbound' AND sent_at_has_time"),
+    ),
 )
 
 templates = Table(

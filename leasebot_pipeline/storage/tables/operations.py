@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 
+from leasebot_pipeline.storage.audit_actions import ERROR_ACTIONS, listed
 from leasebot_pipeline.storage.tables.columns import (
     document,
     instant,
@@ -72,6 +73,12 @@ decisions = Table(
     Index("idx_decisions_decided_at", text("decided_at DESC")),
     Index("idx_decisions_inbound_message_id", "inbound_message_id"),
     Index("idx_decisions_conversation_id", "conversation_id", text("decided_at DESC")),
+    Index(
+        "idx_decisions_slot_source",
+        "decided_at",
+        postgresql_include=["slot_source"],
+        postgresql_where=text("slot_source IS NOT NULL"),
+    ),
 )
 
 outbound_dispatches = Table(
@@ -248,6 +255,12 @@ audit_logs = Table(
     optional("run_id"),
     Index("idx_audit_logs_entity", "entity_type", "entity_id", text("created_at DESC")),
     Index("idx_audit_logs_action", "action", text("created_at DESC")),
+    Index(
+        "idx_audit_logs_errors",
+        text("created_at DESC"),
+        text("id DESC"),
+        postgresql_where=text(f"action IN ({listed(ERROR_ACTIONS)})"),
+    ),
     Index("idx_audit_logs_created_at", text("created_at DESC"), text("id DESC")),
     Index("idx_audit_logs_platform", "platform", text("created_at DESC")),
     Index("idx_audit_logs_conversation_id", "conversation_id", text("created_at DESC")),

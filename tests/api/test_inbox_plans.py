@@ -1,0 +1,83 @@
+"""The inbox list costs a page, not the inbox: what it reads of 8,000 conversations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, text
+
+from leasebot_pipeline.storage.inbox import InboxFilter, list_inbox
+from tests.conftest import Database
+from tests.plans import explained, rows_read, scans, statements_of
+
+MANY = 8_000
+PAGE = 20
+DANA = UUID("11111111-1111-4111-8111-111111111111")
+MESSAGES = 2  # of each conversation
+
+
+@pytest.fixture(scope="module")
+def inbox_database(database_server: object, template_database: str) -> Iterator[Database]:
+    from tests.conftest import _fresh
+
+    yield from _fresh(database_server, template_database)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def full(inbox_database: Database) -> Iterator[Connection]:
+    """Each with an inbound and a sent message; forty with something held, fifty of them Dana's."""
+    with inbox_database.engine.begin() as conn:
+        account = conn.execute(
+            text("""INSERT INTO "PlatformAccounts" (platform, account_name, account_external_id)
+                    VALUES ('spareroom', 'Account', 'plans') RETURNING id""")
+        ).scalar_one()
+        values = {"account": account, "dana": DANA, "many": MANY}
+        for statement in (
+            """INSERT INTO "Agents" (id, platform_account_id, full_name) VALUES (:dana, :account, 'Dana')""",
+            """INSERT INTO "Conversations" (platform_account_id, external_thread_id, assigned_agent_id, last_message_at)
+               SELECT :account, g::text, CASE WHEN g % 160 = 0 THEN CAST(:dana AS uuid) END, now() - g * interval '1 minute'
+                 FROM generate_series(1, :many) g""",
+            """INSERT INTO "Messages" (conversation_id, sender_type, direction, body, metadata)
+               SELECT c.id, 'lead', j.direction, 'text', CASE j.direction WHEN 'inbound' THEN '{"aiProcessedAt": "x"}'
+                        ELSE '{"reviewStatus": "sent"}' END::jsonb
+                 FROM "Conversations" c, (VALUES ('inbound'), ('outbound')) j(direction)""",
+            """INSERT INTO "Messages" (conversation_id, sender_type, direction, body, metadata)
+               SELECT id, 'agent', 'outbound', 'text', '{"reviewStatus": "hold"}'
+                 FROM "Conversations" WHERE external_thread_id::int % 200 = 0""",
+        ):
+            sql = text(statement)
+            conn.execute(sql, {name: values[name] for name in sql.compile().params})
+        for table in ("Conversations", "Messages"):
+            conn.execute(text(f'ANALYZE "{table}"'))
+        yield conn
+
+
+@pytest.mark.parametrize(
+    ("wanted", "deep", "conversations", "messages"),
+    [
+        (InboxFilter(), False, 2 * PAGE, 5 * PAGE * MESSAGES),
+        (InboxFilter(), True, 2 * PAGE, 5 * PAGE * MESSAGES),
+        (InboxFilter(status="hold"), False, 100, 100 + 5 * PAGE * MESSAGES),
+        (InboxFilter(status="new"), False, PAGE, PAGE),
+        (InboxFilter(agent_id=DANA), False, 50 + 2 * PAGE, 5 * PAGE * MESSAGES),
+    ],
+    ids=["first page", "deep page", "hold", "nothing new", "an agent's own"],
+)
+def test_a_page_reads_a_page(
+    full: Connection, wanted: InboxFilter, deep: bool, conversations: int, messages: int
+) -> None:
+    after = None
+    if deep:
+        row = full.execute(
+            text("""SELECT last_message_at, id FROM "Conversations" WHERE external_thread_id = '7000' """)
+        ).one()
+        after = (row.last_message_at.isoformat(), 2_147_483_647, row.id)
+    found = list_inbox(full, wanted, PAGE, after)
+    assert len(found) == (0 if wanted.status == "new" else PAGE)
+    [(statement, parameters)] = statements_of(full, lambda: list_inbox(full, wanted, PAGE, after))
+    plan = explained(full, statement, parameters)
+    read = {table: rows_read(plan, table) for table in ("Conversations", "Messages")}
+    assert read["Conversations"] <= conversations, scans(plan, "Conversations")
+    assert read["Messages"] <= messages, scans(plan, "Messages")
