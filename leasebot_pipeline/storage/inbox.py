@@ -180,6 +180,8 @@ _MUST_HAVE: Final = {
     "hold": "m.metadata ->> 'reviewStatus' = 'hold'",
     "new": "NOT m.metadata ? 'aiProcessedAt' AND (m.direction = 'inbound' OR m.metadata ->> 'reviewStatus' = 'new')",
 }
+_NO_DRAFT: Final = """NOT EXISTS (SELECT 1 FROM "Messages" m WHERE m.conversation_id = c.id
+                                 AND m.metadata ->> 'reviewStatus' = 'draft' AND NOT m.metadata ? 'discarded')"""
 MINE: Final = "(c.assigned_agent_id = :agent_id OR c.follow_up_owner_agent_id = :agent_id)"
 
 
@@ -202,6 +204,8 @@ def list_inbox(
             conditions.append(
                 f'c.id IN (SELECT m.conversation_id FROM "Messages" m WHERE {_MUST_HAVE[wanted.status]})'
             )
+        if wanted.status == "hold":
+            conditions.append(_NO_DRAFT)  # a draft outranks what is held
         having = f"WHERE {_STATUS_OF} = :status"
         parameters["status"] = wanted.status
     if wanted.platform is not None:
@@ -221,7 +225,7 @@ def list_inbox(
         parameters["search"] = f"%{escaped}%"
     if after is not None:
         conditions.append(
-            f"({_AT} < CAST(:after_at AS timestamptz) OR ({_AT} = CAST(:after_at AS timestamptz)"
+            f"{_AT} <= CAST(:after_at AS timestamptz) AND ({_AT} < CAST(:after_at AS timestamptz) OR ({_AT} = CAST(:after_at AS timestamptz)"
             f" AND ({_RANK}, c.id) > (CAST(:after_rank AS integer), CAST(:after_id AS uuid))))"
         )
         parameters["after_at"], parameters["after_rank"], parameters["after_id"] = after

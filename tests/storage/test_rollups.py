@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, event, text
@@ -77,6 +78,17 @@ def write_at_random(rows: Rows, dice: random.Random, many: int) -> None:
         )
 
 
+def land_at_random(rows: Rows, account: UUID, dice: random.Random, many: int) -> None:
+    for _ in range(many):
+        rows.landed(
+            account,
+            "roomies",
+            dice.choice([dice.uniform(0, 100), 60, dice.uniform(0, 4 * 3600), -5]),
+            hours=dice.choice([dice.uniform(0, 26), 24 - dice.uniform(0, 0.2)]),
+            has_time=dice.random() < 0.9,
+        )
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_figures_are_the_same_with_and_without_tallies(
     database: Database, rows: Rows, seed: int, monkeypatch: pytest.MonkeyPatch
@@ -84,14 +96,18 @@ def test_the_figures_are_the_same_with_and_without_tallies(
     """Rows older than what is counted keep arriving, slices are counted in pieces of any size, a tail stays live."""
     dice = random.Random(seed)
     monkeypatch.setattr(rollups, "AT_ONCE", dice.choice([7, 1000]))
-    for _ in range(4):
+    account = rows.account("roomies")
+    rows.visit(account, "roomies", "succeeded", hours=29)
+    for before_h in (2.5, 1.2, 0.3, 0):
         write_at_random(rows, dice, dice.randrange(10, 80))
-        rollups.advance(database.engine, NOW)
+        land_at_random(rows, account, dice, dice.randrange(60))
+        rollups.advance(database.engine, NOW - timedelta(hours=before_h))
         for hours in (1, 24, 25):
             quick, live = both(database, hours)
             assert quick == live
     write_at_random(rows, dice, 30)
-    for hours in (1, 24, 25, 168):
+    land_at_random(rows, account, dice, 10)
+    for hours in (1, 23, 24, 25, 168):
         quick, live = both(database, hours)
         assert quick == live
     assert live.core_metrics.audit_events > 60
@@ -144,6 +160,17 @@ def test_many_counters_at_once_count_each_row_once(database: Database, rows: Row
         thread.join()
     quick, live = both(database, 25)
     assert quick == live
+
+
+def test_delays_are_sorted_anew_where_the_first_visit_changed(database: Database, rows: Rows) -> None:
+    account = rows.account("roomies")
+    for delay_s in (10, 3 * 3600):
+        rows.landed(account, "roomies", delay_s)
+    rollups.advance(database.engine, NOW)
+    rows.visit(account, "roomies", "succeeded", hours=2)
+    quick, live = both(database, 24)
+    assert quick == live
+    assert [entry.count for entry in quick.ingest_latency] == [0, 1, 0, 0, 0]
 
 
 def test_slices_no_window_reaches_go_and_totals_stay(database: Database, rows: Rows) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
@@ -38,6 +38,7 @@ from leasebot_pipeline.storage.rollups import audit_facts as facts
 from leasebot_pipeline.storage.rollups import marks, tallies
 from leasebot_pipeline.storage.rollups.slices import first_whole_slice
 
+_NEARLY: Final = timedelta(hours=2)
 _NEVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -52,18 +53,20 @@ class Window:
     whole: datetime
     slices: datetime
     through_id: int
+    rolling_from: datetime | None = None
+    """Counts of the most active conversations hold the slices from here on."""
 
     def values(self) -> dict[str, object]:
         return {"since": self.since, "whole": self.whole, "slices": self.slices, "through": self.through_id}
 
 
-def window(conn: Connection, since: datetime) -> Window:
-    """How much of the window the tallies hold."""
-    mark = marks.find(conn, marks.AUDIT)
+def window(conn: Connection, since: datetime, log: str = marks.AUDIT) -> Window:
+    """How much of the window a log's tallies hold."""
+    mark = marks.find(conn, log)
     if mark is None or mark.floor_at > since:
         return Window(since, since, _NEVER, 0)
     whole = first_whole_slice(since)
-    return Window(since, whole, whole, mark.through_id)
+    return Window(since, whole, whole, mark.through_id, mark.rolling_from)
 
 
 # Beyond the mark, and the partial slice before the whole ones. Two short index walks: by id, by time.
@@ -95,6 +98,32 @@ _BY_CONVERSATION = text(f"""
             UNION ALL
             SELECT conversation, 1 FROM rows WHERE conversation IS NOT NULL) counted
      GROUP BY conversation
+     ORDER BY total DESC, conversation
+     LIMIT :limit
+""")
+# The counts that roll are right for all but the conversations with live rows and those of the slices that differ: these
+# few are corrected, and the others are taken from the index in their order until the page is full.
+_BY_ACTIVE_CONVERSATION = text(f"""
+    WITH rows AS MATERIALIZED ({_live(facts.COUNTED)}),
+         differ AS MATERIALIZED (
+           SELECT conversation, sum(total) AS total
+             FROM (SELECT conversation, 1 AS total FROM rows WHERE conversation IS NOT NULL
+                   UNION ALL
+                   SELECT conversation, -total FROM "ConversationTallies"
+                    WHERE slice >= :rolling_from AND slice < :slices
+                   UNION ALL
+                   SELECT conversation, total FROM "ConversationTallies"
+                    WHERE slice >= :slices AND slice < :rolling_from) every
+            GROUP BY conversation)
+    SELECT conversation, total
+      FROM (SELECT d.conversation, d.total + COALESCE(a.total, 0) AS total
+              FROM differ d LEFT JOIN "ActiveConversations" a USING (conversation)
+            UNION ALL
+            (SELECT a.conversation, a.total FROM "ActiveConversations" a
+              WHERE NOT EXISTS (SELECT 1 FROM differ d WHERE d.conversation = a.conversation)
+              ORDER BY a.total DESC, a.conversation
+              LIMIT :limit)) every
+     WHERE total > 0
      ORDER BY total DESC, conversation
      LIMIT :limit
 """)
@@ -302,8 +331,13 @@ def _keyed(counts: Counter[str]) -> list[tuple[tuple[str, ...], int]]:
 
 
 def audit_by_conversation(conn: Connection, window: Window, limit: int) -> tuple[ConversationCount, ...]:
-    """Critical actions by conversation."""
-    rows = conn.execute(_BY_CONVERSATION, window.values() | {"limit": limit})
+    """Critical actions by conversation: from the counts that roll where the window is about theirs, else added up."""
+    rolling = window.rolling_from
+    if rolling is not None and abs(window.slices - rolling) <= _NEARLY:
+        values = window.values() | {"limit": limit, "rolling_from": rolling}
+        rows = conn.execute(_BY_ACTIVE_CONVERSATION, values)
+    else:
+        rows = conn.execute(_BY_CONVERSATION, window.values() | {"limit": limit})
     return tuple(ConversationCount(row.conversation, int(row.total)) for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""How the pipeline itself stands: the human queue, slots, latency, visits, dispatch."""
+"""How the pipeline itself stands: the human queue, slots, visits, dispatch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from leasebot_pipeline.domain.platforms import REQUIRED_PLATFORMS
 from leasebot_pipeline.storage.observability.values import (
     DispatchCounts,
     HumanRequiredQueue,
-    IngestLatency,
     PlatformCount,
     PlatformRunsHealth,
     SourceCount,
 )
-from leasebot_pipeline.storage.rollups.inbound_digest import WATCHED
 
 _HUMAN_REQUIRED = text("""
     SELECT a.platform, count(*) AS total, min(c.workflow_updated_at) AS oldest
@@ -30,17 +28,6 @@ _SLOT_SOURCE = text("""
      WHERE decided_at >= :since AND slot_source IS NOT NULL
      GROUP BY slot_source
      ORDER BY total DESC, slot_source
-""")
-# What was sent before an account's first visit is history, not delay. The first visits are read once
-# (MATERIALIZED), not for every message; both percentiles come from one sort.
-_LATENCY = text(f"""
-    WITH watched AS MATERIALIZED ({WATCHED})
-    SELECT platform, count(*) AS total, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY delay_ms) AS delays
-      FROM (SELECT w.platform, GREATEST(0, date_part('epoch', e.landed_at - e.sent_at) * 1000) AS delay_ms
-              FROM "InboundEvents" e JOIN watched w ON w.id = e.platform_account_id
-             WHERE e.landed_at >= :since AND e.direction = 'inbound'
-               AND e.sent_at_has_time AND e.sent_at >= w.since) measured
-     GROUP BY platform
 """)
 _RUNS = text("""
     SELECT a.platform, visits.succeeded, visits.failed, reached.ingest_at, reached.send_at,
@@ -81,26 +68,6 @@ def human_required_queue(conn: Connection, now: datetime) -> HumanRequiredQueue:
 def slot_source(conn: Connection, since: datetime) -> tuple[SourceCount, ...]:
     """Where offered slots came from, for decisions that looked for slots."""
     return tuple(SourceCount(row.source, row.total) for row in conn.execute(_SLOT_SOURCE, {"since": since}))
-
-
-def ingest_latency(conn: Connection, since: datetime, target_ms: int) -> tuple[IngestLatency, ...]:
-    """One entry for each of the five platforms, in their order."""
-    measured = {row.platform: row for row in conn.execute(_LATENCY, {"since": since})}
-    entries = []
-    for platform in REQUIRED_PLATFORMS:
-        row = measured.get(platform.value)
-        p50, p95 = row.delays if row else (None, None)
-        entries.append(
-            IngestLatency(
-                platform=platform.value,
-                p50_ms=None if p50 is None else round(p50),
-                p95_ms=None if p95 is None else round(p95),
-                count=row.total if row else 0,
-                target_ms=target_ms,
-                exceeded=p95 is not None and p95 > target_ms,
-            )
-        )
-    return tuple(entries)
 
 
 def platform_runs(conn: Connection, since: datetime) -> tuple[PlatformRunsHealth, ...]:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.rollups import audit_digest, inbound_digest, marks, tallies
 from leasebot_pipeline.storage.rollups.marks import Log, Mark
-from leasebot_pipeline.storage.rollups.slices import KEPT, slice_start
+from leasebot_pipeline.storage.rollups.slices import KEPT, ROLLING, slice_start
 
 __all__ = ["Progress", "advance"]
 
@@ -83,13 +83,18 @@ def _step(
             return None
         if through > mark.through_id:
             count(conn, mark, through)
-        floor = slice_start(now - KEPT)
+        floor, rolling = slice_start(now - KEPT), slice_start(now - ROLLING)
         reached = replace(mark, through_id=through, digested_at=now)
+        if log is audit_digest.LOG and rolling > mark.rolling_from:
+            audit_digest.roll(conn, mark, rolling)
+            reached = replace(reached, rolling_from=rolling)
         if floor - mark.floor_at >= _FORGET_EVERY:
             reached = replace(reached, floor_at=floor)
             if log is audit_digest.LOG:
                 audit_digest.forget(conn, reached)
                 tallies.forget(conn, now)
+            else:
+                inbound_digest.forget(conn, reached)
         marks.put(conn, log.name, reached)
         crash_point("rollups.before_commit")
     return through - mark.through_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -31,6 +32,15 @@ _CONVERSATIONS = text(f"""
      WHERE conversation IS NOT NULL
      GROUP BY slice, conversation
     ON CONFLICT (slice, conversation) DO UPDATE SET total = t.total + excluded.total
+""")
+_ROLLING = text(f"""
+    INSERT INTO "ActiveConversations" AS t (conversation, total)
+    SELECT conversation, count(*)
+      FROM ({facts.COUNTED} FROM "AuditLogs" l WHERE {_CHUNK}) rows
+     WHERE conversation IS NOT NULL AND slice >= :rolling_from
+     GROUP BY conversation
+     ORDER BY conversation
+    ON CONFLICT (conversation) DO UPDATE SET total = t.total + excluded.total
 """)
 # By its own index, entity by entity (OFFSET 0 keeps the planner from reading the whole log instead).
 _EARLIER: Final = """
@@ -102,6 +112,13 @@ _LINKAGE = text(f"""
     HAVING sum(n) <> 0
     {ADD}
 """)
+_LEFT = text("""
+    UPDATE "ActiveConversations" t SET total = t.total - l.total
+      FROM (SELECT conversation, sum(total) AS total FROM "ConversationTallies"
+             WHERE slice >= :rolling_from AND slice < :new_from GROUP BY conversation) l
+     WHERE l.conversation = t.conversation
+""")
+_INACTIVE = text('DELETE FROM "ActiveConversations" WHERE total <= 0')
 _FORGET: Final = (
     text('DELETE FROM "Tallies" WHERE kind = ANY(:kinds) AND slice < :floor'),
     text('DELETE FROM "ConversationTallies" WHERE slice < :floor'),
@@ -110,10 +127,18 @@ _FORGET: Final = (
 
 
 def count(conn: Connection, mark: Mark, through_id: int) -> None:
-    """Count the rows after the mark up to ``through_id``: four statements."""
+    """Count the rows after the mark up to ``through_id``: five statements."""
     chunk = {"after": mark.through_id, "through": through_id, "floor": mark.floor_at}
     for statement in (_ADDITIVE, _CONVERSATIONS, _ESCALATIONS, _LINKAGE):
         conn.execute(statement, chunk)
+    conn.execute(_ROLLING, chunk | {"rolling_from": mark.rolling_from})
+
+
+def roll(conn: Connection, mark: Mark, rolling_from: datetime) -> None:
+    """Take the slices before ``rolling_from`` out of the counts that roll."""
+    span = {"rolling_from": mark.rolling_from, "new_from": rolling_from}
+    conn.execute(_LEFT, span)
+    conn.execute(_INACTIVE)
 
 
 def forget(conn: Connection, mark: Mark) -> None:

@@ -1,4 +1,4 @@
-"""Counts landed messages by their delay, for a histogram that never shrinks."""
+"""Counts landed messages by their delay: slices for exact percentiles, a histogram of all time for the counters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.storage.rollups.audit_digest import ADD
 from leasebot_pipeline.storage.rollups.marks import INBOUND, Log, Mark
+from leasebot_pipeline.storage.rollups.slices import slice_sql
 
 LOG: Final = Log(INBOUND, '"InboundEvents"', "landed_at")
+DELAY: Final = "delay"
 BUCKET: Final = "total_delay"
 SUM_MS: Final = "total_delay_ms"
 BOUNDS_S: Final = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600)
 """Upper bounds of the histogram's buckets; what is slower is in the last one, without a bound."""
+
+DELAY_S: Final = "GREATEST(0, date_part('epoch', e.landed_at - e.sent_at))"
+STEP: Final = f"floor(11.5415603 * ln(1 + {DELAY_S}))"
+"""The step of a delay: eight to the double. The index has the same expression."""
+MEASURED: Final = "e.direction = 'inbound' AND e.sent_at_has_time"
 
 # What was sent before an account's first visit is history, not delay.
 WATCHED: Final = """
@@ -24,21 +31,29 @@ WATCHED: Final = """
 _COUNT = text(f"""
     WITH watched AS MATERIALIZED ({WATCHED}),
          delays AS MATERIALIZED (
-           SELECT w.platform, GREATEST(0, date_part('epoch', e.landed_at - e.sent_at)) AS delay_s
+           SELECT e.platform, {DELAY_S} AS delay_s, {STEP} AS step, {slice_sql("e.landed_at")} AS slice
              FROM "InboundEvents" e JOIN watched w ON w.id = e.platform_account_id
-            WHERE e.id > :after AND e.id <= :through AND e.landed_at >= :floor AND e.direction = 'inbound'
-              AND e.sent_at_has_time AND e.sent_at >= w.since)
+            WHERE e.id > :after AND e.id <= :through AND e.landed_at >= :floor AND {MEASURED}
+              AND e.sent_at >= w.since)
     INSERT INTO "Tallies" AS t (kind, slice, k1, k2, total, merged)
-    SELECT kind, '-infinity', platform, bound, sum(n), true
-      FROM (SELECT '{BUCKET}' AS kind, platform,
+    SELECT kind, slice, platform, bound, sum(n), true
+      FROM (SELECT '{BUCKET}' AS kind, CAST('-infinity' AS timestamptz) AS slice, platform,
                    COALESCE((SELECT min(b) FROM unnest(CAST(:bounds AS integer[])) b WHERE delay_s <= b)::text, '+Inf') AS bound,
                    1 AS n
               FROM delays
             UNION ALL
-            SELECT '{SUM_MS}', platform, '', round(delay_s * 1000)::bigint FROM delays) counted
-     GROUP BY kind, platform, bound
+            SELECT '{SUM_MS}', '-infinity', platform, '', round(delay_s * 1000)::bigint FROM delays
+            UNION ALL
+            SELECT '{DELAY}', slice, platform, step::text, 1 FROM delays) counted
+     GROUP BY kind, slice, platform, bound
     {ADD}
 """)
+_FORGET = text(f"DELETE FROM \"Tallies\" WHERE kind = '{DELAY}' AND slice < :floor")
+
+
+def forget(conn: Connection, mark: Mark) -> None:
+    """Delete the slices before the mark's floor."""
+    conn.execute(_FORGET, {"floor": mark.floor_at})
 
 
 def count(conn: Connection, mark: Mark, through_id: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.storage.rollups.slices import KEPT, slice_start
+from leasebot_pipeline.storage.rollups.slices import KEPT, ROLLING, slice_start
 from leasebot_pipeline.storage.rollups.watermark import wait_for_writers
 
 AUDIT: Final = "audit"
@@ -17,10 +17,14 @@ INBOUND: Final = "inbound"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Rows with an id up to ``through_id``, created from ``floor_at`` on, are counted; no other row is."""
+    """Rows with an id up to ``through_id``, created from ``floor_at`` on, are counted; no other row is.
+
+    Counts that roll over a day hold the slices from ``rolling_from`` on.
+    """
 
     through_id: int
     floor_at: datetime
+    rolling_from: datetime
     digested_at: datetime
 
 
@@ -33,11 +37,12 @@ class Log:
     created: str
 
 
-_FIND = text('SELECT through_id, floor_at, digested_at FROM "DigestMarks" WHERE name = :name')
+_FIND = text('SELECT through_id, floor_at, rolling_from, digested_at FROM "DigestMarks" WHERE name = :name')
 _PUT = text("""
-    INSERT INTO "DigestMarks" (name, through_id, floor_at, digested_at) VALUES (:name, :through_id, :floor_at, :now)
+    INSERT INTO "DigestMarks" (name, through_id, floor_at, rolling_from, digested_at)
+    VALUES (:name, :through_id, :floor_at, :rolling_from, :digested_at)
     ON CONFLICT (name) DO UPDATE SET through_id = excluded.through_id, floor_at = excluded.floor_at,
-                                     digested_at = excluded.digested_at
+                                     rolling_from = excluded.rolling_from, digested_at = excluded.digested_at
 """)
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 
@@ -48,8 +53,7 @@ def find(conn: Connection, name: str) -> Mark | None:
 
 
 def put(conn: Connection, name: str, mark: Mark) -> None:
-    values = {"name": name, "through_id": mark.through_id, "floor_at": mark.floor_at, "now": mark.digested_at}
-    conn.execute(_PUT, values)
+    conn.execute(_PUT, {"name": name} | asdict(mark))
 
 
 def lock(conn: Connection, name: str) -> bool:
@@ -69,7 +73,8 @@ def begin(conn: Connection, log: Log, now: datetime) -> Mark | None:
         return None
     seen = conn.execute(oldest, {"floor": floor}).scalar_one()
     # Nothing there at first: whatever appears, from wherever, comes after 0.
-    return Mark(0 if first is None else min(first, seen or first) - 1, floor, now)
+    after = 0 if first is None else min(first, seen or first) - 1
+    return Mark(after, floor, slice_start(now - ROLLING), now)
 
 
 def complete_through(conn: Connection, log: Log, mark: Mark, at_most: int) -> int | None:

@@ -8,6 +8,8 @@ from typing import Final
 SLICE: Final = timedelta(minutes=10)
 KEPT: Final = timedelta(days=8)
 """How long slices are kept: longer than the longest window (168 hours)."""
+ROLLING: Final = timedelta(hours=24)
+"""What the counts of the most active conversations roll over: the default window."""
 _ORIGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 

@@ -244,6 +244,8 @@ inbound_events = Table(
     Index("idx_inbound_events_landed_at", "landed_at"),
     Index(
         "idx_inbound_events_delay",
+        "platform",
+        text("floor(11.5415603 * ln(1 + GREATEST(0, date_part('epoch', landed_at - sent_at))))"),
         "landed_at",
         postgresql_include=["platform_account_id", "sent_at"],
         postgresql_where=text("direction = 'inbound' AND sent_at_has_time"),

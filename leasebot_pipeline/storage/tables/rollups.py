@@ -39,6 +39,14 @@ conversation_tallies = Table(
     PrimaryKeyConstraint("slice", "conversation"),
 )
 
+active_conversations = Table(
+    "ActiveConversations",
+    metadata,
+    Column("conversation", Text, primary_key=True),
+    Column("total", BigInteger, nullable=False),
+    Index("idx_active_conversations_total", text("total DESC"), "conversation"),
+)
+
 spread_escalations = Table(
     "SpreadEscalations",
     metadata,
@@ -59,5 +67,6 @@ digest_marks = Table(
     Column("name", Text, primary_key=True),
     Column("through_id", BigInteger, nullable=False),
     instant("floor_at", nullable=False),
+    instant("rolling_from", nullable=False),
     instant("digested_at", nullable=False),
 )

@@ -21,6 +21,13 @@ CREATE TABLE "ConversationTallies" (
     PRIMARY KEY (slice, conversation)
 );
 
+-- The same since some 24 hours ("DigestMarks".rolling_from): the most active ones of the default window by an index.
+CREATE TABLE "ActiveConversations" (
+    conversation text PRIMARY KEY,
+    total bigint NOT NULL
+);
+CREATE INDEX idx_active_conversations_total ON "ActiveConversations" (total DESC, conversation);
+
 -- Escalations told in more than one slice: one row per slice, so that each window counts them once.
 CREATE TABLE "SpreadEscalations" (
     entity_type text NOT NULL,
@@ -39,6 +46,7 @@ CREATE TABLE "DigestMarks" (
     name text PRIMARY KEY,
     through_id bigint NOT NULL,
     floor_at timestamptz NOT NULL,
+    rolling_from timestamptz NOT NULL,
     digested_at timestamptz NOT NULL
 );
 
@@ -114,9 +122,10 @@ CREATE INDEX idx_messages_counted_at ON "Messages" ((COALESCE(sent_at, created_a
 CREATE INDEX idx_audit_logs_errors ON "AuditLogs" (created_at DESC, id DESC)
     WHERE action IN ('ai_reply_error', 'api_error', 'inbox_message_error', 'inbox_draft_error', 'platform_dispatch_error',
                      'showing_booking_failed');
--- Read without visiting the table.
-CREATE INDEX idx_inbound_events_delay ON "InboundEvents" (landed_at) INCLUDE (platform_account_id, sent_at)
-    WHERE direction = 'inbound' AND sent_at_has_time;
+-- Delays by their size (eight steps to the double), and slots: read without visiting the tables.
+CREATE INDEX idx_inbound_events_delay ON "InboundEvents"
+    (platform, (floor(11.5415603 * ln(1 + GREATEST(0, date_part('epoch', landed_at - sent_at))))), landed_at)
+    INCLUDE (platform_account_id, sent_at) WHERE direction = 'inbound' AND sent_at_has_time;
 CREATE INDEX idx_decisions_slot_source ON "Decisions" (decided_at) INCLUDE (slot_source) WHERE slot_source IS NOT NULL;
 -- The inbox by status: conversations with a draft, with something held, with something nobody decided on yet.
 CREATE INDEX idx_messages_drafts ON "Messages" (conversation_id) WHERE metadata ->> 'reviewStatus' = 'draft';
