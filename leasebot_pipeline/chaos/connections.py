@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from typing import Any
 
@@ -42,7 +43,7 @@ class CommitFaults:
                 driver.pgconn.send_query(b"COMMIT")
                 while driver.pgconn.flush():
                     pass
-                wire.recv(1, socket.MSG_PEEK)  # the server has done it; what it says is never read
+                select.select([wire], [], [], 10)  # the server has done it; what it says is never read
                 driver.pgconn.finish()
             else:
                 wire.shutdown(socket.SHUT_RDWR)

@@ -40,6 +40,11 @@ class Worker:
         return self.task is None
 
     @property
+    def may_freeze(self) -> bool:
+        """Whether its task has it freeze at some point."""
+        return self.task is not None and ":stall" in (self.task.armed or "") and not self.frozen
+
+    @property
     def pid(self) -> int:
         assert self.process.pid is not None
         return self.process.pid
@@ -132,8 +137,7 @@ class Crew:
         """Workers that froze at their armed point since the last look."""
         found = []
         for worker in self.workers:
-            stalls = worker.task is not None and worker.task.armed and ":stall" in worker.task.armed
-            if stalls and not worker.frozen and _stopped(worker.pid):
+            if worker.may_freeze and _stopped(worker.pid):
                 worker.frozen = True
                 found.append(worker)
         return found

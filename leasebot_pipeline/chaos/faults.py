@@ -62,7 +62,7 @@ class Fault:
     """One fault. ``delay_s`` is when in its tick it strikes, ``ticks`` how long it lasts."""
 
     kind: str
-    platform: Platform | None = None
+    platform: Platform
     what: str | None = None
     nth: int = 1
     delay_s: float = 0.0
@@ -86,7 +86,9 @@ class CrashDeck:
     def deal(self, *, stall: bool) -> tuple[str, str]:
         """The next point and way. ``stall`` says whether a worker may be frozen now."""
         if not self._deck:
-            self._deck.extend(self._shuffled())
+            ways = self._all()
+            self.chance.shuffle(ways)
+            self._deck.extend(ways)
         for _ in range(len(self._deck)):
             point, way = self._deck.popleft()
             if way != "stall" or stall:
@@ -94,19 +96,23 @@ class CrashDeck:
             self._deck.append((point, way))
         return point, "kill"
 
+    @property
+    def ways(self) -> int:
+        """How many crashes there are: every point, each way it can be done there."""
+        return len(self._all())
+
     def missed(self, point: str, way: str) -> None:
         """It was armed and never passed: its turn comes again."""
         self._deck.append((point, way))
 
-    def _shuffled(self) -> list[tuple[str, str]]:
+    @staticmethod
+    def _all() -> list[tuple[str, str]]:
         # Inside a transaction a frozen process only holds locks until the server ends its connection.
-        ways = [
+        return [
             (point, way)
             for point in CRASH_POINTS
             for way in (*WAYS, *(("stall",) if _outside(point) else ()))
         ]
-        self.chance.shuffle(ways)
-        return ways
 
 
 def _outside(point: str) -> bool:

@@ -179,6 +179,7 @@ def serve(pipe: Pipe, place: Place) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the play's business
     # Its workers' names and its judgement of whose process lives must agree.
     socket.gethostname = lambda: place.host
+    logging.disable(logging.CRITICAL)  # what is told of hundreds of faults helps nobody
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     clock = PlayClock(Path(place.clock_file))
     pipeline = build(place, clock)

@@ -42,6 +42,7 @@ def chaos(
     """
     with refused():
         from leasebot_pipeline.chaos.play import PlayOptions, holds, run
+        from leasebot_pipeline.chaos.scene import PlayFailed
         from leasebot_pipeline.processes.browser_lookup import BrowserError, find_browser
         from leasebot_pipeline.settings import load_settings
 
@@ -63,7 +64,11 @@ def chaos(
             folder=data_dir,
         )
         tell(f"chaos with seed {seed}, {messages} messages")
-        report = run(options, tell)
+        try:
+            report = run(options, tell)
+        except PlayFailed as failure:
+            tell(f"error: {failure}")
+            raise typer.Exit(ExitCode.CHECK_FAILED) from None
     emit(report, _text(report), as_json=as_json)
     if not holds(report):
         raise typer.Exit(ExitCode.CHECK_FAILED)
