@@ -29,6 +29,7 @@ PERSON_MUST_LOOK: Final = frozenset(
 """Hold reasons that put a conversation into the human_required queue."""
 _RISK_ORDER: Final = list(RiskLevel)
 _LONG_MESSAGE_WORDS: Final = 250
+_ASKS: Final = frozenset({Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION})
 _UNREAD_WORDS: Final = 2
 """So many words that no rule accounts for leave a message to a person."""
 
@@ -49,23 +50,27 @@ class Judgement:
 def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdict:
     """The verdict of the rules alone."""
     reading = rules.reader.read(question.new_messages)
-    offer = question.open_offer
-    understood = understand(reading, offer, rules)
+    answer = answer_of(question) if question.open_offer else NO_ANSWER
+    understood = understand(
+        reading, offered=bool(question.open_offer), answers_offer=answer.answers_offer, rules=rules
+    )
     earlier = [text for direction, text in question.history if direction is Direction.INBOUND]
     ours = [text for direction, text in question.history if direction is Direction.OUTBOUND]
     guardrails = check_inbound(
         question.new_messages, question.lead_name, earlier, reading, understood.hits, rules, ours
     )
-    names_a_position = bool(question.open_offer) and understood.pick.index is not None
-    if (not reading.has_letters and not names_a_position) or reading.cut:
+    if (not reading.has_letters and not answer.is_pick) or reading.cut:
         judgement = Judgement(
             Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
         )
     else:
-        judgement = _judge(question, understood, rules)
+        judgement = _judge(question, understood, answer, rules)
         if len(reading.words) > _LONG_MESSAGE_WORDS:
             judgement = replace(judgement, confidence=judgement.confidence * 0.7)
     follow_up = question.has_recent_outbound and "follow_up" in understood.acts
+    if follow_up and earlier and _asked_before(earlier[-1], rules):
+        holds = tuple(dict.fromkeys((*judgement.hold_reasons, "unanswered_question")))
+        judgement = replace(judgement, hold_reasons=holds)
     return finish(judgement, understood, guardrails, follow_up=follow_up, rules_version=rules.version)
 
 
@@ -113,18 +118,21 @@ def finish(
     )
 
 
-def _judge(question: DecisionInput, said: Understanding, rules: Rulebook) -> Judgement:
+def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: Rulebook) -> Judgement:
     main = said.intents[0] if said.intents else Intent.UNKNOWN
     general = WorkflowOutcome.GENERAL_QUESTION
-    if main is Intent.UNSUBSCRIBE:
-        return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95)
     asks_tour_or_availability = bool(said.intents) and not said.weak
+    if main is Intent.UNSUBSCRIBE:
+        # Whoever also asks for something may mean somebody else's messages: never silence on a guess.
+        wants_more = bool(_ASKS & set(said.intents))
+        return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95, ambiguous=wants_more)
     confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
     holds = _unanswered(said, rules.sensitive)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
     if question.showing is not None and not question.open_offer and cancels(question.new_messages):
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
-    answer = answer_of(question) if question.open_offer and not declines else NO_ANSWER
+    if declines:
+        answer = NO_ANSWER
     if question.open_offer and Intent.PRICING_QUESTION in said.intents:
         holds = tuple(dict.fromkeys(("unanswered_question", *holds)))
     of_offer = main if main is not Intent.UNKNOWN or not question.open_offer else Intent.TOUR_REQUEST
@@ -149,6 +157,12 @@ def _judge(question: DecisionInput, said: Understanding, rules: Rulebook) -> Jud
             return Judgement(main, WorkflowOutcome.NO_REPLY, 0.9, nothing_to_answer=True)
     unclear = bool(said.unread or said.remarks) and not (said.topics or said.open_questions)
     return Judgement(main, general, 0.6, ambiguous=unclear, hold_reasons=holds)
+
+
+def _asked_before(message: str, rules: Rulebook) -> bool:
+    """Whether a lead's message before a nudge asks what no template answers: the nudge is about that, too."""
+    said = understand(rules.reader.read([message]), rules=rules)
+    return bool(said.topics or said.open_questions or Intent.PRICING_QUESTION in said.intents)
 
 
 def _answer_to_offer(answer: Answer, main: Intent, holds: tuple[str, ...]) -> Judgement | None:

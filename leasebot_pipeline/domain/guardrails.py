@@ -30,13 +30,21 @@ RISKS: Final[dict[str, RiskLevel]] = {
 }
 """Risk per reason code; codes that are not listed are high."""
 
+_ENCODED_SIGN: Final = re.compile(r"[01]{8} |(?:[.-]+ ){8}|(?:[0-9a-fA-F]{2} ){4}")
+_LONG_WORD: Final = 16
+
+
+def _long(text: str) -> bool:
+    return max(map(len, text.split()), default=0) >= _LONG_WORD or _ENCODED_SIGN.search(text) is not None
+
+
 _SIGNS: Final[dict[str, Callable[[str], object]]] = {
     "assignment": re.compile(r"[:=]| (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE).search,
-    "digits": re.compile(r"\d\d|cv[vc]|iban", re.IGNORECASE).search,
+    "digits": re.compile(r"\d\d|[Cc][Vv][VvCc]|[Ii][Bb][Aa][Nn]").search,
     "dots": re.compile(r"\w\.\w|://").search,
     "colon": lambda text: ":" in text,
     "markup": re.compile(r"[<\[{`]|\":|##|==|--").search,
-    "long": re.compile(r"[^\s]{16}|[01]{8} |(?:[.-]+ ){8}|(?:[0-9a-fA-F]{2} ){4}").search,
+    "long": _long,
 }
 """Cheap signs: a pattern is only tried on a text that shows its own."""
 
@@ -76,10 +84,13 @@ def check_inbound(
         hits.setdefault("fair_housing", GuardrailHit("fair_housing", "acceptance_asked", words))
     raw = "\n".join(message[:MAX_CHARS] for message in messages)
     plain = normalise_characters(raw)
+    shows = {sign: tried(plain) for sign, tried in _SIGNS.items()}
     for rule in rules.text_rules:
-        text = reading.own_text if rule.code == "scam_suspected" else plain
-        if words := _matched(rule, text):
-            hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, words))
+        if not shows[rule.needs]:
+            continue
+        match = rule.pattern.search(reading.own_text if rule.code == "scam_suspected" else plain)
+        if match:
+            hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, match.group()[:80]))
     scan = _scan(rules)
     quoted = [raw] if reading.own_text.strip() != plain.strip() else []
     our_own = {(hit.rule, hit.words) for text in ours for hit in scan.found(text)} if quoted else set()
@@ -120,11 +131,18 @@ class _InjectionScan:
         a conversation's earlier messages are looked at again with each new one."""
 
     def _found(self, text: str) -> tuple[GuardrailHit, ...]:
+        words = text.casefold().split()
+        if (
+            len(words) <= _WORDS_OF_A_NAME
+            and all(map(str.isalpha, words))
+            and not self._index.may_find(words)
+        ):
+            return ()  # a name like others
         plain = normalise_characters(text)
         hits = self._phrases(plain)
         for rule in self._patterns:
-            if words := _matched(rule, plain):
-                hits.append(GuardrailHit(INJECTION, rule.name, words))
+            if matched := _matched(rule, plain):
+                hits.append(GuardrailHit(INJECTION, rule.name, matched))
         return (*hits, *self.hidden(text))
 
     def hidden(self, text: str) -> Iterable[GuardrailHit]:
@@ -142,6 +160,7 @@ class _InjectionScan:
         ]
 
 
+_WORDS_OF_A_NAME: Final = 4
 _SCANS: Final[dict[str, _InjectionScan]] = {}
 
 
@@ -154,6 +173,9 @@ def _scan(rules: Rulebook) -> _InjectionScan:
 
 _HIDDEN_BETWEEN_LETTERS: Final = re.compile("[A-Za-z][\u00ad\u200b-\u200f\u2060-\u2064\ufeff]+[A-Za-z]")
 _STEERING_MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f]")
+_SPACED: Final = re.compile(
+    r"[A-Za-z][ .*_-][A-Za-z][ .*_-]{1,2}[A-Za-z][ .*_-]|[A-Za-z]  [A-Za-z]  [A-Za-z]  "
+)
 _SPACED_OUT: Final = re.compile(r"(?<!\w)(?:[^\W\d_][ .*_-]{1,2}){7,}[^\W\d_](?!\w)")
 _WORDS_BEYOND_ASCII: Final = re.compile(r"[^\W\d_]*[A-Za-z][^\W\d_]*")
 
@@ -170,7 +192,7 @@ def disguised(text: str) -> str | None:
             word = match.group()
             if not word.isascii() and any(_other_alphabet(char) for char in word):
                 return word
-    match = _SPACED_OUT.search(text)
+    match = _SPACED_OUT.search(text) if _SPACED.search(text) else None
     return match.group()[:80] if match else None
 
 
@@ -181,6 +203,7 @@ def _other_alphabet(char: str) -> bool:
 _LEET_WORD: Final = re.compile(
     r"(?<![\w@$])(?=[\w@$!|]*[A-Za-z])(?=[\w@$!|]*[0-9@$!|][A-Za-z])[A-Za-z0-9@$!|]{4,}(?![\w@$])"
 )
+_LEET_LETTER: Final = re.compile(r"[0-9@$|][A-Za-z]")
 _LEET: Final = str.maketrans("013457@$!|", "oieastasil")
 _LEET_WORDS: Final = 2
 
@@ -188,6 +211,8 @@ _LEET_WORDS: Final = 2
 def _without_leet(text: str) -> str | None:
     """The text with digits in words read as letters, when at least two words have some."""
     found = 0
+    if not _LEET_LETTER.search(text):
+        return None
 
     def clear(match: re.Match[str]) -> str:
         nonlocal found

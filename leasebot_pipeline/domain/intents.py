@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
 from leasebot_pipeline.domain.intents_phrases import Hit
 from leasebot_pipeline.domain.intents_rulebook import RULES, RULES_VERSION, Rulebook
-from leasebot_pipeline.domain.intents_slots import Pick, names_a_slot, pick
+from leasebot_pipeline.domain.intents_slots import names_a_slot
 from leasebot_pipeline.domain.intents_text import Reading, Sentence, language
-from leasebot_pipeline.domain.slots import Slot
 
 __all__ = ["RULES_VERSION", "Understanding", "understand"]
 
@@ -27,7 +27,6 @@ _PRECEDENCE: Final = (
     Intent.PRICING_QUESTION,
     Intent.AVAILABILITY_QUESTION,
 )
-_NO_PICK: Final = Pick(None, "", False)
 _SMALL_TALK_WORDS: Final = 7
 """A question this short with a courtesy in it ("how are you?") asks for nothing."""
 _REMARK_WORDS: Final = 4
@@ -37,6 +36,7 @@ _NAMES_ITSELF: Final = re.compile(
 _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
+_COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
 
 
@@ -58,7 +58,6 @@ class Understanding:
     """Statements of some length that no rule recognised."""
     only_courtesy: bool
     language: str | None
-    pick: Pick
     evidence: tuple[Evidence, ...]
     unread: tuple[str, ...] = ()
     """Words, and whole statements about us, that no rule accounts for."""
@@ -66,69 +65,81 @@ class Understanding:
     """Every phrase found, guardrails included."""
 
 
-def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES) -> Understanding:
-    """Apply all rules. ``offer`` are the slots a pick may refer to."""
+def understand(
+    reading: Reading, *, offered: bool = False, answers_offer: bool = False, rules: Rulebook = RULES
+) -> Understanding:
+    """Apply all rules. ``offered`` says that slots are on offer, ``answers_offer`` that the message was read
+    as an answer to them (``domain.handshake``): a question that names a time is then dealt with there."""
+    said = [_one(sentence, offered, rules) for sentence in reading.sentences]
     found: dict[Intent, bool] = {}
-    acts: set[str] = set()
-    topics: list[str] = []
-    everything: list[Hit] = []
-    unread: list[str] = []
-    agreed: list[tuple[Sentence, bool]] = []
-    open_questions = slot_questions = remarks = 0
-    only_courtesy = bool(reading.sentences)
-    for sentence in reading.sentences:
-        hits = rules.index.find(sentence)
-        everything.extend(hits)
-        codes = {hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark")}
-        acts |= codes
-        for hit in hits:
-            if hit.rule.kind == "intent":
-                intent = Intent(hit.rule.code)
-                found[intent] = found.get(intent, True) and hit.rule.weak
-            elif hit.rule.kind == "topic" and not _part_of_a_name(hit, sentence):
-                topics.append(hit.rule.name)
-        agreed.append((sentence, "confirm" in codes and not codes & {"decline", "reschedule", "ambiguous"}))
-        left_over = _left_over(sentence, hits, rules)
-        unread.extend(left_over)
-        explained = any(_explains(hit, answering=bool(offer)) for hit in hits)
-        if not explained and (left_over or not (sentence.is_question or _needs_no_rule(sentence, offer))):
-            unread.append(sentence.text.strip())
-        only_courtesy = (
-            only_courtesy
-            and codes <= {"courtesy", "confirm", "praise"}
-            and "courtesy" in codes
-            and not _says_more(hits)
-        )
-        length = len(sentence.words)
-        if sentence.is_question and not _answers(hits, codes, length):
-            if names_a_slot(sentence) and (offer or length <= _TIME_QUESTION_WORDS):
-                slot_questions += 1
-            else:
-                open_questions += 1
-        elif sentence.words[0] in rules.orders and not explained:
-            open_questions += 1
-        elif not codes and not _says_more(hits) and length > _REMARK_WORDS:
-            remarks += 1
-    picked = pick(agreed, offer) if offer else _NO_PICK
-    if not (offer and picked.named_something) and found.get(Intent.TOUR_REQUEST) is not False:
-        open_questions += slot_questions
+    for one in said:
+        for intent, weak in one.intents:
+            found[intent] = found.get(intent, True) and weak
+    open_questions = sum(one.asks == "open" for one in said)
+    if not answers_offer and found.get(Intent.TOUR_REQUEST) is not False:
+        open_questions += sum(one.asks == "time" for one in said)
     strong = {intent for intent, weak in found.items() if not weak}
-    intents = tuple(i for i in _PRECEDENCE if i in (strong or found))
     return Understanding(
-        intents=intents,
+        intents=tuple(i for i in _PRECEDENCE if i in (strong or found)),
         weak=bool(found) and not strong,
-        acts=frozenset(acts),
-        topics=tuple(dict.fromkeys(topics)),
+        acts=frozenset().union(*(one.acts for one in said)),
+        topics=tuple(dict.fromkeys(topic for one in said for topic in one.topics)),
         open_questions=open_questions,
-        remarks=remarks,
-        only_courtesy=only_courtesy,
+        remarks=sum(one.is_remark for one in said),
+        only_courtesy=bool(said) and all(one.is_courtesy for one in said),
         language=language(reading, rules.words),
-        pick=picked,
-        evidence=_shortest(
-            [Evidence(hit.rule.name, hit.words) for hit in everything if hit.rule.kind != "guardrail"]
+        evidence=_shortest([item for one in said for item in one.evidence]),
+        unread=tuple(dict.fromkeys(words for one in said for words in one.unread)),
+        hits=tuple(hit for one in said for hit in one.hits),
+    )
+
+
+class _Said(NamedTuple):
+    """What one sentence says."""
+
+    hits: tuple[Hit, ...]
+    evidence: tuple[Evidence, ...]
+    intents: tuple[tuple[Intent, bool], ...]
+    """With whether it is only a general interest."""
+    acts: frozenset[str]
+    topics: tuple[str, ...]
+    unread: tuple[str, ...]
+    asks: Literal["open", "time", None]
+    """A question no rule recognised, or one that names a time."""
+    is_remark: bool
+    is_courtesy: bool
+
+
+@lru_cache(maxsize=16384)  # leads write the same sentences again and again
+def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
+    hits = rules.index.find(sentence)
+    codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
+    unread = _left_over(sentence, hits, rules)
+    explained = any(_explains(hit, answering=offered) for hit in hits)
+    if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
+        unread.append(sentence.text.strip())
+    length = len(sentence.words)
+    asks: Literal["open", "time", None] = None
+    is_remark = False
+    if sentence.is_question and not _answers(hits, codes, length):
+        short = offered or length <= _TIME_QUESTION_WORDS
+        asks = "time" if short and names_a_slot(sentence) else "open"
+    elif sentence.words[0] in rules.orders and not explained:
+        asks = "open"
+    elif not codes and not _says_more(hits) and length > _REMARK_WORDS:
+        is_remark = True
+    return _Said(
+        hits=hits,
+        evidence=tuple(Evidence(hit.rule.name, hit.words) for hit in hits if hit.rule.kind != "guardrail"),
+        intents=tuple((Intent(hit.rule.code), hit.rule.weak) for hit in hits if hit.rule.kind == "intent"),
+        acts=codes,
+        topics=tuple(
+            hit.rule.name for hit in hits if hit.rule.kind == "topic" and not _part_of_a_name(hit, sentence)
         ),
-        unread=tuple(dict.fromkeys(unread)),
-        hits=tuple(everything),
+        unread=tuple(unread),
+        asks=asks,
+        is_remark=is_remark,
+        is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
     )
 
 
@@ -172,10 +183,10 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
     return hit.rule.code != "confirm" or answering
 
 
-def _needs_no_rule(sentence: Sentence, offer: Sequence[Slot]) -> bool:
+def _needs_no_rule(sentence: Sentence, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
     said = sum(word not in sentence.names for word in sentence.words)
-    return said < _REMARK_WORDS or (bool(offer) and names_a_slot(sentence))
+    return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
 
 def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:
@@ -190,7 +201,7 @@ def _says_more(hits: Sequence[Hit]) -> bool:
     return any(hit.rule.kind in ("intent", "topic") for hit in hits)
 
 
-def _answers(hits: Sequence[Hit], codes: set[str], length: int) -> bool:
+def _answers(hits: Sequence[Hit], codes: frozenset[str], length: int) -> bool:
     """Whether a question is one that some rule recognised, so that it is dealt with elsewhere."""
     if _says_more(hits) or codes & _DEALT_WITH:
         return True

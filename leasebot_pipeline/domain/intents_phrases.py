@@ -24,7 +24,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.intents_text import Sentence
 
@@ -53,8 +53,7 @@ class PhraseRule:
     near_misses: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A rule found in a sentence."""
 
     rule: PhraseRule
@@ -153,6 +152,10 @@ class PhraseIndex:
     def vocabulary(self) -> frozenset[str]:
         """Every word that stands in a phrase."""
         return frozenset(self._vocabulary)
+
+    def may_find(self, words: Iterable[str]) -> bool:
+        """Whether any of these words could be part of a hit; cheap."""
+        return not self._by_word.keys().isdisjoint(words)
 
     def find(self, sentence: Sentence) -> tuple[Hit, ...]:
         """All hits in the sentence, in order; at most one per rule and place."""

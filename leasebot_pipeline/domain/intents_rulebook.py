@@ -49,7 +49,7 @@ class OutboundRule:
     near_misses: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rulebook:
     """Everything that is read from the data files of one version."""
 

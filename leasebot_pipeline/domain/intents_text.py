@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from leasebot_pipeline.domain.intents_words import Speller, Words
 
@@ -19,18 +19,14 @@ MAX_CHARS: Final = 8000
 """Longer messages are cut before reading; the rules note that in ``Reading.cut``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """One sentence; ``text`` has a blank before and after every word."""
 
     text: str
     is_question: bool
+    words: tuple[str, ...]
     names: frozenset[str] = frozenset()
     """Words written as names are: with a capital inside a sentence of small letters."""
-
-    @property
-    def words(self) -> list[str]:
-        return self.text.split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +93,42 @@ _SUBJECTS: Final = frozenset(
     {"i", "we", "you", "it", "he", "she", "they", "this", "that", "the", "there", "my", "your", "our"}
     | {"someone", "somebody", "anyone", "anybody", "a", "an", "any", "these", "those", "one", "u", "me"}
 )
-_REQUEST: Final = re.compile(
-    r" (?:(?:i|we) (?:am|are|was|were) (?:just |also )?(?:wondering|curious|hoping to know)|wondering (?:if|whether|what|when|how)"
-    r"|let me know|tell me|send me|(?:need|want|like|love) to (?:know|ask|confirm whether)|can you|could you"
-    r"|would you|please (?:send|share|advise|confirm whether|tell)|(?:a|one|my|some|quick|few|more) questions?|confirm (?:if|whether|that)"
-    r"|do you|is it|is there|are there|is this|how much|what is|curious (?:if|about|whether)|(?:know|ask|see|sure) (?:if|whether)) "
-)
+_REQUESTS: Final = {
+    sign: tuple(f" {words} " for words in phrases.split("|"))
+    for sign, phrases in {
+        " wondering ": "i am wondering|i was wondering|we are wondering|we were wondering|am just wondering|was just wondering"
+        "|wondering if|wondering whether|wondering what|wondering when|wondering how|wondering about|just wondering",
+        " curious ": "curious if|curious about|curious whether|am curious",
+        " know ": "let me know|to know|know if|know whether",
+        " me ": "tell me|send me",
+        " ask ": "to ask|ask if|ask whether",
+        " confirm ": "confirm if|confirm whether|confirm that",
+        " please ": "please send|please share|please advise|please tell",
+        " question": "a question|one question|my question|some questions|quick question|quick questions|few questions"
+        "|more questions|a questions",
+        " you ": "can you|could you|would you|do you",
+        " is ": "is it|is there|is this|what is",
+        " are ": "are there",
+        " how ": "how much",
+        " if ": "see if|sure if",
+        " whether ": "see whether|sure whether",
+    }.items()
+}
+"""Words that make a sentence ask for something, question mark or not, under a sign of theirs."""
 _TEXT_SPEAK: Final = re.compile(
     r" id(?= (?:like|love|prefer|be|rather|appreciate|want|really|also) )| 2(?= (?:see|view|visit|come|tour|check|rent|move|look|schedule|book|know|get|stop) )"
     r"| 4(?= (?:me|us|rent|the|my|sure) )| c(?= (?:the|it|you|this|your) )| b(?= (?:able|available|there|ok|great|good|free|possible) )"
 )
+_TEXT_SPEAK_WORDS: Final = frozenset({"id", "2", "4", "c", "b"})
 _TEXT_SPEAK_MEANS: Final = {" id": " i would", " 2": " to", " 4": " for", " c": " see", " b": " be"}
 _MIXED_NUMBER: Final = re.compile(
     r"(?<![\w$])(\d+)(am|pm|br|bd|bed|bedroom|ba|k|min|mins|hrs|yr|yrs|mo)\b", re.I
 )
 
 
+_DIGIT_OR_SLASH: Final = re.compile(r"[\d/]")
 _NUMBER_SPEAK: Final = re.compile(
-    r"\b(any1|some1|every1|no1|2day|2nite|2night|2morrow|2moro|2mrw|2mrrw|b4|gr8|l8r|l8|w8|m8|str8|bf|gf|w/o|w/)(?!\w)",
+    r"\b(any1|some1|every1|no1|2day|2nite|2night|2morrow|2moro|2mrw|2mrrw|b4|gr8|l8r|l8|w8|m8|str8|w/o|w/)(?!\w)",
     re.I,
 )
 _NUMBER_SPEAK_MEANS: Final = {
@@ -136,8 +150,6 @@ _NUMBER_SPEAK_MEANS: Final = {
     "w8": "wait",
     "m8": "mate",
     "str8": "straight",
-    "bf": "boyfriend",
-    "gf": "girlfriend",
     "w/o": "without ",
     "w/": "with ",
 }
@@ -154,6 +166,7 @@ _CLAUSE: Final = re.compile(
 _LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
 """A few words before a comma ("Hi Dana, ...", "Yes, ..."): they do not speak for what follows."""
 _MOST_LEAD_INS: Final = 3
+_JOINS: Final = (",", " and ", " but ", " so ", " or ", " then ", " also ", " plus ")
 
 
 def normalise_characters(text: str) -> str:
@@ -201,6 +214,7 @@ class Reader:
         self._words = words
         self._speller = speller
         self._written = lru_cache(maxsize=8192)(self._spell)
+        self._piece_of = lru_cache(maxsize=16384)(self._piece)
 
     def read(self, messages: Iterable[str]) -> Reading:
         """The sentences of a burst of messages."""
@@ -234,29 +248,37 @@ class Reader:
         return spelling.get(corrected, corrected)
 
     def _sentences(self, body: str) -> Iterable[Sentence]:
-        body = _MERIDIEM.sub(r" \1m ", body)
-        body = _MIXED_NUMBER.sub(r"\1 \2", body)
-        body = _NUMBER_SPEAK.sub(lambda found: _NUMBER_SPEAK_MEANS[found.group().lower()], body)
+        if _DIGIT_OR_SLASH.search(body):
+            body = _MERIDIEM.sub(r" \1m ", body)
+            body = _MIXED_NUMBER.sub(r"\1 \2", body)
+            body = _NUMBER_SPEAK.sub(lambda found: _NUMBER_SPEAK_MEANS[found.group().lower()], body)
         if "." in body:
             body = _ABBREVIATION.sub(r"\1", body)
         pieces = _SPLIT.split(body)
         for piece, stop in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
-            tokens = _WORD.findall(piece)
-            if not tokens:
-                continue
-            names = _names(tokens)
-            written = self._written
-            words = " ".join(
-                [written(lower, lower in names) for lower in [token.casefold() for token in tokens]]
-            )
-            text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], f" {words.strip(' ,')} ")
+            yield from self._piece_of(piece, stop)
+
+    def _piece(self, piece: str, stop: str) -> tuple[Sentence, ...]:
+        """The clauses between two full stops, each a sentence of its own."""
+        tokens = _WORD.findall(piece)
+        names = _names(tokens)
+        written = self._written
+        lowered = [token.casefold() for token in tokens]
+        text = f" {' '.join([written(word, word in names) for word in lowered]).strip(' ,')} "
+        if not _TEXT_SPEAK_WORDS.isdisjoint(lowered):
+            text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], text)
+        clauses = [text]
+        if any(map(text.__contains__, _JOINS)):
             clauses = [part for clause in _CLAUSE.split(text) for part in _without_lead_in(clause)]
-            for number, clause in enumerate(clauses, start=1):
-                if not clause.strip(" ,"):
-                    continue
-                clause = f" {clause.strip(' ,')} "
-                asked = _asks(clause, stop if number == len(clauses) else "")
-                yield Sentence(clause + "? " if asked else clause, asked, names)
+        sentences = []
+        for number, clause in enumerate(clauses, start=1):
+            bare = clause.strip(" ,")
+            if not bare:
+                continue
+            asked = _asks(f" {bare} ", stop if number == len(clauses) else "")
+            said = f" {bare} ? " if asked else f" {bare} "
+            sentences.append(Sentence(said, asked, tuple(said.split()), names))
+        return tuple(sentences)
 
 
 def _without_lead_in(clause: str) -> list[str]:
@@ -276,7 +298,7 @@ def _asks(text: str, stop: str) -> bool:
         return True
     if first in _ASKS_BEFORE_A_SUBJECT and rest.partition(" ")[0] in _SUBJECTS:
         return True
-    return _REQUEST.search(text) is not None
+    return any(sign in text and any(map(text.__contains__, told)) for sign, told in _REQUESTS.items())
 
 
 _FEW_NAMES: Final = 5

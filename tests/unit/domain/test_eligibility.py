@@ -10,7 +10,7 @@ import pytest
 from leasebot_pipeline.domain.decisions import ComposeOptions, Intent, RiskLevel, WorkflowOutcome
 from leasebot_pipeline.domain.eligibility import policy_intent, rule_intents
 from leasebot_pipeline.domain.platforms import SendMode
-from leasebot_pipeline.domain.policy import LeadGate
+from leasebot_pipeline.domain.policy import LeadGate, rule_limits
 from tests.unit.domain.decision_values import (
     OFFER,
     RULE,
@@ -220,3 +220,59 @@ def test_which_rule_answers_what() -> None:
     available = verdict(intent=Intent.AVAILABILITY_QUESTION, effective_intent=Intent.AVAILABILITY_QUESTION)
     assert rule_intents(asked("?"), available) == (Intent.AVAILABILITY_QUESTION, Intent.TOUR_REQUEST)
     assert composed(judged=nudge, template=replace(TEMPLATE, id=UUID(int=99))).outcome == "send"
+
+
+def test_a_rule_may_ask_for_more_certainty_than_is_asked_for_in_general() -> None:
+    """Behaviour 84, per account and intent."""
+    unsure = verdict(confidence=0.75)
+    assert composed(judged=unsure).outcome == "send"
+    held = composed(judged=unsure, rule=replace(RULE, min_confidence=0.9))
+    assert (held.outcome, held.reason) == ("escalate", "escalate_low_confidence_human_required")
+    assert held.human_action_required
+    assert composed(judged=verdict(confidence=0.95), rule=replace(RULE, min_confidence=0.9)).outcome == "send"
+
+
+def test_a_rule_never_lowers_the_general_bound() -> None:
+    held = composed(judged=verdict(confidence=0.5), rule=replace(RULE, min_confidence=0.1))
+    assert held.reason == "escalate_low_confidence_human_required"
+
+
+def test_a_rule_may_keep_an_intent_to_drafts() -> None:
+    outcome = composed(rule=replace(RULE, draft_only=True))
+    assert (outcome.outcome, outcome.reason) == ("draft", "policy_draft_required")
+
+
+@pytest.mark.parametrize(
+    ("min_confidence", "send_mode", "limits"),
+    [
+        (None, None, (None, False)),
+        ("0.8", "auto_send", (0.8, False)),
+        ("0.8", "draft_only", (0.8, True)),
+        ("high", None, (1.0, False)),
+        ("80", None, (1.0, False)),
+        ("-1", None, (1.0, False)),
+        ("nan", None, (1.0, False)),
+        (None, "automatic", (None, True)),
+    ],
+)
+def test_limits_of_a_rule_that_cannot_be_read_are_the_strictest(
+    min_confidence: str | None, send_mode: str | None, limits: tuple[float | None, bool]
+) -> None:
+    assert rule_limits(min_confidence, send_mode) == limits
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("Friday at 6 PM would work, shall we say Fri, Feb 13?", True),
+        ("Come by on Saturday at 3:00 PM.", True),
+        ("Come by on Sunday!", False),
+        ("How about Friday at 7 PM?", False),
+        ("Feb 20 is open too", False),
+        ("You can come tomorrow", False),
+    ],
+)
+def test_a_models_text_names_only_offered_times(text: str, allowed: bool) -> None:
+    outcome = composed(template=None, judged=verdict(suggested_reply=text))
+    assert outcome.outcome == ("draft" if allowed else "escalate")
+    assert ("outbound_time_not_offered" in outcome.guardrails_out) is not allowed
