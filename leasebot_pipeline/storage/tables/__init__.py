@@ -6,9 +6,20 @@ from leasebot_pipeline.storage.tables import (
     auth,
     conversations,
     dispatch,
+    models,
     operations,
     scheduling,
 )
 from leasebot_pipeline.storage.tables.columns import metadata
 
-__all__ = ["accounts", "api", "auth", "conversations", "dispatch", "metadata", "operations", "scheduling"]
+__all__ = [
+    "accounts",
+    "api",
+    "auth",
+    "conversations",
+    "dispatch",
+    "metadata",
+    "models",
+    "operations",
+    "scheduling",
+]
