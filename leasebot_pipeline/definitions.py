@@ -60,6 +60,8 @@ class WarmPipeline:
 
 def _close(pipeline: Pipeline) -> None:
     pipeline.connectors.close()
+    if (close := getattr(pipeline.provider, "close", None)) is not None:  # one that speaks to a model
+        close()
     pipeline.engine.dispose()
 
 

@@ -84,14 +84,19 @@ class GeminiClient:
         self.max_output_tokens = max_output_tokens
         self._key, self._base_url, self._timeout_s = api_key, base_url, timeout_s
         self._client: genai.Client | None = None
+        self._http: httpx2.AsyncClient | None = None
         self._building = threading.Lock()
 
     def _sdk(self) -> genai.Client:
         with self._building:
             if self._client is None:
+                # Ours: the SDK would take whichever HTTP library is installed, with other errors each.
+                self._http = httpx2.AsyncClient()
                 self._client = genai.Client(
                     api_key=self._key.get_secret_value(),
-                    http_options=types.HttpOptions(base_url=self._base_url, api_version="v1beta"),
+                    http_options=types.HttpOptions(
+                        base_url=self._base_url, api_version="v1beta", httpx_async_client=self._http
+                    ),
                 )
             return self._client
 
@@ -146,6 +151,8 @@ class GeminiClient:
             await self._client.aio.aclose()
             self._client.close()
             self._client = None
+        if self._http is not None:
+            await self._http.aclose()
 
 
 def _usage(response: types.GenerateContentResponse) -> Usage:

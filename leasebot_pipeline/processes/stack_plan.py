@@ -192,7 +192,7 @@ def _ports(given: Settings, choice: StackChoice, notes: list[str]) -> Ports:
             given.sandbox.port,
             "LEASE_BOT_SANDBOX_PORT",
             choice.sandbox and "port" in given.sandbox.model_fields_set,
-            1 + SITE_COUNT,
+            2 + SITE_COUNT,
         ),
         "database": ("the database", "127.0.0.1", _DATABASE_PORT, "DATABASE_URL", False, 1),
     }
