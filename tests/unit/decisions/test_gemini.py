@@ -131,7 +131,7 @@ def test_a_model_that_is_away_costs_a_batch_only_a_few_questions(
     gemini: GeminiState, provider: ProviderMaker
 ) -> None:
     gemini.switch_on(GeminiFault.SERVER_ERROR)
-    away = provider(concurrency=2, failures_in_a_row=3)
+    away = provider(concurrency=2, failures_in_a_row=3, limits=DailyLimits(failures=3))
     verdicts = away.decide([asked(TOUR)] * 50)
     assert gemini.requests <= 5
     assert [v.intent for v in verdicts] == [Intent.TOUR_REQUEST] * 50
