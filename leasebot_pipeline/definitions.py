@@ -24,6 +24,7 @@ from assets.ingest import conversation_linkage, inbound_messages
 from assets.inventory import listings_asset
 from assets.operations import invariants_asset
 from assets.platforms import INBOXES
+from assets.replay import DECISION_REPLAY, decision_replays
 from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
@@ -38,7 +39,7 @@ from sensors.failures import RunFailure, run_failure_sensor
 from sensors.follow_up import follow_up_sensor
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
-from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
+from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, REPLAY_SCHEDULE, maintenance
 from sensors.outbox import outbox_sensor
 
 
@@ -148,6 +149,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             listings_asset(sync.platforms),
             availability_horizon,
             invariants_asset(check_invariants),
+            decision_replays,
         ],
         jobs=[
             jobs.INBOX_PIPELINE,
@@ -156,6 +158,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.LISTING_SYNC,
             jobs.AVAILABILITY_HORIZON,
             jobs.INVARIANT_CHECK,
+            DECISION_REPLAY,
             maintenance,
         ],
         sensors=[
@@ -173,6 +176,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             AVAILABILITY_SCHEDULE,
             MAINTENANCE_SCHEDULE,
             INVARIANTS_SCHEDULE,
+            REPLAY_SCHEDULE,
         ],
         resources={"pipeline": pipeline_resource(settings)},
         executor=dg.in_process_executor,

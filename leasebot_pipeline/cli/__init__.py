@@ -16,6 +16,7 @@ from leasebot_pipeline.cli import (
     evaluate,
     outbox,
     pipeline,
+    replay,
     services,
     session,
     stack,
@@ -42,3 +43,4 @@ accounts.register(app)
 outbox.register(app)
 session.register(app)
 evaluate.register(app)
+replay.register(app)

@@ -101,7 +101,9 @@ class GeminiClient:
             return self._client
 
     def _config(self, system: str, timeout_s: float) -> types.GenerateContentConfig:
-        thinking = types.ThinkingConfig(thinking_budget=0) if self.model.startswith(_WITHOUT_THINKING) else None
+        thinking = (
+            types.ThinkingConfig(thinking_budget=0) if self.model.startswith(_WITHOUT_THINKING) else None
+        )
         return types.GenerateContentConfig(
             system_instruction=system,
             temperature=0.0,

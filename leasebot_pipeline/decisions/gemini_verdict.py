@@ -87,7 +87,9 @@ def answered(
     )
 
 
-def replayed(question: DecisionInput, by_rules: Verdict, model: str | None, details: Mapping[str, object]) -> Verdict:
+def replayed(
+    question: DecisionInput, by_rules: Verdict, model: str | None, details: Mapping[str, object]
+) -> Verdict:
     """The verdict that stored provider details lead to; the rules' own when no model was ever configured."""
     if (said := details.get("answer")) is not None and model is not None:
         rest = {key: value for key, value in details.items() if key not in ("answer", "rules")}

@@ -77,7 +77,8 @@ def question_prompt(question: DecisionInput, context_messages: int) -> str:
             "\n".join(clean(text, INBOUND_LIMIT) for text in question.new_messages), INBOUND_LIMIT
         ),
         # Ours: its street is no secret, but a platform's own label may hold the lead's name.
-        "unit": shorten(without_names(redact(question.unit_label or ""), question.lead_name), UNIT_LIMIT) or None,
+        "unit": shorten(without_names(redact(question.unit_label or ""), question.lead_name), UNIT_LIMIT)
+        or None,
         "slotsAlreadyOffered": bool(question.open_offer),
         "slots": labels.splitlines(),
     }
@@ -92,4 +93,3 @@ def version_of(system: str) -> str:
 def shorten(text: str, limit: int) -> str:
     """The text, cut to ``limit`` characters with three dots after it when it was longer."""
     return text if len(text) <= limit else text[:limit] + "..."
-

@@ -79,7 +79,8 @@ def slots_of(content: bytes) -> tuple[Slot, ...]:
         (zone, UUID(agent) if agent else None, name, UUID(unit)) for zone, agent, name, unit in value["kinds"]
     ]
     return tuple(
-        Slot(_instant(start), _instant(start + length), *kinds[kind]) for start, length, kind in value["slots"]
+        Slot(_instant(start), _instant(start + length), *kinds[kind])
+        for start, length, kind in value["slots"]
     )
 
 

@@ -26,7 +26,9 @@ _ADDRESS: Final = re.compile(
 _INTRODUCES: Final = re.compile(
     r"\b((?:[Mm]y name(?:'s| is)|[Mm]y full name is|[Tt]his is|[Ii]'?m called|[Nn]ame:)\s+)((?:[A-Z][\w'’-]+)(?:\s+[A-Z][\w'’-]+){0,2})"
 )
-_NOT_A_NAME: Final = frozenset({"The", "A", "An", "My", "Our", "Your", "In", "Regarding", "About", "For", "Still"})
+_NOT_A_NAME: Final = frozenset(
+    {"The", "A", "An", "My", "Our", "Your", "In", "Regarding", "About", "For", "Still"}
+)
 
 
 def redacted(text: str, lead_name: str | None) -> str:
@@ -36,9 +38,14 @@ def redacted(text: str, lead_name: str | None) -> str:
 
 def without_names(text: str, lead_name: str | None) -> str:
     """The text without the lead's name and names somebody introduces themselves by."""
+
     def introduced(match: re.Match[str]) -> str:
         first = match.group(2).split()[0]
-        return match.group(0) if first in _NOT_A_NAME or first.casefold() in RULES.known else match.group(1) + LEAD
+        return (
+            match.group(0)
+            if first in _NOT_A_NAME or first.casefold() in RULES.known
+            else match.group(1) + LEAD
+        )
 
     text = _INTRODUCES.sub(introduced, text)
     for part in re.findall(r"[^\W\d_][\w'’-]+", lead_name or ""):

@@ -15,7 +15,9 @@ from leasebot_pipeline.domain.slots import label
 
 _LONGEST: Final = 1500
 _COPIED_WORDS: Final = 7
-_CLOCK: Final = re.compile(r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b\.?|\b([01]?\d|2[0-3]):([0-5]\d)\b", re.IGNORECASE)
+_CLOCK: Final = re.compile(
+    r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b\.?|\b([01]?\d|2[0-3]):([0-5]\d)\b", re.IGNORECASE
+)
 _PROMISE: Final = re.compile(
     r"\b(guarantee[ds]?|promise[ds]?|discount(?:ed)?|approved|waive[ds]?|free of charge|no (?:deposit|fee)s?|half price|it'?s yours)\b",
     re.IGNORECASE,

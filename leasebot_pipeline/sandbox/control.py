@@ -136,7 +136,11 @@ def build_control(parts: ControlApp) -> FastAPI:
 
     @app.get("/health")
     async def health() -> dict[str, object]:
-        return {"status": "ok", "sites": {p.value: url for p, url in parts.site_urls.items()}, "gemini": parts.gemini_url}
+        return {
+            "status": "ok",
+            "sites": {p.value: url for p, url in parts.site_urls.items()},
+            "gemini": parts.gemini_url,
+        }
 
     @app.get("/state")
     async def state() -> dict[str, object]:
@@ -221,9 +225,7 @@ def build_control(parts: ControlApp) -> FastAPI:
     async def set_gemini(request: GeminiRequest) -> dict[str, object]:
         state = parts.gemini
         if request.fault is not None and request.on:
-            state.switch_on(
-                request.fault, share=request.share, count=request.count, seconds=request.seconds
-            )
+            state.switch_on(request.fault, share=request.share, count=request.count, seconds=request.seconds)
         elif request.fault is not None:
             state.switch_off(request.fault)
         if request.answer is not None:

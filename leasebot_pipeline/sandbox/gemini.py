@@ -264,9 +264,7 @@ def _said(text: str, state: GeminiState, body: Mapping[str, Any], finish: str = 
 
 
 def _error(status: int, code: str, retry: str | None = None) -> Response:
-    details = (
-        [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry}] if retry else []
-    )
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry}] if retry else []
     error = {"code": status, "message": code.lower(), "status": code, "details": details}
     return JSONResponse({"error": error}, status_code=status)
 

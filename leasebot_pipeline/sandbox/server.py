@@ -143,13 +143,21 @@ class Sandbox:
         faults, sessions, renderer = Faults(), Sessions(load_secret(state_dir)), Renderer()
         addresses = [_address(sock) for sock in sockets]
         parts = ControlApp(
-            world, faults, sessions, clock, renderer, dict(zip(Platform, addresses[1:-1], strict=True)), addresses[-1]
+            world,
+            faults,
+            sessions,
+            clock,
+            renderer,
+            dict(zip(Platform, addresses[1:-1], strict=True)),
+            addresses[-1],
         )
         sites = [
             build_site(SitePages(site, world, faults, sessions, clock, renderer), site)
             for site in SITES.values()
         ]
-        return cls(world, faults, parts, [build_control(parts), *sites, build_gemini(parts.gemini)], sockets, journal)
+        return cls(
+            world, faults, parts, [build_control(parts), *sites, build_gemini(parts.gemini)], sockets, journal
+        )
 
     @property
     def control_url(self) -> str:

@@ -107,7 +107,10 @@ class SandboxSettings(Group):
     port: Annotated[
         int,
         rules.whole(1, 65529),
-        env("LEASE_BOT_SANDBOX_PORT", about="Its control port; the five sites and Gemini's stand-in follow it."),
+        env(
+            "LEASE_BOT_SANDBOX_PORT",
+            about="Its control port; the five sites and Gemini's stand-in follow it.",
+        ),
     ] = 4100
     time_scale: Annotated[
         float,

@@ -46,7 +46,9 @@ class Recorder:
         self._free: dict[int, tuple[tuple[Slot, ...], Part]] = {}
         self._books: dict[UUID, Part] = {}
 
-    def record(self, conversation: WaitingConversation, question: DecisionInput, new: Sequence[StoredMessage]) -> Record:
+    def record(
+        self, conversation: WaitingConversation, question: DecisionInput, new: Sequence[StoredMessage]
+    ) -> Record:
         """The record of a conversation's decision, before anything was decided."""
         fresh = {message.id for message in new}
         history = [message for message in conversation.messages if message.id not in fresh]

@@ -77,7 +77,9 @@ class DatabaseMeter:
             admission = admit(self._limits, circuit, Spend(used.tokens, used.micros), wanted, now)
             limit_reached = admission.refused not in (None, CIRCUIT_OPEN)
             if limit_reached and used.limit_reached_at is None:
-                self._audit(conn, "ai_model_limit_reached", {"limit": admission.refused, "day": day.isoformat()})
+                self._audit(
+                    conn, "ai_model_limit_reached", {"limit": admission.refused, "day": day.isoformat()}
+                )
             conn.execute(
                 _RESERVE,
                 {

@@ -196,7 +196,9 @@ def test_the_models_doubts_hold_a_message(changes: dict[str, Any]) -> None:
 
 def test_unknown_does_not_beat_a_clear_reading_of_the_rules() -> None:
     """Fault G-58."""
-    verdict = merge(asked(TOUR), heuristic_verdict(asked(TOUR)), answer(intent="unknown", workflowOutcome=None))
+    verdict = merge(
+        asked(TOUR), heuristic_verdict(asked(TOUR)), answer(intent="unknown", workflowOutcome=None)
+    )
     assert verdict.intent is Intent.TOUR_REQUEST
     assert composed(asked(TOUR), verdict).outcome == "send"
 
@@ -247,7 +249,10 @@ def test_a_confident_model_cannot_lift_what_the_rules_hold() -> None:
         ("See https://evil.test/pay", ("outbound_contains_link",)),
         ("It's yours, guaranteed", ("promise",)),
         ("Hi [LEAD]!", ("placeholder",)),
-        ("We had somebody asking: I earn ninety thousand and have two small children", ("words_of_another_lead",)),
+        (
+            "We had somebody asking: I earn ninety thousand and have two small children",
+            ("words_of_another_lead",),
+        ),
     ],
 )
 def test_a_proposed_text_holds_nothing_that_no_fact_bears_out(text: str, wrong: tuple[str, ...]) -> None:
