@@ -180,7 +180,7 @@ class GeminiProvider:
             retry=tenacity.retry_if_exception(lambda e: isinstance(e, GeminiFailure) and e.again),
             stop=tenacity.stop_any(
                 tenacity.stop_after_attempt(self._options.attempts),
-                lambda state: state.upcoming_sleep >= batch.left(),
+                _NoTimeLeft(batch),
             ),
             wait=_pause_before_retry,
             reraise=True,
@@ -323,6 +323,16 @@ class _Batch:
             code=self._code,
             hopeless=self._hopeless,
         )
+
+
+class _NoTimeLeft(tenacity.stop.stop_base):
+    """Stops where the pause before another try would outlast the batch."""
+
+    def __init__(self, batch: _Batch) -> None:
+        self._batch = batch
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return retry_state.upcoming_sleep >= self._batch.left()
 
 
 class _Loop:

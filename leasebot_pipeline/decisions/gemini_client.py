@@ -128,12 +128,12 @@ class GeminiClient:
         except (TimeoutError, httpx2.TimeoutException) as failure:
             raise GeminiFailure("timeout") from failure
         except errors.APIError as failure:
-            code = int(failure.code or 0)
+            status = int(failure.code or 0)
             raise GeminiFailure(
-                f"http_{code}",
-                again=code in _TRY_AGAIN,
+                f"http_{status}",
+                again=status in _TRY_AGAIN,
                 pause_s=_pause(failure),
-                hopeless=code in _HOPELESS,
+                hopeless=status in _HOPELESS,
                 usage=Usage(),
             ) from failure
         except httpx2.ConnectError as failure:

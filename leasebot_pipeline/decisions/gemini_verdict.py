@@ -2,7 +2,8 @@
 
 The model chooses intent, outcome and slot where the rules leave a choice. The stricter side wins: guardrails,
 doubts, risks and hold reasons of either stay. It can't end a conversation, opt a lead out, move or cancel a
-showing on its own: where the lead's words don't say the same to the rules, a person looks.
+showing on its own: where the lead's words don't say the same to the rules, a person looks. Where the rules
+found no wish at all, its reading alone makes a draft.
 """
 
 from __future__ import annotations
@@ -124,6 +125,10 @@ def merge(question: DecisionInput, by_rules: Verdict, answer: GeminiAnswer) -> V
     )
     # A model that says nothing of the handshake does not undo what the lead's own words say to the rules.
     outcome = by_rules.workflow_outcome if wanted is None or wanted in _SAYS_NOTHING else wanted
+    price_too = Intent.PRICING_QUESTION in by_rules.intents and len(by_rules.intents) > 1
+    holds = by_rules.hold_reasons
+    if price_too and intent is not Intent.PRICING_QUESTION:  # a template would leave the price open
+        holds = tuple(dict.fromkeys((*holds, "unanswered_question")))
     carries_on = by_rules.follow_up and intent not in (Intent.UNSUBSCRIBE, Intent.PRICING_QUESTION)
     return replace(
         by_rules,
@@ -134,6 +139,7 @@ def merge(question: DecisionInput, by_rules: Verdict, answer: GeminiAnswer) -> V
         risk_level=risk,
         ambiguous=ambiguous,
         selected_slot_index=index,
+        hold_reasons=holds,
         evidence=(
             *by_rules.evidence,
             Evidence("model", _code(answer.reasonCode) or answer.intent),
@@ -143,6 +149,9 @@ def merge(question: DecisionInput, by_rules: Verdict, answer: GeminiAnswer) -> V
         and not held
         and intent is by_rules.intent
         and (wanted is None or wanted in _SILENT | _SAYS_NOTHING),
+        draft_only=by_rules.intent is Intent.UNKNOWN
+        and not by_rules.follow_up
+        and intent is not Intent.UNKNOWN,
         suggested_reply=(answer.suggestedReply or "").strip() or None,
     )
 
@@ -167,6 +176,9 @@ def _disagreements(
     found: list[str] = []
     if said is Intent.UNSUBSCRIBE:
         found.append("unsubscribe")  # the rules' own opt-outs never get here
+    closes = by_rules.nothing_to_answer or by_rules.workflow_outcome in _SILENT
+    if closes and said is not Intent.UNKNOWN and said is not by_rules.intent:
+        found.append("intent")  # a thank-you or a refusal is not answered with an offer
     if wanted is None or wanted in _SAYS_NOTHING or wanted is by_rules.workflow_outcome:
         return tuple(found)
     rules_act = by_rules.workflow_outcome in _TOUCHES_A_SHOWING

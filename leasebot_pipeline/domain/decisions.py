@@ -150,6 +150,8 @@ class Verdict:
     """True for a bare thank-you and the like: neither a reply nor a person is needed."""
     suggested_reply: str | None = None
     """Free text of a model: at most a draft for a person."""
+    draft_only: bool = False
+    """A model alone found what the lead wants: a reply to that is at most a draft for a person."""
 
 
 class DecisionProvider(Protocol):

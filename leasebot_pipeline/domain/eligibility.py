@@ -110,8 +110,12 @@ def compose(
     if held:
         outcome: OutcomeName = "skip" if held[0] == "skip_rule_disabled" else "escalate"
         return _without_reply(outcome, held, reply.broken)
-    may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not reply.draft_only
+    may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not (
+        reply.draft_only or verdict.draft_only
+    )
     reasons = ["policy_send_allowed" if may_send else "policy_draft_required"]
+    if verdict.draft_only:
+        reasons.append("draft_read_by_model_alone")
     if reply.draft_only:
         reasons.append("draft_text_not_from_template")
     return Outcome(
@@ -158,7 +162,7 @@ def _answer_offer(
         outcome: OutcomeName = "skip" if reasons[0] == "skip_rule_disabled" else "escalate"
         return _without_reply(outcome, reasons, reply.broken)
     may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not (
-        asks and ask is not SendMode.AUTO_SEND
+        verdict.draft_only or (asks and ask is not SendMode.AUTO_SEND)
     )
     reasons = ("policy_send_allowed" if may_send else "policy_draft_required", f"handshake_{plan.move.value}")
     calls_person = asks and not may_send

@@ -202,8 +202,8 @@ def build_gemini(state: GeminiState) -> FastAPI:
     app = FastAPI(title="leasebot sandbox: Gemini", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "testserver"])
 
-    @app.post("/{version}/models/{model}:generateContent")
-    async def generate(version: str, model: str, request: Request) -> Response:
+    @app.post("/v1beta/models/{model}:generateContent")
+    async def generate(model: str, request: Request) -> Response:
         try:
             body = json.loads(await request.body())
             assert isinstance(body["contents"], list)

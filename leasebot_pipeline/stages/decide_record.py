@@ -122,14 +122,14 @@ class _RecordedGate(LeadGate):
     """The lead gate with the answer it gave."""
 
     __slots__ = ("_said",)
+    _said: str | None
 
     def __init__(self, said: str | None) -> None:
         super().__init__()
         object.__setattr__(self, "_said", said)
 
     def refusal(self, platform: Platform, lead_name: str | None, age_s: float | None) -> str | None:
-        said: str | None = self._said
-        return said
+        return self._said
 
 
 def options_of(stored: Mapping[str, Any]) -> ComposeOptions:

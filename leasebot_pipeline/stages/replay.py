@@ -33,6 +33,7 @@ from leasebot_pipeline.domain.decisions import (
 )
 from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.stages import decide
 from leasebot_pipeline.stages.decide_record import book_of, code_version, options_of, policy_of
 from leasebot_pipeline.stages.decide_rows import decision_row
@@ -358,7 +359,7 @@ def _conversation(
     newest = StoredMessage(
         stored.inbound_message_id,
         stored.through_seq,
-        decide.Direction.INBOUND,
+        Direction.INBOUND,
         question.new_messages[-1] if question.new_messages else "",
         question.asked_at,
         stored.decided_at,
@@ -423,7 +424,7 @@ def _reply(row: Mapping[str, Any]) -> list[Any]:
 
 
 def _is_silent(row: Mapping[str, Any]) -> bool:
-    return row["outcome"] == "skip" or row["reason"] == "escalate_unsubscribe_requested"
+    return bool(row["outcome"] == "skip" or row["reason"] == "escalate_unsubscribe_requested")
 
 
 def _count(

@@ -161,11 +161,15 @@ class DayOfUse:
 
 
 _DAYS = text("""
-    SELECT day, questions, failures, prompt_tokens, output_tokens, cost_micros / 1000000.0
+    SELECT day, questions, failures, prompt_tokens, output_tokens, cost_micros
       FROM "ModelUsage" WHERE day >= :since ORDER BY day DESC
 """)
 
 
 def days_of_use(conn: Connection, since: date) -> list[DayOfUse]:
     """Days on which the model was asked, newest first."""
-    return [DayOfUse(*row[:5], float(row[5])) for row in conn.execute(_DAYS, {"since": since})]
+    rows = conn.execute(_DAYS, {"since": since})
+    return [
+        DayOfUse(r.day, r.questions, r.failures, r.prompt_tokens, r.output_tokens, r.cost_micros / 1_000_000)
+        for r in rows
+    ]
