@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -27,3 +28,17 @@ class Answer(BaseModel):
         from_attributes=True,
         frozen=True,
     )
+
+
+class CreatedAnswer(Answer):
+    """What was created."""
+
+    id: UUID
+
+
+class UpdatedAnswer(Answer):
+    updated: Literal[True] = True
+
+
+class DeletedAnswer(Answer):
+    deleted: Literal[True] = True

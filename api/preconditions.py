@@ -28,11 +28,16 @@ def set_etag(response: Response, updated_at: datetime) -> None:
 
 def check_match(if_match: str | None, updated_at: datetime) -> None:
     """Raises 412 unless the given version is the stored one; without a version nothing is compared."""
+    check_version(if_match, etag(updated_at))
+
+
+def check_version(if_match: str | None, current: str) -> None:
+    """As ``check_match``, for a version of another kind."""
     if if_match is None or if_match.strip() == "*":
         return
-    if etag(updated_at) not in [part.strip() for part in if_match.split(",")]:
+    if current not in [part.strip() for part in if_match.split(",")]:
         raise ApiError(
             412,
             {"error": "precondition_failed", "message": "Somebody changed this meanwhile: load it again."},
-            {"etag": etag(updated_at)},
+            {"etag": current},
         )

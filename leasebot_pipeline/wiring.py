@@ -72,6 +72,7 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
         draft_hold=timedelta(hours=settings.showings.draft_hold_hours),
         follow_ups=settings.follow_ups.policy,
         follow_up_zone=settings.follow_ups.timezone,
+        ask_back=settings.showings.ask_back,
         allow_lead_names=worker.autoreply_allow_lead_names,
         allow_lead_names_by_platform=dict(worker.autoreply_allow_lead_names_by_platform),
         max_message_age=worker.max_message_age,

@@ -9,7 +9,7 @@ from fastapi import Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from api.answers import Answer, Instant
+from api.answers import Answer, CreatedAnswer, DeletedAnswer, Instant, UpdatedAnswer
 from api.auth.access import AdminIdentity, AnyIdentity, Identity
 from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
@@ -37,13 +37,13 @@ class SwitchBody(Input):
     enabled: bool
 
 
-class SwitchAnswer(Answer):
+class AutomationSwitchAnswer(Answer):
     rule_id: UUID
     auto_send_enabled: bool
     platform_account_id: UUID
 
 
-class RuleAnswer(Answer):
+class AutomationRuleAnswer(Answer):
     id: UUID
     platform_account_id: UUID | None
     name: str
@@ -59,20 +59,8 @@ class RuleAnswer(Answer):
     etag: str
 
 
-class RulesAnswer(Answer):
-    items: list[RuleAnswer]
-
-
-class CreatedAnswer(Answer):
-    id: UUID
-
-
-class UpdatedAnswer(Answer):
-    updated: bool
-
-
-class DeletedAnswer(Answer):
-    deleted: bool
+class AutomationRulesAnswer(Answer):
+    items: list[AutomationRuleAnswer]
 
 
 _Name = Annotated[Trimmed, Field(min_length=2, max_length=100)]
@@ -81,7 +69,7 @@ _Priority = Annotated[int, Field(ge=1, le=1000)]
 _Description = Annotated[Text, Field(max_length=500)]
 
 
-class NewRuleBody(Input):
+class NewAutomationRuleBody(Input):
     platform_account_id: Id | None = Field(None, description="null: a rule of all accounts")
     name: _Name
     description: _Description | None = None
@@ -91,7 +79,7 @@ class NewRuleBody(Input):
     is_enabled: bool = True
 
 
-class RuleBody(Input):
+class AutomationRuleBody(Input):
     """What is absent keeps its value."""
 
     name: _Name | None = None
@@ -102,9 +90,9 @@ class RuleBody(Input):
     is_enabled: bool | None = None
 
 
-def _answer(rule: automation_rules.StoredRule) -> RuleAnswer:
-    values = {name: getattr(rule, name) for name in RuleAnswer.model_fields if name != "etag"}
-    return RuleAnswer(**values, etag=etag(rule.updated_at))
+def _answer(rule: automation_rules.StoredRule) -> AutomationRuleAnswer:
+    values = {name: getattr(rule, name) for name in AutomationRuleAnswer.model_fields if name != "etag"}
+    return AutomationRuleAnswer(**values, etag=etag(rule.updated_at))
 
 
 @router.get("/message-automation", operation_id="getMessageAutomation", summary="An account's switch")
@@ -123,7 +111,9 @@ async def get_automation(_: AnyIdentity, account: AccountId, services: ServicesD
 @router.put(
     "/message-automation", operation_id="setMessageAutomation", summary="Switch all rules of an account"
 )
-async def switch_automation(identity: AdminIdentity, body: SwitchBody, services: ServicesDep) -> SwitchAnswer:
+async def switch_automation(
+    identity: AdminIdentity, body: SwitchBody, services: ServicesDep
+) -> AutomationSwitchAnswer:
     """Switches every rule that answers an intent. An account without one gets a rule for tour requests."""
     account = body.platform_account_id
 
@@ -159,19 +149,23 @@ async def switch_automation(identity: AdminIdentity, body: SwitchBody, services:
         rule_id = await services.database.run(switch)
     except automation_rules.AccountUnknown:
         raise validation_error(["platformAccountId: must be the id of an account"]) from None
-    return SwitchAnswer(rule_id=rule_id, auto_send_enabled=body.enabled, platform_account_id=account)
+    return AutomationSwitchAnswer(
+        rule_id=rule_id, auto_send_enabled=body.enabled, platform_account_id=account
+    )
 
 
 @router.get("/automation-rules", operation_id="listAutomationRules", summary="An account's and global rules")
-async def list_rules(_: AnyIdentity, account: AccountId, services: ServicesDep) -> RulesAnswer:
+async def list_rules(_: AnyIdentity, account: AccountId, services: ServicesDep) -> AutomationRulesAnswer:
     found = await services.database.read(automation_rules.list_rules, account)
-    return RulesAnswer(items=[_answer(rule) for rule in found])
+    return AutomationRulesAnswer(items=[_answer(rule) for rule in found])
 
 
 @router.post(
     "/automation-rules", operation_id="createAutomationRule", summary="Create a rule", status_code=201
 )
-async def create_rule(identity: AdminIdentity, body: NewRuleBody, services: ServicesDep) -> CreatedAnswer:
+async def create_rule(
+    identity: AdminIdentity, body: NewAutomationRuleBody, services: ServicesDep
+) -> CreatedAnswer:
     """A rule names the intent it answers and the template it sends."""
     values = {
         "name": body.name,
@@ -197,7 +191,9 @@ async def create_rule(identity: AdminIdentity, body: NewRuleBody, services: Serv
 
 
 @router.get("/automation-rules/{id}", operation_id="getAutomationRule", summary="One rule")
-async def get_rule(_: AnyIdentity, rule_id: PathId, response: Response, services: ServicesDep) -> RuleAnswer:
+async def get_rule(
+    _: AnyIdentity, rule_id: PathId, response: Response, services: ServicesDep
+) -> AutomationRuleAnswer:
     rule = await services.database.run(automation_rules.find_rule, rule_id)
     if rule is None:
         raise not_found()
@@ -207,7 +203,11 @@ async def get_rule(_: AnyIdentity, rule_id: PathId, response: Response, services
 
 @router.put("/automation-rules/{id}", operation_id="updateAutomationRule", summary="Change a rule")
 async def update_rule(
-    identity: AdminIdentity, rule_id: PathId, body: RuleBody, services: ServicesDep, if_match: IfMatch = None
+    identity: AdminIdentity,
+    rule_id: PathId,
+    body: AutomationRuleBody,
+    services: ServicesDep,
+    if_match: IfMatch = None,
 ) -> UpdatedAnswer:
     def update(conn: Connection) -> None:
         current = automation_rules.find_rule(conn, rule_id)
@@ -232,7 +232,7 @@ async def update_rule(
         audit.record(conn, [entry])
 
     await services.database.run(update)
-    return UpdatedAnswer(updated=True)
+    return UpdatedAnswer()
 
 
 @router.delete("/automation-rules/{id}", operation_id="deleteAutomationRule", summary="Remove a rule")
@@ -254,7 +254,7 @@ async def delete_rule(identity: AdminIdentity, rule_id: PathId, services: Servic
         audit.record(conn, [entry])
 
     await services.database.run(delete)
-    return DeletedAnswer(deleted=True)
+    return DeletedAnswer()
 
 
 def _audited(

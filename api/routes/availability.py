@@ -11,7 +11,7 @@ from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field, model_validator
 from sqlalchemy import Connection
 
-from api.answers import Answer, Instant
+from api.answers import Answer, CreatedAnswer, DeletedAnswer, Instant, UpdatedAnswer
 from api.auth.access import AdminIdentity, Identity, Scope, ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
@@ -90,7 +90,7 @@ class OccurrenceAnswer(Answer):
     local_end: str
 
 
-class RuleAnswer(Answer):
+class WeeklyRuleAnswer(Answer):
     rule_id: UUID
     timezone: str
     status: str
@@ -104,8 +104,8 @@ class RuleAnswer(Answer):
     occurrences: list[OccurrenceAnswer]
 
 
-class RulesAnswer(Answer):
-    items: list[RuleAnswer]
+class WeeklyRulesAnswer(Answer):
+    items: list[WeeklyRuleAnswer]
 
 
 class SavedRuleAnswer(Answer):
@@ -115,18 +115,6 @@ class SavedRuleAnswer(Answer):
 
 class DeletedRuleAnswer(Answer):
     deleted_slots: int
-
-
-class CreatedAnswer(Answer):
-    id: UUID
-
-
-class UpdatedAnswer(Answer):
-    updated: bool = True
-
-
-class DeletedAnswer(Answer):
-    deleted: bool = True
 
 
 class CandidateAnswer(Answer):
@@ -176,7 +164,7 @@ ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 _Notes = Annotated[Text, Field(max_length=1000)]
 
 
-class RuleBody(Input):
+class WeeklyRuleBody(Input):
     """`weeks` or `untilDate` end the rule; without either it holds for good."""
 
     day_of_week: Annotated[int, Field(ge=0, le=6, description="0 is Sunday")]
@@ -191,7 +179,7 @@ class RuleBody(Input):
     listing_id: Id | None = None
 
     @model_validator(mode="after")
-    def _one_end(self) -> RuleBody:
+    def _one_end(self) -> WeeklyRuleBody:
         if self.weeks is not None and self.until_date is not None:
             raise ValueError("weeks and untilDate: give one of them")
         return self
@@ -274,7 +262,7 @@ async def list_unit_slots(
 @router.get(
     "/units/{id}/availability/weekly-rules", operation_id="listUnitRules", summary="A unit's weekly rules"
 )
-async def list_unit_rules(unit_id: PathId, scope: ScopedIdentity, services: ServicesDep) -> RulesAnswer:
+async def list_unit_rules(unit_id: PathId, scope: ScopedIdentity, services: ServicesDep) -> WeeklyRulesAnswer:
     await _visible(services, scope, unit_id)
     return await _rules(services, Owner(OwnerKind.UNIT, unit_id))
 
@@ -286,7 +274,7 @@ async def list_unit_rules(unit_id: PathId, scope: ScopedIdentity, services: Serv
     status_code=201,
 )
 async def create_unit_rule(
-    unit_id: PathId, identity: AdminIdentity, body: RuleBody, services: ServicesDep
+    unit_id: PathId, identity: AdminIdentity, body: WeeklyRuleBody, services: ServicesDep
 ) -> SavedRuleAnswer:
     return await _save_rule(services, identity, Owner(OwnerKind.UNIT, unit_id), None, body)
 
@@ -297,7 +285,7 @@ async def create_unit_rule(
     summary="Replace a weekly rule of a unit",
 )
 async def replace_unit_rule(
-    unit_id: PathId, rule_id: RulePathId, identity: AdminIdentity, body: RuleBody, services: ServicesDep
+    unit_id: PathId, rule_id: RulePathId, identity: AdminIdentity, body: WeeklyRuleBody, services: ServicesDep
 ) -> SavedRuleAnswer:
     """404 for a rule the unit does not have."""
     return await _save_rule(services, identity, Owner(OwnerKind.UNIT, unit_id), rule_id, body)
@@ -364,7 +352,9 @@ async def list_agent_slots(
 @router.get(
     "/agents/{id}/availability/weekly-rules", operation_id="listAgentRules", summary="An agent's weekly rules"
 )
-async def list_agent_rules(scope: ScopedIdentity, agent_id: PathId, services: ServicesDep) -> RulesAnswer:
+async def list_agent_rules(
+    scope: ScopedIdentity, agent_id: PathId, services: ServicesDep
+) -> WeeklyRulesAnswer:
     scope.own(agent_id)
     return await _rules(services, Owner(OwnerKind.AGENT, agent_id))
 
@@ -376,7 +366,7 @@ async def list_agent_rules(scope: ScopedIdentity, agent_id: PathId, services: Se
     status_code=201,
 )
 async def create_agent_rule(
-    scope: ScopedIdentity, agent_id: PathId, body: RuleBody, services: ServicesDep
+    scope: ScopedIdentity, agent_id: PathId, body: WeeklyRuleBody, services: ServicesDep
 ) -> SavedRuleAnswer:
     scope.own(agent_id)
     return await _save_rule(services, scope.identity, Owner(OwnerKind.AGENT, agent_id), None, body)
@@ -388,7 +378,7 @@ async def create_agent_rule(
     summary="Replace a weekly rule of an agent",
 )
 async def replace_agent_rule(
-    scope: ScopedIdentity, agent_id: PathId, rule_id: RulePathId, body: RuleBody, services: ServicesDep
+    scope: ScopedIdentity, agent_id: PathId, rule_id: RulePathId, body: WeeklyRuleBody, services: ServicesDep
 ) -> SavedRuleAnswer:
     """404 for a rule the agent does not have."""
     scope.own(agent_id)
@@ -552,7 +542,7 @@ async def _slots(services: Services, owner: Owner, days: DateRange) -> list[Cale
     return [slot for slot in found if slot.starts_at >= begin]
 
 
-async def _rules(services: Services, owner: Owner) -> RulesAnswer:
+async def _rules(services: Services, owner: Owner) -> WeeklyRulesAnswer:
     def read(conn: Connection) -> tuple[list[WeeklyRule], list[CalendarSlot]]:
         return availability.list_rules(conn, owner), availability.list_slots(conn, owner, services.clock())
 
@@ -561,11 +551,11 @@ async def _rules(services: Services, owner: Owner) -> RulesAnswer:
     for slot in slots:
         if slot.rule_id in by_rule:
             by_rule[slot.rule_id].append(slot)
-    return RulesAnswer(items=[_rule(rule, by_rule[rule.id]) for rule in rules])
+    return WeeklyRulesAnswer(items=[_rule(rule, by_rule[rule.id]) for rule in rules])
 
 
-def _rule(rule: WeeklyRule, slots: list[CalendarSlot]) -> RuleAnswer:
-    return RuleAnswer(
+def _rule(rule: WeeklyRule, slots: list[CalendarSlot]) -> WeeklyRuleAnswer:
+    return WeeklyRuleAnswer(
         rule_id=rule.id,
         timezone=rule.timezone,
         status=rule.status,
@@ -599,7 +589,7 @@ def _shown(slot: CalendarSlot, timezone: str | None) -> dict[str, Any]:
 
 
 async def _save_rule(
-    services: Services, identity: Identity, owner: Owner, rule_id: UUID | None, body: RuleBody
+    services: Services, identity: Identity, owner: Owner, rule_id: UUID | None, body: WeeklyRuleBody
 ) -> SavedRuleAnswer:
     now = services.clock()
     draft, actor, horizon = (

@@ -123,6 +123,12 @@ class MessageAnswer(Answer):
     status: str
     sent_at: Instant | None
     created_at: Instant
+    dispatch_id: UUID | None
+    dispatch_state: str | None = Field(
+        description="of a reply: queued, sending, sent, unknown, dead_letter, ..."
+    )
+    receipt: dict[str, Any] | None
+    version: str | None = Field(description="of a draft: for If-Match")
 
 
 class TemplateOfConversation(Answer):

@@ -10,7 +10,7 @@ from fastapi import Query, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from api.answers import Answer, Instant
+from api.answers import Answer, CreatedAnswer, DeletedAnswer, Instant, UpdatedAnswer
 from api.auth.access import AdminIdentity, ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
@@ -64,19 +64,7 @@ class ListingsAnswer(Answer):
     next_cursor: str | None
 
 
-class CreatedAnswer(Answer):
-    id: UUID
-
-
-class UpdatedAnswer(Answer):
-    updated: bool = True
-
-
-class DeletedAnswer(Answer):
-    deleted: bool = True
-
-
-class SyncAnswer(Answer):
+class ListingSyncAnswer(Answer):
     ok: bool
     platforms: list[str]
     requested_at: Instant
@@ -168,7 +156,7 @@ async def sync_listings(
     platform: Annotated[
         str | None, Query(description="one of the five; default: those of the settings")
     ] = None,
-) -> SyncAnswer:
+) -> ListingSyncAnswer:
     """The pipeline does it: the API opens no browser. What it found is in the runs of the platform."""
     chosen = one_of("platform", platform, [p.value for p in Platform])
     platforms = [chosen] if chosen else list(services.config.sync_platforms)
@@ -182,7 +170,7 @@ async def sync_listings(
         audit.record(conn, entries)
 
     await services.database.run(ask)
-    return SyncAnswer(ok=True, platforms=platforms, requested_at=now)
+    return ListingSyncAnswer(ok=True, platforms=platforms, requested_at=now)
 
 
 @router.get("/{id}", operation_id="getListing", summary="One listing")

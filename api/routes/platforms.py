@@ -89,7 +89,7 @@ class HealthItem(Answer):
     last_polled_at: Instant | None
 
 
-class HealthAnswer(Answer):
+class AccountsHealthAnswer(Answer):
     generated_at: Instant
     items: list[HealthItem]
 
@@ -224,12 +224,12 @@ def _update(
     summary="What was last seen of each account",
     dependencies=[ADMIN_ONLY],
 )
-async def platform_health(services: ServicesDep) -> HealthAnswer:
+async def platform_health(services: ServicesDep) -> AccountsHealthAnswer:
     now = services.clock()
     found = await services.database.read(
         platform_accounts.account_health, services.config.default_send_mode, now
     )
-    return HealthAnswer(generated_at=now, items=[_health(item) for item in found])
+    return AccountsHealthAnswer(generated_at=now, items=[_health(item) for item in found])
 
 
 def _switches(account: Account) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fastapi import Depends
 from pydantic import BeforeValidator, Field
 from sqlalchemy import Connection
 
-from api.answers import Answer, Instant
+from api.answers import Answer, CreatedAnswer, DeletedAnswer, Instant, UpdatedAnswer
 from api.auth.access import AdminIdentity, AnyIdentity
 from api.edge.json_route import json_router
 from api.errors import conflict, not_found, validation_error
@@ -60,18 +60,6 @@ class TemplateAnswer(Answer):
 
 class TemplatesAnswer(Answer):
     items: list[TemplateAnswer]
-
-
-class CreatedAnswer(Answer):
-    id: UUID
-
-
-class UpdatedAnswer(Answer):
-    updated: bool
-
-
-class DeletedAnswer(Answer):
-    deleted: bool
 
 
 class PreviewAnswer(Answer):
@@ -216,7 +204,7 @@ async def update_template(
         await services.database.run(update)
     except templates.TemplateExists:
         raise validation_error(["name: the account has a template of this name and locale"]) from None
-    return UpdatedAnswer(updated=True)
+    return UpdatedAnswer()
 
 
 @router.delete("/{id}", operation_id="deleteTemplate", summary="Remove a template that no rule sends")
@@ -244,7 +232,7 @@ async def delete_template(
         audit.record(conn, [entry])
 
     await services.database.run(delete)
-    return DeletedAnswer(deleted=True)
+    return DeletedAnswer()
 
 
 def _checked(body: str, declared: list[str]) -> list[str]:

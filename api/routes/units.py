@@ -11,7 +11,7 @@ from fastapi import Depends, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from api.answers import Answer, Instant
+from api.answers import Answer, CreatedAnswer, DeletedAnswer, Instant, UpdatedAnswer
 from api.auth.access import AdminIdentity, Identity, ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
@@ -109,18 +109,6 @@ class AssignedAnswer(AssignmentsAnswer):
 class PrimaryAnswer(Answer):
     ok: Literal[True] = True
     assigned_agent_id: UUID | None
-
-
-class CreatedAnswer(Answer):
-    id: UUID
-
-
-class UpdatedAnswer(Answer):
-    updated: Literal[True] = True
-
-
-class DeletedAnswer(Answer):
-    deleted: Literal[True] = True
 
 
 _PropertyName = Annotated[Trimmed, Field(min_length=2, max_length=200)]

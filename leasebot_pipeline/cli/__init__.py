@@ -14,6 +14,7 @@ from leasebot_pipeline.cli import (
     calendars,
     demo,
     evaluate,
+    follow_ups,
     outbox,
     pipeline,
     replay,
@@ -38,6 +39,7 @@ services.register(app)
 browser.register(app)
 demo.register(app)
 pipeline.register(app)
+follow_ups.register(app)
 calendars.register(app)
 accounts.register(app)
 outbox.register(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +23,9 @@ from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 
-PERSON_MUST_LOOK: Final = frozenset({"unsupported_language", "text_not_readable", "provider_failed"})
+PERSON_MUST_LOOK: Final = frozenset(
+    {"unsupported_language", "text_not_readable", "provider_failed", "acceptance_question"}
+)
 """Hold reasons that put a conversation into the human_required queue."""
 _RISK_ORDER: Final = list(RiskLevel)
 _LONG_MESSAGE_WORDS: Final = 250
@@ -59,7 +62,7 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
             Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
         )
     else:
-        judgement = _judge(question, understood)
+        judgement = _judge(question, understood, rules)
         if len(reading.words) > _LONG_MESSAGE_WORDS:
             judgement = replace(judgement, confidence=judgement.confidence * 0.7)
     follow_up = question.has_recent_outbound and "follow_up" in understood.acts
@@ -110,14 +113,14 @@ def finish(
     )
 
 
-def _judge(question: DecisionInput, said: Understanding) -> Judgement:
+def _judge(question: DecisionInput, said: Understanding, rules: Rulebook) -> Judgement:
     main = said.intents[0] if said.intents else Intent.UNKNOWN
     general = WorkflowOutcome.GENERAL_QUESTION
     if main is Intent.UNSUBSCRIBE:
         return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95)
     asks_tour_or_availability = bool(said.intents) and not said.weak
     confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
-    holds = _unanswered(said)
+    holds = _unanswered(said, rules.sensitive)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
     if question.showing is not None and not question.open_offer and cancels(question.new_messages):
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
@@ -165,10 +168,12 @@ def _answer_to_offer(answer: Answer, main: Intent, holds: tuple[str, ...]) -> Ju
     return None
 
 
-def _unanswered(said: Understanding) -> tuple[str, ...]:
+def _unanswered(said: Understanding, sensitive: Collection[str]) -> tuple[str, ...]:
     """A question beside the answerable ones would be left open by a template: a person answers it."""
     mixed_price = Intent.PRICING_QUESTION in said.intents[1:]
     reasons = ["unanswered_question"] if said.topics or said.open_questions or mixed_price else []
-    if len(said.unread) >= _UNREAD_WORDS or any(" " in words for words in said.unread):
+    if "acceptance_asked" in said.topics:
+        reasons.append("acceptance_question")  # the same for everybody, whatever they ask to be accepted with
+    if len(said.unread) >= _UNREAD_WORDS or any(" " in word or word in sensitive for word in said.unread):
         reasons.append("not_fully_understood")
     return tuple(reasons)

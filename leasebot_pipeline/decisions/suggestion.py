@@ -18,10 +18,6 @@ _COPIED_WORDS: Final = 7
 _CLOCK: Final = re.compile(
     r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b\.?|\b([01]?\d|2[0-3]):([0-5]\d)\b", re.IGNORECASE
 )
-_PROMISE: Final = re.compile(
-    r"\b(guarantee[ds]?|promise[ds]?|discount(?:ed)?|approved|waive[ds]?|free of charge|no (?:deposit|fee)s?|half price|it'?s yours)\b",
-    re.IGNORECASE,
-)
 
 
 def what_is_wrong(question: DecisionInput, text: str | None) -> tuple[str, ...]:
@@ -34,8 +30,6 @@ def what_is_wrong(question: DecisionInput, text: str | None) -> tuple[str, ...]:
         wrong.append("too_long")
     if "[REDACTED" in body or "[LEAD" in body:
         wrong.append("placeholder")
-    if _PROMISE.search(body):
-        wrong.append("promise")
     offered = {time for slot in question.open_offer or question.slots for time in _times(label(slot))}
     if any(time not in offered for time in _times(body)):
         wrong.append("time_not_offered")

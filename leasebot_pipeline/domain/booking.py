@@ -21,6 +21,8 @@ class BookingReason(StrEnum):
     END_BEFORE_START = "end_before_start"
     UNKNOWN_ZONE = "unknown_zone"
     IN_THE_PAST = "in_the_past"
+    TOO_LONG = "too_long"
+    TOO_FAR_AHEAD = "too_far_ahead"
     KEY_TOO_SHORT = "key_too_short"
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_UNIT = "unknown_unit"
@@ -86,6 +88,9 @@ class Visit:
 
 
 MIN_KEY: Final = 6
+LONGEST_VISIT: Final = timedelta(days=1)
+FARTHEST: Final = timedelta(days=5 * 365)
+"""Beyond it a date is a slip of the pen."""
 
 
 def plain_refusal(
@@ -100,6 +105,10 @@ def plain_refusal(
             return BookingRefusal(reason.TIME_WITHOUT_OFFSET, field, "an instant with its offset")
     if ends_at <= starts_at:
         return BookingRefusal(reason.END_BEFORE_START, "endsAt", "after startsAt")
+    if ends_at - starts_at > LONGEST_VISIT:
+        return BookingRefusal(reason.TOO_LONG, "endsAt", "at most a day after startsAt")
+    if starts_at - now > FARTHEST:
+        return BookingRefusal(reason.TOO_FAR_AHEAD, "startsAt", "within five years")
     if timezone is not None and zone(timezone) is None:
         return BookingRefusal(reason.UNKNOWN_ZONE, "timezone", "an IANA time zone")
     if starts_at <= now:

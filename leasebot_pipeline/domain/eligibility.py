@@ -22,14 +22,14 @@ from leasebot_pipeline.domain.decisions import (
     Verdict,
     WorkflowOutcome,
 )
-from leasebot_pipeline.domain.guardrails_outbound import check_outbound
+from leasebot_pipeline.domain.guardrails_outbound import check_outbound, check_times
 from leasebot_pipeline.domain.handshake_plan import HandshakePlan, Move, plan_handshake
 from leasebot_pipeline.domain.handshake_replies import SHOWING_TEMPLATES, showing_context
 from leasebot_pipeline.domain.platforms import SendMode
 from leasebot_pipeline.domain.policy import AutomationRule, PlatformPolicy, Template
 from leasebot_pipeline.domain.replies import TemplateInvalid, default_template, render, template_context
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
-from leasebot_pipeline.domain.slots import Slot, distinct_by_label
+from leasebot_pipeline.domain.slots import Slot, distinct_by_label, label
 
 # Reasons an unclear answer brings along; they do not stand against asking back.
 _OF_AMBIGUITY: Final = frozenset({"escalate_human_required", "escalate_low_confidence_human_required"})
@@ -110,9 +110,8 @@ def compose(
     if held:
         outcome: OutcomeName = "skip" if held[0] == "skip_rule_disabled" else "escalate"
         return _without_reply(outcome, held, reply.broken)
-    may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not (
-        reply.draft_only or verdict.draft_only
-    )
+    wants_drafts = reply.draft_only or verdict.draft_only or (rule is not None and rule.draft_only)
+    may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not wants_drafts
     reasons = ["policy_send_allowed" if may_send else "policy_draft_required"]
     if verdict.draft_only:
         reasons.append("draft_read_by_model_alone")
@@ -149,7 +148,7 @@ def _answer_offer(
     """
     asks = plan.move is Move.ASK
     reply = _showing_reply(question, plan, templates.get(plan.text.value))
-    held = [reason for reason in _grave(question, verdict) if not (asks and reason in _OF_AMBIGUITY)]
+    held = [reason for reason in _grave(question, verdict, rule) if not (asks and reason in _OF_AMBIGUITY)]
     held.extend(f"escalate_{code}" for code in (*reply.broken, *verdict.hold_reasons))
     if plan.slot is not None and plan.slot.agent_id is None:
         held.append("escalate_no_agent_for_slot")
@@ -158,11 +157,14 @@ def _answer_offer(
     if reply.invalid:
         held.append("escalate_template_invalid")
     if held:
-        reasons = tuple(dict.fromkeys([*_grave(question, verdict), *held]))
+        reasons = tuple(dict.fromkeys([*_grave(question, verdict, rule), *held]))
         outcome: OutcomeName = "skip" if reasons[0] == "skip_rule_disabled" else "escalate"
         return _without_reply(outcome, reasons, reply.broken)
-    may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not (
-        verdict.draft_only or (asks and ask is not SendMode.AUTO_SEND)
+    may_send = (
+        policy.effective_send_mode is SendMode.AUTO_SEND
+        and not (asks and ask is not SendMode.AUTO_SEND)
+        and not (rule is not None and rule.draft_only)
+        and not verdict.draft_only
     )
     reasons = ("policy_send_allowed" if may_send else "policy_draft_required", f"handshake_{plan.move.value}")
     calls_person = asks and not may_send
@@ -238,7 +240,8 @@ def _reply(
         return _Reply(body, template=template, broken=check_outbound(body, template.body))
     if verdict.suggested_reply and verdict.suggested_reply.strip():
         body = verdict.suggested_reply.strip()
-        return _Reply(body, draft_only=True, broken=check_outbound(body))
+        named = [label(slot) for slot in slots]
+        return _Reply(body, draft_only=True, broken=(*check_outbound(body), *check_times(body, named)))
     built_in = default_template(verdict.effective_intent)
     if built_in is None:
         return _Reply()
@@ -246,12 +249,16 @@ def _reply(
     return _Reply(body, draft_only=True, broken=check_outbound(body, built_in.body))
 
 
-def _grave(question: DecisionInput, verdict: Verdict) -> list[str]:
-    """Reasons 1 to 5: a person, the risk, an opt-out, a guardrail on what the lead wrote."""
+def _grave(question: DecisionInput, verdict: Verdict, rule: AutomationRule | None = None) -> list[str]:
+    """Reasons 1 to 5: a person, doubt, the risk, an opt-out, a guardrail on what the lead wrote.
+
+    ``rule`` may ask for more certainty than is asked for in general.
+    """
     reasons: list[str] = []
+    wanted = max(MIN_CONFIDENCE, (rule.min_confidence or 0.0) if rule is not None else 0.0)
     if verdict.workflow_outcome is WorkflowOutcome.HUMAN_REQUIRED:
         reasons.append("escalate_human_required")
-    if verdict.confidence < MIN_CONFIDENCE:
+    if verdict.confidence < wanted:
         reasons.append("escalate_low_confidence_human_required")
     if verdict.risk_level in (RiskLevel.HIGH, RiskLevel.CRITICAL):
         reasons.append(f"escalate_risk_{verdict.risk_level.value}_human_required")
@@ -282,7 +289,7 @@ def _reasons_to_hold(
     rule: AutomationRule | None,
     reply: _Reply,
 ) -> tuple[str, ...]:
-    reasons = _grave(question, verdict)
+    reasons = _grave(question, verdict, rule)
     reasons.extend(f"escalate_{code}" for code in reply.broken)
     if verdict.ambiguous or policy_intent(question, verdict) is Intent.UNKNOWN:
         reasons.append("escalate_ambiguous_intent")

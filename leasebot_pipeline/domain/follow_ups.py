@@ -47,6 +47,7 @@ class StopReason(StrEnum):
     REFUSED = "transition_refused"
     SHOWING_CHANGED = "showing_changed"
     DISABLED = "disabled"
+    BY_PERSON = "called_off_by_person"
 
 
 MOST_OVERDUE: Final = timedelta(days=7)

@@ -7,6 +7,8 @@ owner of the account wrote those. Identity numbers are never allowed.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Final
 
 from leasebot_pipeline.domain.intents_rulebook import RULES
 
@@ -36,3 +38,38 @@ def _whole_words(text: str, match: re.Match[str]) -> str:
     while end < len(text) and not text[end].isspace():
         end += 1
     return text[start:end]
+
+
+TIME_NOT_OFFERED: Final = "outbound_time_not_offered"
+_CLOCK: Final = re.compile(
+    r"(?<![\d:])(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|(?<![\d:.])(\d{1,2}):(\d{2})(?![\d:])", re.I
+)
+_DAY: Final = re.compile(r"\b(mon|tue|wed|thu|fri|sat|sun)(?:s|sday|nesday|rsday|urday|day)?s?\b", re.I)
+_DATE: Final = re.compile(
+    r"\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (\d{1,2})(?:st|nd|rd|th)?\b", re.I
+)
+_RELATIVE: Final = re.compile(r"\b(today|tonight|tomorrow)\b", re.I)
+
+
+def check_times(text: str, offered: Iterable[str], template_body: str | None = None) -> tuple[str, ...]:
+    """``outbound_time_not_offered`` when the text names a day, date or time that no offered slot has.
+
+    ``offered`` are the labels of the slots the reply may name; what the template itself says is allowed.
+    A model's text may word a slot in its own way, but not invent one.
+    """
+    allowed = _times(" ".join((*offered, template_body or "")))
+    return () if _times(text) <= allowed else (TIME_NOT_OFFERED,)
+
+
+def _times(text: str) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for hour, minute, half, hour24, minute24 in _CLOCK.findall(text):
+        if hour24:
+            found.add(("clock", str(int(hour24) % 12), minute24))
+        else:
+            found.add(("clock", str(int(hour) % 12), minute or "00"))
+            found.add(("half", str(int(hour) % 12), minute or "00", half.lower()))
+    found |= {("day", day.lower()) for day in _DAY.findall(text)}
+    found |= {("date", month.lower(), str(int(day))) for month, day in _DATE.findall(text)}
+    found |= {("relative", word.lower()) for word in _RELATIVE.findall(text)}
+    return found

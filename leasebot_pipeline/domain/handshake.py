@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha256
 from typing import Final
 
 from leasebot_pipeline.domain.decisions import Evidence
@@ -23,9 +25,10 @@ from leasebot_pipeline.domain.handshake_stance import (
     corrects,
     is_sarcastic,
     settle,
+    stance_rules,
     wants_others,
 )
-from leasebot_pipeline.domain.handshake_times import Mention, OfferedSlot, Reader, Wish
+from leasebot_pipeline.domain.handshake_times import Mention, OfferedSlot, Reader, Wish, time_rules
 from leasebot_pipeline.domain.handshake_words import own_lines, sentences
 from leasebot_pipeline.domain.slots import Slot
 
@@ -72,6 +75,9 @@ class Answer:
 
 NO_ANSWER: Final = Answer(AnswerKind.NONE)
 
+READER_VERSION: Final = "reader-" + sha256(repr([*stance_rules(), *time_rules()]).encode()).hexdigest()[:12]
+"""Changes whenever a phrase of the reader changes, so that a stored decision names the reader it was made by."""
+
 
 def read_answer(
     messages: Sequence[str],
@@ -90,6 +96,24 @@ def read_answer(
     asked to confirm; ``gone`` positions that can be named but not agreed to; ``ours`` texts of ours that a lead may quote; ``zone_name`` the zone when nothing is offered;
     ``any_day`` lets relative days fit every slot while ``now`` is unknown.
     """
+    return _read(
+        tuple(messages), tuple(offer), now, held, frozenset(gone), tuple(ours), zone_name, any_day=any_day
+    )
+
+
+# A decision asks for the same answer several times: to judge, to plan, to tell why.
+@lru_cache(maxsize=1024)
+def _read(
+    messages: tuple[str, ...],
+    offer: tuple[Slot, ...],
+    now: datetime | None,
+    held: int | None,
+    gone: frozenset[int],
+    ours: tuple[str, ...],
+    zone_name: str | None,
+    *,
+    any_day: bool,
+) -> Answer:
     offered = [OfferedSlot(position, slot) for position, slot in enumerate(offer, start=1)]
     reader = Reader(offered, now, zone_name, any_day=any_day)
     found: list[Clause] = []
@@ -103,7 +127,7 @@ def read_answer(
                 heard = [c for c in heard if c.mentions or c.stance is not Stance.REFUSES]
             sarcastic = sarcastic or is_sarcastic(sentence.text)
             found.extend(heard)
-    return _judge(settle(found), offered, held, frozenset(gone), sarcastic=sarcastic)
+    return _judge(settle(found), offered, held, gone, sarcastic=sarcastic)
 
 
 def cancels(messages: Sequence[str]) -> bool:

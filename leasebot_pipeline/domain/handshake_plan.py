@@ -185,8 +185,9 @@ def _other_time(question: DecisionInput, answer: Answer, limit: int) -> Handshak
 
 
 def _is_one_time(wish: Wish) -> bool:
-    """A day and a time of day, each named once, by the clock of the unit."""
-    return not wish.converted and len(wish.minutes) == 1 and len(wish.days) + len(wish.weekdays) == 1
+    """A day and a time of day, each named once, by the clock of the unit. A weekday beside a date only repeats it."""
+    days = wish.days or wish.weekdays
+    return not wish.converted and len(wish.minutes) == 1 and len(days) == 1
 
 
 def wish_of(question: DecisionInput) -> Wish:

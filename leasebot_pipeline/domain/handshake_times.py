@@ -14,55 +14,21 @@ from functools import cached_property
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from leasebot_pipeline.domain.handshake_time_rules import (
+    MONTHS,
+    NUMBERS,
+    ONE,
+    ORDINALS,
+    PARTS,
+    RULES,
+    WEEKDAYS,
+    ZONES,
+    digits,
+    whole,
+)
 from leasebot_pipeline.domain.slots import Slot, zone
 
 Kind = Literal["day", "date", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "all"]
-
-WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS: Final = {
-    name: number
-    for number, names in enumerate(
-        (
-            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
-            "september sept sep", "october oct", "november nov", "december dec",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}  # fmt: skip
-_ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6}
-_NUMBERS: Final = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12,
-}  # fmt: skip
-_PARTS: Final = {
-    "morning": (0, 12 * 60),
-    "mornings": (0, 12 * 60),
-    "am": (0, 12 * 60),
-    "afternoon": (12 * 60, 17 * 60),
-    "afternoons": (12 * 60, 17 * 60),
-    "evening": (17 * 60, 24 * 60),
-    "evenings": (17 * 60, 24 * 60),
-    "night": (17 * 60, 24 * 60),
-    "lunchtime": (11 * 60 + 30, 14 * 60),
-    "pm": (12 * 60, 24 * 60),
-}
-_ZONES: Final = {
-    name: zone_name
-    for zone_name, names in (
-        ("America/New_York", "est edt et eastern nyc"),
-        ("America/Chicago", "cst cdt ct central"),
-        ("America/Denver", "mst mdt mt mountain"),
-        ("America/Los_Angeles", "pst pdt pt pacific"),
-        ("America/Anchorage", "akst akdt alaska"),
-        ("Pacific/Honolulu", "hst hawaii"),
-        ("UTC", "utc gmt zulu"),
-        ("Europe/London", "bst uk london"),
-        ("Europe/Paris", "cet cest paris berlin"),
-        ("Asia/Kolkata", "ist india"),
-    )
-    for name in names.split()
-}
 
 
 @dataclass(frozen=True)
@@ -153,63 +119,6 @@ class Marked:
     mentions: tuple[Mention, ...]
 
 
-_MON: Final = "|".join(_MONTHS)
-_DAY: Final = "|".join(WEEKDAYS)
-_NUM: Final = "|".join(_NUMBERS)
-_ORD: Final = "|".join(_ORDINALS)
-_ONE: Final = r"(?: (?:one|option|slot|time|choice|window|opening|appointment|date|suggestion))"
-_CLOCK: Final = r"(?P<{0}h>[01]?\d|2[0-4])(?:[:.](?P<{0}m>[0-5]\d))?(?: (?P<{0}ap>am|pm)| (?P<{0}oc>oclock))?"
-_PACKED: Final = r"(?P<packed>[01]?\d[0-5]\d|2[0-3][0-5]\d)"
-
-
-def _clock(name: str) -> str:
-    return _CLOCK.format(name)
-
-
-def _p(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w@:/.]){pattern}(?![\w:/]|\.\d)")
-
-
-# Number words where they are a time of day.
-_WORDED: Final = (
-    (re.compile(r"\bhalf past (\w+)"), ":30"),
-    (re.compile(rf"\bhalf ({_NUM})\b"), ":30"),
-    (re.compile(r"\bquarter past (\w+)"), ":15"),
-    (re.compile(r"\bquarter (?:to|of|til|till) (\w+)"), "-:45"),
-)
-_WORDED_HOUR: Final = re.compile(
-    rf"\b({_NUM})(?= (?:am|pm|oclock|ish|thirty|fifteen|forty five|in the (?:morning|afternoon|evening)|sharp))"
-)
-_WORDED_AT: Final = re.compile(
-    rf"\b(at|around|about|by|after|before|until|till|from|between) ({_NUM})(?! (?:of|option|slot))\b"
-)
-_WORDED_DAY: Final = re.compile(
-    rf"\b({_DAY}|tomorrow|today) ({_NUM.removeprefix('one|')})\b(?! (?:of|option|slot))"
-)
-_WORDED_MINUTES: Final = ((" thirty", ":30"), (" fifteen", ":15"), (" forty five", ":45"))
-
-
-def _digits(text: str) -> str:
-    for pattern, ending in _WORDED:
-
-        def write(match: re.Match[str], ending: str = ending) -> str:
-            word = match[1]
-            hour = _NUMBERS.get(word, int(word) if word.isdigit() and 1 <= int(word) <= 12 else None)
-            if hour is None:
-                return match[0]
-            if ending.startswith("-"):
-                return f"{hour - 1 or 12}{ending[1:]}"
-            return f"{hour}{ending}"
-
-        text = pattern.sub(write, text)
-    text = _WORDED_HOUR.sub(lambda m: str(_NUMBERS[m[1]]), text)
-    text = _WORDED_AT.sub(lambda m: f"{m[1]} {_NUMBERS[m[2]]}", text)
-    text = _WORDED_DAY.sub(lambda m: f"{m[1]} at {_NUMBERS[m[2]]}", text)
-    for words, figures in _WORDED_MINUTES:
-        text = re.sub(rf"\b(\d{{1,2}}){words}\b", rf"\1{figures}", text)
-    return re.sub(r"\b(\d{1,2}) (30|15|45|00)(?= (?:am|pm)\b)", r"\1:\2", text)
-
-
 def minutes_of(hour: int, minute: int, meridiem: str | None) -> frozenset[int]:
     """Possible minutes after midnight of a clock time; without am or pm both halves of the day."""
     if minute > 59 or hour > 24:
@@ -245,14 +154,14 @@ class Reader:
         self._today = self._now.date()
         self._agents = _agent_words(offer)
         self._mentions: list[Mention] = []
-        self._rules: list[tuple[re.Pattern[str], str]] = list(_RULES)
+        self._rules: list[tuple[re.Pattern[str], str]] = list(RULES)
         if self._agents:
             names = "|".join(re.escape(word) for word in self._agents)
             self._rules.insert(
                 0,
                 (
-                    _p(
-                        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{_ONE}|(?<=\( )(?P<agent3>{names}))"
+                    whole(
+                        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{ONE}|(?<=\( )(?P<agent3>{names}))"
                     ),
                     "_agent",
                 ),
@@ -260,9 +169,12 @@ class Reader:
 
     def mark(self, text: str, *, asked: bool) -> Marked:
         """The sentence with its mentions taken out."""
-        text = _digits(text)
+        text = digits(text)
         self._mentions = []
+        figures = any(char.isdigit() for char in text)
         for pattern, name in self._rules:
+            if name in _OF_FIGURES and not figures:
+                continue
             make: _Maker = getattr(self, name)
 
             def put(match: re.Match[str], make: _Maker = make) -> str:
@@ -346,11 +258,11 @@ class Reader:
         return self._dates(match[0], {american}) if american else None
 
     def _month_day(self, match: re.Match[str]) -> Mention | None:
-        found = self._date(match["y"], _MONTHS[match["mon"]], int(match["d"]))
+        found = self._date(match["y"], MONTHS[match["mon"]], int(match["d"]))
         return self._dates(match[0], {found}) if found else None
 
     def _tonight(self, match: re.Match[str]) -> tuple[Mention, Mention]:
-        return self._dates(match[0], {self._today}, relative=True), self._window(match[0], _PARTS["evening"])
+        return self._dates(match[0], {self._today}, relative=True), self._window(match[0], PARTS["evening"])
 
     def _weekday(self, match: re.Match[str]) -> Mention:
         return self._weekdays(match[0], {WEEKDAYS.index(match["day"])})
@@ -393,7 +305,7 @@ class Reader:
         return self._dates(match[0], {monday + timedelta(days=n) for n in range(7)}, relative=True)
 
     def _first_thing(self, match: re.Match[str]) -> Mention:
-        morning = _PARTS["morning"]
+        morning = PARTS["morning"]
         return Mention(
             "part",
             match[0],
@@ -471,7 +383,7 @@ class Reader:
     def _noon(self, match: re.Match[str]) -> Mention:
         if match["noon"] in ("noon", "midday"):
             return self._times(match[0], frozenset({12 * 60}))
-        return self._window(match[0], _PARTS["lunchtime"])
+        return self._window(match[0], PARTS["lunchtime"])
 
     def _clock_time(self, match: re.Match[str]) -> Mention | None:
         hour = int(match["h"])
@@ -497,7 +409,7 @@ class Reader:
 
     def _position(self, match: re.Match[str]) -> Mention:
         word = match["n"]
-        wanted = _NUMBERS.get(word) or int(word)
+        wanted = NUMBERS.get(word) or int(word)
         return Mention("position", match[0], lambda s: s.position == wanted)
 
     def _letter(self, match: re.Match[str]) -> Mention:
@@ -511,7 +423,7 @@ class Reader:
             return None
         if plain and rest and not _ENDS_CHOICE.match(rest):
             return None
-        wanted = _ORDINALS[match["ord"]]
+        wanted = ORDINALS[match["ord"]]
         return Mention("position", match[0], lambda s: s.position == wanted)
 
     def _day_or_position(self, match: re.Match[str]) -> Mention:
@@ -535,7 +447,7 @@ class Reader:
     def _part(self, match: re.Match[str]) -> Mention | None:
         if match.string[: match.start()].rstrip().endswith("good"):
             return None  # a greeting
-        return self._window(match[0], _PARTS[match["part"]])
+        return self._window(match[0], PARTS[match["part"]])
 
     def _zone(self, match: re.Match[str]) -> Mention | None:
         name = match[0].split()[0]
@@ -556,7 +468,7 @@ class Reader:
             before = match.string[: match.start()].rstrip()
             if not (match[0].endswith("time") or re.search(r"(?:@\d+|\d)$", before)):
                 return None
-        other = ZoneInfo(_ZONES[name])
+        other = ZoneInfo(ZONES[name])
         at = self._offer[0].slot.starts_at if self._offer else self._now
         same = at.astimezone(other).utcoffset() == at.astimezone(self.zone).utcoffset()
         if same or name in _COLLOQUIAL.get(self.zone.key, ()):
@@ -581,7 +493,7 @@ class Reader:
         return self._bare_number(match[0], number)
 
     def _bare_word(self, match: re.Match[str]) -> Mention | None:
-        return self._bare_number(match[0], _NUMBERS[match["n"]])
+        return self._bare_number(match[0], NUMBERS[match["n"]])
 
     def _bare_number(self, words: str, number: int) -> Mention | None:
         if number > 31 or number == 0:
@@ -600,6 +512,21 @@ class Reader:
         )
 
 
+_OF_FIGURES: Final = frozenset(
+    {
+        "_iso_date",
+        "_slashed",
+        "_month_day",
+        "_range",
+        "_dashed",
+        "_bounded",
+        "_clock_time",
+        "_packed",
+        "_bare",
+    }
+    | {"_hour_after_day", "_hour_after_time", "_day_or_position"}
+)
+"""Rules that find nothing in a sentence without a figure."""
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
@@ -657,108 +584,6 @@ def _agent_words(offer: Sequence[OfferedSlot]) -> dict[str, frozenset[int]]:
     return {word: frozenset(found[word]) for word in sorted(found, key=len, reverse=True)}
 
 
-_RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
-    (_p(r"(?P<y>20\d\d)[-/.](?P<mo>\d{1,2})[-/.](?P<d>\d{1,2})"), "_iso_date"),
-    (_p(r"(?P<mo>\d{1,2})/(?P<d>\d{1,2})(?:/(?P<y>\d{2,4}))?"), "_slashed"),
-    (
-        _p(rf"(?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<mon>{_MON})(?: (?P<y>20\d\d))?"),
-        "_month_day",
-    ),
-    (
-        _p(
-            rf"(?P<mon>{_MON}) (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?![:.]\d| (?:am|pm|oclock))(?: ,? ?(?P<y>20\d\d))?"
-        ),
-        "_month_day",
-    ),
-    (_p(r"(?:the )?day after tomorrow"), "_overmorrow"),
-    (
-        _p(r"(?:first thing|early)(?: in the)?(?: (?P<when>morning))?(?= @|$| tomorrow| on| \w+day)"),
-        "_first_thing",
-    ),
-    (_p(r"today|this (?=morning|afternoon|evening)"), "_on_today"),
-    (_p(r"tonight"), "_tonight"),
-    (_p(r"tomorrow"), "_on_tomorrow"),
-    (_p(rf"(?:(?P<next>next|following)|(?P<this>this|this coming|coming)) (?P<day>{_DAY})"), "_next_weekday"),
-    (_p(rf"(?:a week (?:from|on) )(?P<day>{_DAY})"), "_week_on"),
-    (_p(rf"(?P<day>{_DAY}) (?:week|after next)"), "_week_on"),
-    (_p(rf"(?P<day>{_DAY})(?P<plural>s)?"), "_weekday"),
-    (_p(r"(?:(?:this|the|next) )?weekends?"), "_weekend"),
-    (_p(r"weekdays?"), "_workdays"),
-    (_p(r"next week"), "_next_week"),
-    (_p(r"this week"), "_this_week"),
-    (_p(rf"(?P<word>between|from) {_clock('a')}(?: (?:and|to|-|until|till) ){_clock('b')}"), "_range"),
-    (_p(rf"{_clock('a')} ?(?:-|to|until|till) ?{_clock('b')}"), "_range"),
-    (_p(r"(?P<a>\d{1,2}(?:[:.]\d\d)?)-(?P<b>\d{1,2}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
-    (
-        _p(
-            rf"(?P<word>after|past|from|any time after|anytime after|starting|later than|not before|before|by|until|till|earlier than|no later than|around|about|near|roughly|approx|approximately) {_clock('a')}(?: ish)?(?: onwards?| or (?:later|earlier|after|so))?"
-        ),
-        "_bounded",
-    ),
-    (_p(rf"{_clock('a')} (?P<word>ish|onwards?|or (?:later|after|so|earlier))"), "_bounded"),
-    (_p(r"(?:at )?(?:12 )?(?P<noon>noon|midday|lunch ?time|lunch)"), "_noon"),
-    (_p(r"(?:at )?midnight"), "_midnight"),
-    (_p(r"(?:the )?(?P<h>[01]?\d|2[0-4])[:.](?P<m>[0-5]\d)(?: (?P<ap>am|pm))?"), "_clock_time"),
-    (_p(r"(?:the )?(?P<h>\d{1,2})(?P<m>) (?P<ap>am|pm)"), "_clock_time"),
-    (_p(r"(?:the )?(?P<packed>\d{3,4}) (?P<ap>am|pm)"), "_packed"),
-    (_p(r"(?:the )?(?P<h>\d{1,2})(?P<m>) oclock(?P<ap>)"), "_clock_time"),
-    (_p(r"at (?P<packed>\d{3,4})(?P<ap>)"), "_packed"),
-    (_p(r"(?P<packed>\d{3,4})(?P<ap>)(?= (?:on )?@)"), "_packed"),
-    (re.compile(r"(?P<keep>@\d+) (?P<packed>\d{3,4})(?P<ap>)(?![\w:/.])"), "_packed"),
-    (_p(r"at (?P<h>\d{1,2})(?P<m>)(?P<ap>)"), "_clock_time"),
-    (
-        _p(
-            rf"(?:option|number|slot|choice|no|nr|#|time) ?(?:no|number|#)? ?(?P<n>[1-9]|{_NUM})(?! (?:am|pm|oclock))"
-        ),
-        "_position",
-    ),
-    (_p(r"(?:option|slot|choice) (?P<letter>[a-f])"), "_letter"),
-    (
-        _p(
-            rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{_ONE}?(?: (?:available|on the list|you (?:listed|offered|suggested|gave)|listed|offered))?"
-        ),
-        "_ordinal",
-    ),
-    (_p(rf"(?:the )?(?P<n>\d{{1,2}})(?:st|nd|rd|th){_ONE}"), "_position"),
-    (_p(r"(?:the )?(?P<n>\d{1,2})(?:st|nd|rd|th)"), "_day_or_position"),
-    (
-        _p(
-            rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner){_ONE}(?: (?:available|listed|offered))?"
-        ),
-        "_rank",
-    ),
-    (
-        _p(
-            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
-        ),
-        "_rank",
-    ),
-    (
-        _p(
-            r"(?P<rank>earliest|soonest|latest|first|last)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
-        ),
-        "_rank",
-    ),
-    (_p(rf"(?:the )?other{_ONE}?(?= @|$| ,| is| works| would| please| then| instead| on)"), "_other"),
-    (
-        _p(r"(?:(?:in|during) )?(?:the |that )?(?P<part>mornings?|afternoons?|evenings?|night|lunchtime)"),
-        "_part",
-    ),
-    (_p(r"(?:after|outside) (?:work|office hours|5 oclock)"), "_after_work"),
-    (_p(r"end of (?:the )?day"), "_end_of_day"),
-    (_p(rf"(?:{'|'.join(_ZONES)})(?: (?:standard |daylight )?time)?"), "_zone"),
-    (_p(r"my (?:local )?time|here in [a-z]+"), "_own_zone"),
-    (re.compile(r"(?P<keep>@\d+ (?:or|and)) (?P<h>\d{1,2})(?= |$)"), "_hour_after_time"),
-    (
-        re.compile(r"(?P<keep>@\d+) (?P<h>\d{1,2})(?= |$)(?! (?:am|pm|oclock|people|minutes|of us))"),
-        "_hour_after_day",
-    ),
-    (
-        _p(
-            r"(?:the )?(?P<n>\d{1,2})(?! (?:minutes|min|hours|people|of us|months|month|days|weeks|years|year|bed|bedroom|bedrooms|cats?|dogs?|kids|roommates|k|percent|blocks|miles|hour|day|week|dollars|adults|persons|other|cat|dog|more|friends))"
-        ),
-        "_bare",
-    ),
-    (_p(rf"(?<=^)(?P<n>{_NUM})(?=$| please| works| is| would| thanks| sounds| ,)"), "_bare_word"),
-)
-"""Pattern and the reader's method that makes the mention; longest names first."""
+def time_rules() -> list[str]:
+    """All patterns of this module with what they make, for the reader's version."""
+    return [f"{name}={pattern.pattern}" for pattern, name in RULES]

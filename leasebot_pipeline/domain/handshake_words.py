@@ -46,11 +46,12 @@ _BULLET: Final = re.compile(r"^\s*(?:>+\s*)?(?:[-*\u2022]\s+)?")
 def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
     """The lines a lead wrote now: without quoted mail (above or below), a signature, or lines of ours.
 
-    A single line of ours that stands alone is kept: copying one offered time is how some leads choose.
+    A single line of ours that stands alone is kept: copying or quoting one offered time is how some leads choose.
     """
     known = {_plain(line) for text in ours for line in text.splitlines() if len(_plain(line)) > 3}
     kept: list[str] = []
     copied: list[str] = []
+    quoted: list[str] = []
     lines = message[:MAX_CHARS].splitlines()
     number = 0
     while number < len(lines):
@@ -66,6 +67,7 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
         if _SIGNATURE.match(line):
             break
         if line.lstrip().startswith(">"):
+            quoted.append(line.lstrip("> \t"))
             number += 1
             continue
         if _plain(line) in known:
@@ -79,6 +81,7 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
         if at and _SIGN_OFF.match(line) and len(kept) - at <= 5:
             kept = [*kept[:at], line] if line.strip().casefold().startswith("thank") else kept[:at]
             break
+    copied += quoted if len(quoted) == 1 else []
     if len(copied) == 1:
         kept.append(copied[0])
     return kept
@@ -117,7 +120,7 @@ _ENDINGS: Final = (
     ("'m", " am"),
 )
 
-_TYPOS: Final = [
+_TYPOS: Final = (
     "monday",
     "tuesday",
     "wednesday",
@@ -140,7 +143,7 @@ _TYPOS: Final = [
     "tonight",
     "weekend",
     "reschedule",
-]
+)
 _REAL_WORDS: Final = frozenset(
     [
         "seconds",
@@ -206,6 +209,7 @@ _REAL_WORDS: Final = frozenset(
 @lru_cache(maxsize=8192)
 def spelling(word: str) -> str:
     """One word in the spelling the rules use; slips of the keyboard in the words that matter are mended."""
+    word = re.sub(r"([^\W\d_])\1{2,}", r"\1", word)
     if word in _CONTRACTIONS:
         return _CONTRACTIONS[word]
     for ending, written in _ENDINGS:

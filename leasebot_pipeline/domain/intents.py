@@ -7,6 +7,7 @@ stand in no rule and in no list of words that ask for nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -30,6 +31,9 @@ _NO_PICK: Final = Pick(None, "", False)
 _SMALL_TALK_WORDS: Final = 7
 """A question this short with a courtesy in it ("how are you?") asks for nothing."""
 _REMARK_WORDS: Final = 4
+_NAMES_ITSELF: Final = re.compile(
+    r"^ (?:(?:this|it|that) is |i am |my name is |name is )?([^ ,?]+(?: [^ ,?]+){0,3}?)(?: (?:here|speaking|again|writing))? $"
+)
 _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
@@ -85,9 +89,10 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
                 topics.append(hit.rule.name)
         agreed.append((sentence, "confirm" in codes and not codes & {"decline", "reschedule", "ambiguous"}))
         left_over = _left_over(sentence, hits, rules)
-        if left_over and not any(hit.rule.kind in _EXPLAINS for hit in hits):
-            unread.append(sentence.text.strip())
         unread.extend(left_over)
+        explained = any(_explains(hit, answering=bool(offer)) for hit in hits)
+        if not explained and (left_over or not (sentence.is_question or _needs_no_rule(sentence, offer))):
+            unread.append(sentence.text.strip())
         only_courtesy = (
             only_courtesy
             and codes <= {"courtesy", "confirm", "praise"}
@@ -100,12 +105,10 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
                 slot_questions += 1
             else:
                 open_questions += 1
-        elif sentence.words[0] in rules.orders and not any(h.rule.kind in _EXPLAINS for h in hits):
+        elif sentence.words[0] in rules.orders and not explained:
             open_questions += 1
         elif not codes and not _says_more(hits) and length > _REMARK_WORDS:
             remarks += 1
-            if not rules.about_us.isdisjoint(sentence.words):
-                unread.append(sentence.text.strip())
     picked = pick(agreed, offer) if offer else _NO_PICK
     if not (offer and picked.named_something) and found.get(Intent.TOUR_REQUEST) is not False:
         open_questions += slot_questions
@@ -131,7 +134,11 @@ def understand(reading: Reading, offer: Sequence[Slot], rules: Rulebook = RULES)
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
-    spans = [(hit.start, hit.end) for hit in hits if hit.rule.kind in _EXPLAINS]
+    spans = [
+        (hit.start, hit.end, hit.rule.kind == "intent")
+        for hit in hits
+        if hit.rule.covers and _explains(hit, answering=True)
+    ]
     left: list[str] = []
     position = 1
     for word in sentence.words:
@@ -140,18 +147,35 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
             and word[0].isalpha()
             and len(word) > 1
             and word not in sentence.names
-            and not any(start <= position < end for start, end in spans)
         ):
-            left.append(word)
+            # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
+            sensitive = word in rules.sensitive
+            if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
+                left.append(word)
         position += len(word) + 1
-    if (
-        len(left) == 1
-        and len(sentence.words) == 1
-        and not sentence.is_question
-        and left[0] not in rules.known
-    ):
-        return []  # a name under the message
-    return left
+    return [] if left and _says_a_name(sentence, left, rules) else left
+
+
+def _says_a_name(sentence: Sentence, left: Sequence[str], rules: Rulebook) -> bool:
+    """What leads are called, said or written under the message: words nobody knows, and nothing else."""
+    found = _NAMES_ITSELF.match(sentence.text)
+    if found is None or sentence.is_question or not rules.known.isdisjoint(left):
+        return False
+    return all(word in left or word in sentence.names for word in found.group(1).split())
+
+
+def _explains(hit: Hit, *, answering: bool) -> bool:
+    """Whether a hit says what its sentence is for. Who a lead is says nothing of that, and agreement only
+    does where there is something to agree to."""
+    if hit.rule.kind not in _EXPLAINS or hit.rule.code == "protected":
+        return False
+    return hit.rule.code != "confirm" or answering
+
+
+def _needs_no_rule(sentence: Sentence, offer: Sequence[Slot]) -> bool:
+    """A few plain words, or the name of an offered time."""
+    said = sum(word not in sentence.names for word in sentence.words)
+    return said < _REMARK_WORDS or (bool(offer) and names_a_slot(sentence))
 
 
 def _part_of_a_name(hit: Hit, sentence: Sentence) -> bool:

@@ -47,6 +47,8 @@ class PhraseRule:
     negation_counts: bool = False
     """A "not" before the phrase, in a statement, takes the hit back."""
     weak: bool = False
+    covers: bool = True
+    """A hit accounts for its words; else it only says what the sentence is for."""
     examples: tuple[str, ...] = ()
     near_misses: tuple[str, ...] = ()
 
@@ -98,7 +100,7 @@ def rules_of(kind: RuleKind, tables: Mapping[str, Any]) -> tuple[PhraseRule, ...
     """The rules of one data file. Raises ``ValueError`` for a key that is none of a rule's."""
     rules = []
     for row in tables["rule"]:
-        known = {"name", "code", "phrases", "unless", "only_asked", "negation_counts", "weak"}
+        known = {"name", "code", "phrases", "unless", "only_asked", "negation_counts", "weak", "covers"}
         if strange := set(row) - known - {"examples", "near_misses"}:
             raise ValueError(f"rule {row.get('name')}: unknown keys {sorted(strange)}")
         rules.append(
@@ -111,6 +113,7 @@ def rules_of(kind: RuleKind, tables: Mapping[str, Any]) -> tuple[PhraseRule, ...
                 only_asked=row.get("only_asked", False),
                 negation_counts=row.get("negation_counts", False),
                 weak=row.get("weak", False),
+                covers=row.get("covers", True),
                 examples=tuple(row.get("examples", ())),
                 near_misses=tuple(row.get("near_misses", ())),
             )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from leasebot_pipeline.domain.decisions import ANSWERABLE_INTENTS
 from leasebot_pipeline.domain.intents_files import parse, shipped, version_of
 from leasebot_pipeline.domain.intents_phrases import PhraseIndex, PhraseRule, RuleKind, rules_of
 from leasebot_pipeline.domain.intents_text import Reader
@@ -19,6 +20,9 @@ _KINDS: Final[dict[str, RuleKind]] = {
     "topics.toml": "topic",
     "guardrails.toml": "guardrail",
 }
+
+
+_ANSWERABLE: Final = frozenset(intent.value for intent in ANSWERABLE_INTENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,11 @@ class Rulebook:
     reader: Reader
     known: frozenset[str]
     """Every word of the tables and rules; what is not here says something no rule has thought of."""
+    sensitive: frozenset[str]
+    """Words of guardrails and of subjects no template answers, the plain ones left out: where one of them
+    stands and no rule speaks, the subject is near and the message is not understood."""
     orders: frozenset[str]
     """A sentence that begins with one of these wants something done."""
-    about_us: frozenset[str]
 
     def of_kind(self, kind: RuleKind) -> tuple[PhraseRule, ...]:
         return tuple(rule for rule in self.rules if rule.kind == kind)
@@ -86,9 +92,16 @@ def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
         index=index,
         reader=Reader(words, Speller(known)),
         known=known,
+        sensitive=_words_of([rule for rule in rules if rule.kind in ("guardrail", "topic")], words)
+        - _words_of([rule for rule in rules if rule.kind == "intent" and rule.code in _ANSWERABLE], words)
+        - words.plain
+        - {part for word in words.classes["protected"] for part in word.split("_")},
         orders=frozenset(words.classes["order"]),
-        about_us=frozenset(words.classes["about_us"]),
     )
+
+
+def _words_of(rules: list[PhraseRule], words: Words) -> frozenset[str]:
+    return PhraseIndex(rules, words.classes).vocabulary
 
 
 def _text_rule(row: Mapping[str, Any]) -> TextRule:

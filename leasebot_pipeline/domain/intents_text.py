@@ -88,7 +88,7 @@ _IS_WORDS: Final = frozenset(
     {"it", "that", "what", "where", "when", "who", "how", "there", "here", "he", "she", "this", "which"}
 )
 _ASKS: Final = frozenset(
-    {"what", "where", "which", "who", "whose", "how", "why", "is", "are", "do", "does", "did", "any", "when"}
+    {"what", "where", "who", "whose", "how", "why", "is", "are", "do", "does", "did", "any", "when"}
 )
 _ASKS_BEFORE_A_SUBJECT: Final = frozenset(
     {"was", "were", "can", "could", "will", "would", "may", "should", "has", "have", "had", "am", "might"}
@@ -146,11 +146,14 @@ _NUMBER_SPEAK_MEANS: Final = {
 _CLAUSE: Final = re.compile(
     r" (?:, )?(?:and|but|so|or|then|also|plus)(?: also| then)?(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|which|should)"
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
-    r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|which|should)"
+    r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|should)"
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
-    r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )"
+    r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )|(?: ,)? (?:so|but)(?= please )"
 )
 """Where a sentence goes on with a question or a statement of its own: each is judged by itself."""
+_LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
+"""A few words before a comma ("Hi Dana, ...", "Yes, ..."): they do not speak for what follows."""
+_MOST_LEAD_INS: Final = 3
 
 
 def normalise_characters(text: str) -> str:
@@ -247,13 +250,22 @@ class Reader:
                 [written(lower, lower in names) for lower in [token.casefold() for token in tokens]]
             )
             text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], f" {words.strip(' ,')} ")
-            clauses = _CLAUSE.split(text)
+            clauses = [part for clause in _CLAUSE.split(text) for part in _without_lead_in(clause)]
             for number, clause in enumerate(clauses, start=1):
                 if not clause.strip(" ,"):
                     continue
                 clause = f" {clause.strip(' ,')} "
                 asked = _asks(clause, stop if number == len(clauses) else "")
                 yield Sentence(clause + "? " if asked else clause, asked, names)
+
+
+def _without_lead_in(clause: str) -> list[str]:
+    """The few words before each of the first commas, and the rest."""
+    parts: list[str] = []
+    while len(parts) < _MOST_LEAD_INS and (found := _LEAD_IN.match(clause)) is not None:
+        parts.append(found.group(1))
+        clause = clause[found.end() :]
+    return [*parts, clause]
 
 
 def _asks(text: str, stop: str) -> bool:
@@ -267,13 +279,20 @@ def _asks(text: str, stop: str) -> bool:
     return _REQUEST.search(text) is not None
 
 
+_FEW_NAMES: Final = 5
+_SPEAKER: Final = frozenset({"i'm", "i'd", "i'll", "i've", "im"})
+
+
 def _names(tokens: list[str]) -> frozenset[str]:
-    capitals = [number for number, token in enumerate(tokens) if len(token) > 1 and token[0].isupper()]
-    if not capitals or len(capitals) > max(3, len(tokens) * 0.6):
+    """Words with a capital that do not begin the sentence; none where every word has one, or all letters do."""
+    found = [
+        token.casefold()
+        for token in tokens[1:]
+        if len(token) > 1 and token[0].isupper() and not token.isupper() and token.casefold() not in _SPEAKER
+    ]
+    if len(found) > _FEW_NAMES and len(found) > 0.6 * len(tokens):
         return frozenset()
-    return frozenset(
-        tokens[number].casefold() for number in capitals if number and not tokens[number].isupper()
-    )
+    return frozenset(found)
 
 
 _CLEARLY_FOREIGN: Final = 2

@@ -71,6 +71,27 @@ class AutomationRule:
     intent: str
     enabled: bool
     template_name: str | None
+    min_confidence: float | None = None
+    """Below it the account leaves this intent to a person. It only raises the general bound."""
+    draft_only: bool = False
+    """The account wants to see replies to this intent before they go out."""
+
+
+def rule_limits(min_confidence: str | None, send_mode: str | None) -> tuple[float | None, bool]:
+    """``min_confidence`` and ``draft_only`` of a rule from its stored texts.
+
+    Text that is no confidence or no send mode is read as the strictest: a typing mistake must not widen
+    what is sent.
+    """
+    bound: float | None = None
+    if min_confidence is not None:
+        try:
+            bound = float(min_confidence)
+        except ValueError:
+            bound = 1.0
+        if not 0 <= bound <= 1:
+            bound = 1.0
+    return bound, send_mode is not None and send_mode != SendMode.AUTO_SEND.value
 
 
 @dataclass(frozen=True, slots=True)

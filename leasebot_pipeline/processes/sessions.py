@@ -106,14 +106,12 @@ def chosen_account(accounts: Sequence[AccountRow | AccountRef], external_id: str
 def options_of(
     settings: Settings, platform: Platform, *, base_url: str | None = None, headless: bool
 ) -> RuntimeOptions:
-    """The runtime's options with a person's wishes for one platform."""
+    """The runtime's options with a person's wishes; ``base_url`` is of ``platform``."""
     options = runtime_options(settings)
-    own = replace(options.of(platform), headless=headless)
+    platforms = {each: replace(options.of(each), headless=headless) for each in Platform}
     if base_url is not None:
-        own = replace(own, base_url=base_url)
-    return replace(
-        options, runtime="playwright", headless=headless, platforms={**options.platforms, platform: own}
-    )
+        platforms[platform] = replace(platforms[platform], base_url=base_url)
+    return replace(options, runtime="playwright", headless=headless, platforms=platforms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
+from leasebot_pipeline.domain.platforms import SendMode
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.settings import rules
 from leasebot_pipeline.settings.variable import Group, env
@@ -78,6 +79,15 @@ class ShowingSettings(Group):
             about="How long a time is held while the reply that confirms it waits as a draft for a person.",
         ),
     ] = 24
+    ask_back: Annotated[
+        SendMode,
+        rules.choice(draft_only="draft_only", auto_send="auto_send"),
+        env(
+            "SHOWING_ASK_BACK",
+            about="Whether the question back to an unclear answer (which of these times do you mean?) goes out alone "
+            "where replies may be sent (auto_send), or waits as a draft for the person it calls (draft_only).",
+        ),
+    ] = SendMode.DRAFT_ONLY
     availability_horizon_days: Annotated[
         int,
         rules.whole(7, 366),

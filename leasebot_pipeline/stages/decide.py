@@ -150,6 +150,7 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
     ]
     options = ComposeOptions(
         slot_option_limit=policy.slot_option_limit,
+        ask_back=policy.ask_back,
         lead_gate=LeadGate(
             policy.allow_lead_names, policy.allow_lead_names_by_platform, policy.max_message_age
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -22,6 +23,7 @@ _DECIDING: Final = (
     ("leasebot_pipeline.decisions", ""),
     ("leasebot_pipeline.stages", "decide"),
 )
+_OWN: Final = "accounts_own"
 
 
 @cache
@@ -93,28 +95,31 @@ def _book_value(book: ReplyBook, account: UUID) -> dict[str, Any]:
     def own(key: UUID | None) -> bool | None:
         return None if key not in (account, None) else key is not None
 
-    return {
-        "rules": sorted(
-            [own(key), str(rule.id), rule.intent, rule.enabled, rule.template_name]
-            for (key, _), rule in book.rules.items()
+    def values(found: dict[tuple[UUID | None, str], Any]) -> list[dict[str, Any]]:
+        rows = [
+            {**asdict(one), "id": str(one.id), _OWN: own(key)}
+            for (key, _), one in found.items()
             if own(key) is not None
-        ),
-        "templates": sorted(
-            [own(key), str(text.id), text.name, text.body, list(text.variables), text.is_active]
-            for (key, _), text in book.templates.items()
-            if own(key) is not None
-        ),
-    }
+        ]
+        return sorted(rows, key=lambda row: (row[_OWN], row["id"]))
+
+    return {"rules": values(book.rules), "templates": values(book.templates)}
 
 
 def book_of(content: bytes, account: UUID) -> ReplyBook:
     """Rules and templates as the decision saw them."""
     value = record.value_of(content)
+
+    def known(row: dict[str, Any]) -> tuple[UUID | None, dict[str, Any]]:
+        fields = {name: found for name, found in row.items() if name != _OWN}
+        return account if row[_OWN] else None, {**fields, "id": UUID(row["id"])}
+
     rules, templates = {}, {}
-    for own, key, intent, enabled, name in value["rules"]:
-        rules[account if own else None, intent] = AutomationRule(UUID(key), intent, enabled, name)
-    for own, key, name, body, variables, active in value["templates"]:
-        templates[account if own else None, name] = Template(UUID(key), name, body, tuple(variables), active)
+    for owner, fields in map(known, value["rules"]):
+        rules[owner, str(fields["intent"])] = AutomationRule(**fields)
+    for owner, fields in map(known, value["templates"]):
+        fields["variables"] = tuple(fields["variables"])
+        templates[owner, str(fields["name"])] = Template(**fields)
     return ReplyBook(rules, templates)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid5
 
+from leasebot_pipeline.domain.handshake import READER_VERSION
 from leasebot_pipeline.domain.handshake_plan import Move, answer_of
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.slots import Slot, label
@@ -45,6 +46,7 @@ def handshake_json(item: PlannedDecision) -> Row:
         "position": plan.position,
         "strategy": plan.strategy,
         "movesShowing": plan.moves_showing,
+        "reader": READER_VERSION,
         "read": [evidence.as_details() for evidence in answer_of(item.input).evidence],
     }
 

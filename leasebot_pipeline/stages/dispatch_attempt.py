@@ -20,6 +20,7 @@ from leasebot_pipeline.domain.pacing_daily import SendDay, cap_in_force, is_capp
 from leasebot_pipeline.domain.readings import DeliveryReceipt, SendBaseline, SendRequest
 from leasebot_pipeline.domain.reconciling import SETTLE
 from leasebot_pipeline.platforms.protocol import AccountRef
+from leasebot_pipeline.stages import reliability_events
 from leasebot_pipeline.stages.dispatch_audit import (
     cap_entry,
     dead_letter_event,
@@ -192,6 +193,9 @@ class _Attempt:
                 outbox_sweeps.mark_superseded(conn, [claim.id])
             audit.record(conn, failure_entries(lease.account.platform, claim, failure, outcome, self.run_id))
             incidents.note(conn, events, now)
+        if outcome.state is DispatchState.RETRY_SCHEDULED:
+            due = outcome.next_attempt_at
+            reliability_events.retry_scheduled(lease.account, failure, claim.attempts, due, now)
         self.counts[_counted(failure, outcome.state)] += 1
         for event in events:
             pipeline.alerts.notify(event)

@@ -45,8 +45,10 @@ from leasebot_pipeline.storage import (
     audit,
     follow_up_checks,
     follow_up_ends,
+    follow_up_people,
     follow_up_plans,
     follow_up_policies,
+    follow_up_stops,
     follow_ups,
     handshake,
     policies,
@@ -74,7 +76,8 @@ def pending_work(pipeline: Pipeline, platform: Platform, plan_after: timedelta =
         by_account = follow_up_policies.policies(conn, platform, pipeline.policy.follow_ups)
         work = follow_ups.pending_work(conn, platform, Allowed.by(by_account), now, now - plan_after)
         showings = showing_steps.pending_work(conn, platform, now)
-    return replace(work, to_plan=work.to_plan + showings)
+        people = follow_up_people.pending_work(conn, platform, now, MOST_OVERDUE)
+    return replace(work, to_plan=work.to_plan + showings + people)
 
 
 def stored_steps(
@@ -135,15 +138,26 @@ def plan_steps(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Pl
         planned = [pair for identity, pair in steps.items() if identity in stored]
         transitions.transition(conn, _columns(replies, planned, run_id), now)
         audit.record(
-            conn, [follow_up_rows.planned_entry(*pair, platform=platform, run_id=run_id) for pair in planned]
+            conn,
+            [
+                follow_up_rows.planned_entry(
+                    step,
+                    reply.platform_account_id,
+                    reply.dispatch_id,
+                    platform=platform,
+                    run_id=run_id,
+                )
+                for reply, step in planned
+            ],
         )
+        asked = _plan_asked_for(conn, platform, now, run_id)
         crash_point("follow_up.before_commit")
     crash_point("follow_up.after_commit")
     with pipeline.engine.begin() as conn:
         showings, called_off = _plan_showings(conn, pipeline, platform, by_account, now, run_id)
     return PlanResult(
         looked_at=len(replies),
-        planned=len(planned),
+        planned=len(planned) + asked,
         completed=completed,
         stopped=stopped + called_off,
         showing_steps=showings,
@@ -216,8 +230,44 @@ def _stop_ended(
     """Steps whose text a person discarded end there, and those of accounts that follow up no more."""
     gone = follow_ups.discarded(conn, platform, BATCH)
     off = follow_ups.switched_off(conn, platform, allowed, BATCH)
-    reasons = [StopReason.NOT_SENT] * len(gone) + [StopReason.DISABLED] * len(off)
-    return len(follow_up_ends.call_off(conn, [*gone, *off], reasons, now, run_id))
+    called = follow_up_people.called_off(conn, platform, BATCH)
+    reasons = (
+        [StopReason.NOT_SENT] * len(gone)
+        + [StopReason.DISABLED] * len(off)
+        + [StopReason.BY_PERSON] * len(called)
+    )
+    return len(follow_up_ends.call_off(conn, [*gone, *off, *called], reasons, now, run_id))
+
+
+def _plan_asked_for(conn: Connection, platform: Platform, now: datetime, run_id: str | None) -> int:
+    """Plan what people set on conversations; their word replaces what was planned."""
+    asked = follow_up_people.asked_for(conn, platform, now, MOST_OVERDUE, BATCH)
+    replaced = [one.pending_id for one in asked if one.pending_id is not None]
+    follow_up_stops.stop_steps(conn, replaced, [StopReason.REPLACED] * len(replaced), now, run_id=run_id)
+    steps = [
+        PlannedStep(
+            uuid4(),
+            one.conversation_id,
+            one.stage,
+            one.due_at,
+            one.owner_agent_id,
+            one.after_seq,
+            planned_by="person",
+        )
+        for one in asked
+    ]
+    stored = follow_up_plans.store_steps(conn, steps, now)
+    audit.record(
+        conn,
+        [
+            follow_up_rows.planned_entry(
+                step, one.platform_account_id, None, platform=platform, run_id=run_id
+            )
+            for one, step in zip(asked, steps, strict=True)
+            if step.id in stored
+        ],
+    )
+    return len(stored)
 
 
 def _plan_showings(
@@ -449,15 +499,7 @@ def apply(
             now,
             run_id,
         )
-        follow_ups.postpone(
-            conn,
-            [
-                {"id": str(step.row.id), "due_at": step.new_due_at}
-                for step in stands
-                if step.what == "postponed"
-            ],
-            now,
-        )
+        _postpone(conn, [step for step in stands if step.what == "postponed"], now, run_id)
         written = [step for step in stands if step.text is not None]
         follow_ups.hand_over(
             conn,
@@ -493,6 +535,24 @@ def apply(
         refused=sum(str(step.row.id) in refused for step in stands),
         raced=len(steps) - len(stands),
     )
+
+
+def _postpone(conn: Connection, steps: Sequence[DueStep], now: datetime, run_id: str | None) -> None:
+    """Move steps to a later time, with what their conversations say about them."""
+    rows = [{"id": str(step.row.id), "due_at": step.new_due_at} for step in steps]
+    follow_ups.postpone(conn, rows, now)
+    requests = [
+        TransitionRequest(
+            step.row.conversation_id,
+            WorkflowPatch(follow_up_due_at=step.new_due_at),
+            source="follow_up",
+            trigger="follow_up_postponed",
+            run_id=run_id,
+        )
+        for step in steps
+        if step.row.on_conversation
+    ]
+    transitions.transition(conn, requests, now)
 
 
 def _moved(conn: Connection, steps: Sequence[DueStep], now: datetime, run_id: str | None) -> list[DueStep]:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.storage.audit import AuditEntry
-from leasebot_pipeline.storage.follow_up_plans import PlannedStep, SentReply
+from leasebot_pipeline.storage.follow_up_plans import PlannedStep
 
 if TYPE_CHECKING:
     from leasebot_pipeline.stages.follow_up import DueStep
@@ -97,9 +97,9 @@ def handed_row(step: DueStep) -> Row:
 
 
 def planned_entry(
-    reply: SentReply, step: PlannedStep, *, platform: Platform, run_id: str | None
+    step: PlannedStep, account: UUID, after: UUID | None, *, platform: Platform, run_id: str | None
 ) -> AuditEntry:
-    """A step that was planned."""
+    """A step that was planned, after the reply with that outbox id if it follows one."""
     agent = _text(step.owner_agent_id)
     return AuditEntry(
         actor_type="worker",
@@ -112,10 +112,10 @@ def planned_entry(
             "stage": step.stage,
             "dueAt": step.due_at.isoformat(),
             "plannedBy": step.planned_by,
-            "afterDispatchId": str(reply.dispatch_id),
+            "afterDispatchId": _text(after),
         },
         platform=platform.value,
-        platform_account_id=reply.platform_account_id,
+        platform_account_id=account,
         conversation_id=step.conversation_id,
         agent_id=agent,
         run_id=run_id,

@@ -252,7 +252,9 @@ def _taken_up(item: PlannedDecision) -> UUID | None:
     return uuid5(item.id, "offer:1")
 
 
-def _offer_what_is_taken_up(conn: Connection, items: Sequence[PlannedDecision], now: datetime) -> None:
+def _offer_what_is_taken_up(
+    conn: Connection, items: Sequence[PlannedDecision], now: datetime
+) -> frozenset[UUID]:
     """A slot that was never offered, or whose offer has ended, gets an offer of its own, to be held or confirmed."""
     made: list[dict[str, object]] = []
     for item in items:

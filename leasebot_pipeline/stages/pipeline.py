@@ -63,6 +63,8 @@ class PipelinePolicy:
     """How long a time is held for a lead who has to confirm it."""
     draft_hold: timedelta = timedelta(hours=24)
     """How long a time is held while the reply that confirms it is a draft."""
+    ask_back: SendMode = SendMode.DRAFT_ONLY
+    """Whether the question back to an unclear answer goes out alone."""
     allow_lead_names: tuple[str, ...] = ()
     allow_lead_names_by_platform: Mapping[Platform, tuple[str, ...]] = field(default_factory=dict)
     max_message_age: timedelta | None = None

@@ -19,6 +19,7 @@ from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.workers import is_dead
 from leasebot_pipeline.platforms.protocol import AccountRef
+from leasebot_pipeline.stages import reliability_events
 from leasebot_pipeline.stages.heartbeats import beating
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import (
@@ -233,6 +234,11 @@ def _close(lease: Lease, current: Visit, action: str, run_id: str | None, now: d
                 )
             )
             incidents.note(conn, events, now)
+    reliability_events.circuits_changed(lease.account, action, before, after, failure)
+    if failure is not None and current.stopped_now:
+        reliability_events.account_stopped(lease.account, action, failure)
+    if failure is None and action == "ingest":
+        reliability_events.inbox_read(lease.account, current.duration, pipeline.policy.ingest_p95_target_ms)
     # Only now: what people are told of is committed, and no transaction waits for their server.
     for event in events:
         pipeline.alerts.notify(event)

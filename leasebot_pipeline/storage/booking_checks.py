@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -14,9 +14,12 @@ from leasebot_pipeline.domain.booking import BookingReason, BookingRefusal, Visi
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slot_offers import OfferState
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
-from leasebot_pipeline.storage import appointments, slot_offers
+from leasebot_pipeline.storage import appointments, booking_audit, slot_offers
 from leasebot_pipeline.storage.appointments import Booked
+from leasebot_pipeline.storage.audit import record
 from leasebot_pipeline.storage.transitions import Actor, LockedConversation, lock_conversations
+
+SYSTEM: Final = Actor("system")
 
 # Not FOR UPDATE: foreign keys to these rows may still be checked meanwhile.
 _LOCK_AGENTS = text('SELECT id FROM "Agents" WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE')
@@ -240,29 +243,40 @@ def end_holds(
     now: datetime,
     *,
     offer: OfferState | None = OfferState.EXPIRED,
-    actor: Actor | None = None,
+    actor: Actor = SYSTEM,
     message_id: UUID | None = None,
     run_id: str | None = None,
 ) -> list[Booked]:
-    """Give up holds and, with ``offer``, what becomes of the offers behind them; returns those that were held."""
+    """Give up holds and, with ``offer``, take the offers behind them there; returns those that were held.
+
+    One audit row ``showing_hold_released`` each.
+    """
     gone = appointments.release(conn, {hold.id: reason for hold in holds}, now)
     ended = [hold for hold in holds if hold.id in gone]
-    if offer is not None:
-        slot_offers.change(
-            conn,
-            [
-                slot_offers.OfferChange(
-                    offer,
-                    offer_id=hold.slot_offer_id,
-                    actor=actor or Actor("system"),
-                    message_id=message_id,
-                    run_id=run_id,
-                )
-                for hold in ended
-                if hold.slot_offer_id is not None
-            ],
-            now,
+    changes = [
+        slot_offers.OfferChange(
+            offer, offer_id=hold.slot_offer_id, actor=actor, message_id=message_id, run_id=run_id
         )
+        for hold in ended
+        if offer is not None and hold.slot_offer_id is not None
+    ]
+    slot_offers.change(conn, changes, now)
+    platform = booking_audit.platforms(conn, [hold.platform_account_id for hold in ended])
+    record(
+        conn,
+        [
+            booking_audit.change_entry(
+                "showing_hold_released",
+                hold,
+                platform.get(hold.platform_account_id),
+                actor,
+                run_id,
+                reason=reason,
+                messageId=str(message_id) if message_id else None,
+            )
+            for hold in ended
+        ],
+    )
     return ended
 
 

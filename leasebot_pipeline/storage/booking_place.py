@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
@@ -26,6 +27,8 @@ from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.slot_offers import OfferChange
 from leasebot_pipeline.storage.transitions import LockedConversation, TransitionRequest
 
+_OURS: Final = frozenset({"bookedAs", "moves", "holdEnded"})
+"""Keys of an appointment's metadata that a client does not set."""
 _UNKNOWN_CONVERSATION = BookingRefusal(
     BookingReason.UNKNOWN_CONVERSATION, "conversationId", "a conversation that exists"
 )
@@ -298,7 +301,7 @@ def _row(r: BookingRequest, identity: UUID, visit: Visit) -> dict[str, object]:
         "source": r.source,
         "external_booking_ref": r.external_booking_ref,
         "notes": r.notes,
-        "metadata": dict(r.metadata),
+        "metadata": {key: value for key, value in r.metadata.items() if key not in _OURS},
         "busy_from": visit.busy_from,
         "busy_until": visit.busy_until,
         "seat": visit.seat,

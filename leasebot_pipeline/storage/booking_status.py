@@ -17,7 +17,7 @@ from leasebot_pipeline.storage.appointments import Booked
 from leasebot_pipeline.storage.audit import AuditEntry, record
 from leasebot_pipeline.storage.booking_checks import end_holds
 from leasebot_pipeline.storage.booking_values import BookingResult, HoldRelease, StatusChange, refused
-from leasebot_pipeline.storage.transitions import Actor, TransitionRequest, TransitionResult
+from leasebot_pipeline.storage.transitions import TransitionRequest, TransitionResult
 
 _NOT_FOUND = BookingRefusal(BookingReason.NOT_FOUND, "appointmentId", "a showing that exists")
 _HOLD = BookingRefusal(BookingReason.INVALID_TRANSITION, "status", "a hold is confirmed or given up")
@@ -155,7 +155,7 @@ def release_holds(conn: Connection, requests: Sequence[HoldRelease], now: dateti
         *appointments.holds(conn, [r.conversation_id for r in requests if r.conversation_id]),
     ]
     locked = appointments.by_ids(conn, [hold.id for hold in found], lock=True)
-    released: list[tuple[HoldRelease, Booked]] = []
+    released = 0
     for r in requests:
         mine = [
             hold
@@ -174,31 +174,10 @@ def release_holds(conn: Connection, requests: Sequence[HoldRelease], now: dateti
             message_id=r.message_id,
             run_id=r.run_id,
         )
-        released += [(r, hold) for hold in ended]
-    _record_released(conn, [(r.actor, r.run_id, r.reason, hold) for r, hold in released])
-    return len(released)
+        released += len(ended)
+    return released
 
 
 def expire_holds(conn: Connection, now: datetime, limit: int = 1000) -> int:
     """Free what was held past its time; see ``booking.expire_holds``."""
-    ended = end_holds(conn, appointments.expired_holds(conn, now, limit), "expired", now)
-    _record_released(conn, [(Actor("system"), None, "expired", hold) for hold in ended])
-    return len(ended)
-
-
-def _record_released(conn: Connection, released: Sequence[tuple[Actor, str | None, str, Booked]]) -> None:
-    platform = booking_audit.platforms(conn, [hold.platform_account_id for *_, hold in released])
-    record(
-        conn,
-        [
-            booking_audit.change_entry(
-                "showing_hold_released",
-                hold,
-                platform.get(hold.platform_account_id),
-                actor,
-                run_id,
-                reason=reason,
-            )
-            for actor, run_id, reason, hold in released
-        ],
-    )
+    return len(end_holds(conn, appointments.expired_holds(conn, now, limit), "expired", now))

@@ -23,6 +23,8 @@ CRASH_POINTS: Final[dict[str, str]] = {
     "lease.after_acquire": "the account's lease is taken; nothing is visited yet",
     "lease.after_renewal": "the lease, and the claim under it, were extended; the browser may be at work",
     "dispatch.after_sweep": "overtaken, forbidden and expired replies were moved; nothing is claimed",
+    "reply.before_commit": "a person's approval, rejection, edit or reply is written but not committed",
+    "privacy.before_commit": "a lead's personal data is removed but not committed",
     "dispatch.after_claim": "a reply is claimed; nothing is typed",
     "dispatch.before_click": "the intent is committed; the click has not happened",
     "dispatch.after_click": "the reply was clicked and seen; the receipt is not stored",

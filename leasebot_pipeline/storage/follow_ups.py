@@ -70,6 +70,8 @@ class DueRow:
     unit_number: str | None
     zones: list[str | None]
     workflow_state: str
+    on_conversation: bool
+    """Whether the conversation's own columns say that this step is due."""
     opted_out: bool
     obstacle: str | None
     waits: bool
@@ -86,6 +88,7 @@ _FACTS = f"""
            f.after_seq, c.lead_name, COALESCE(s.unit_id, l.unit_id) AS unit_id,
            CASE WHEN u.id IS NULL THEN c.external_thread_label ELSE concat_ws(' ', u.property_name, u.unit_number) END AS unit_label,
            u.unit_number, {ZONES.format(agent="f.owner_agent_id")} AS zones, c.workflow_state,
+           COALESCE(c.follow_up_stage = f.stage AND c.follow_up_status = 'pending', false) AS on_conversation,
            c.opted_out_at IS NOT NULL AS opted_out,
            CASE WHEN f.appointment_id IS NOT NULL AND (s.status <> 'confirmed' OR s.starts_at <> f.about_starts_at)
                 THEN 'showing_changed'
@@ -266,6 +269,17 @@ def pending_work(
         **allowed.parameters(),
     }
     return FollowUpWork(*conn.execute(_WORK, parameters).one())
+
+
+_BY_ACCOUNT = text("""
+    SELECT c.platform_account_id, count(*) FROM "FollowUps" f JOIN "Conversations" c ON c.id = f.conversation_id
+     WHERE f.status = 'pending' AND f.handed_at IS NULL GROUP BY 1
+""")
+
+
+def pending_by_account(conn: Connection) -> dict[UUID, int]:
+    """How many steps of each account wait for their time."""
+    return dict(conn.execute(_BY_ACCOUNT).tuples().all())
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def load_offers(conn: Connection, conversations: Sequence[UUID], now: datetime) 
 
 
 _AHEAD = text("""
-    SELECT CASE WHEN s.hold_expires_at IS NULL THEN s.status ELSE 'held' END AS state, count(*)
+    SELECT CASE WHEN s.hold_expires_at IS NULL THEN s.status ELSE 'held' END AS state, count(*) AS showings
       FROM "ShowingAppointments" s JOIN "PlatformAccounts" a ON a.id = s.platform_account_id
      WHERE a.platform = :platform AND s.ends_at > :now
        AND (s.hold_expires_at IS NULL OR (s.status = 'pending' AND s.hold_expires_at > :now))
@@ -98,4 +98,7 @@ _AHEAD = text("""
 
 def showings_ahead(conn: Connection, platform: Platform, now: datetime) -> dict[str, int]:
     """Showings of a platform that are not over, by status."""
-    return {row.state: row.count for row in conn.execute(_AHEAD, {"platform": platform.value, "now": now})}
+    return {
+        str(row.state): int(row.showings)
+        for row in conn.execute(_AHEAD, {"platform": platform.value, "now": now})
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -104,6 +106,22 @@ class MessageRow:
     sent_at: datetime | None
     created_at: datetime
     seq: int
+    dispatch_id: UUID | None
+    dispatch_state: str | None
+    receipt: dict[str, Any] | None
+
+    @property
+    def version(self) -> str | None:
+        """Of a draft or held reply: changes with its text and with what was done about it."""
+        if self.direction != "outbound" or self.status not in ("draft", "hold"):
+            return None
+        return draft_version(self.body, self.status, self.dispatch_state)
+
+
+def draft_version(body: str, review_status: str, dispatch_state: str | None) -> str:
+    """An ETag of a reply that was not sent."""
+    told = json.dumps([body, review_status, dispatch_state])
+    return f'"{sha256(told.encode()).hexdigest()[:16]}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +246,11 @@ _MESSAGES = text(f"""
     SELECT * FROM (
       SELECT DISTINCT ON (COALESCE(m.external_message_id, m.id::text))
              m.id, m.conversation_id, m.external_message_id, m.sender_type, m.sender_agent_id, m.direction, m.body,
-             m.metadata, {STATUS} AS status, m.sent_at, m.created_at, m.seq
-        FROM "Messages" m WHERE m.conversation_id = :id
+             m.metadata, {STATUS} AS status, m.sent_at, m.created_at, m.seq, d.id AS dispatch_id,
+             d.state AS dispatch_state, d.receipt
+        FROM "Messages" m
+        LEFT JOIN "OutboundDispatches" d ON d.message_id = m.id AND d.conversation_id = m.conversation_id
+       WHERE m.conversation_id = :id
        ORDER BY COALESCE(m.external_message_id, m.id::text),
                 array_position(ARRAY['platform_thread', 'platform_outbound_send', 'platform_inbox'],
                                m.metadata ->> 'sentAtSource'), m.created_at DESC) x

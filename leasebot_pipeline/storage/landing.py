@@ -195,6 +195,7 @@ _EDIT_MESSAGES = text("""
       FROM "Conversations" c, jsonb_to_recordset(CAST(:edits AS jsonb)) AS n(external_message_id text, body text)
      WHERE c.platform_account_id = :account AND c.external_thread_id = :thread AND m.conversation_id = c.id
        AND m.external_message_id = n.external_message_id AND m.direction = 'inbound' AND m.body <> n.body
+       AND c.erased_at IS NULL
     RETURNING m.id, m.conversation_id, m.external_message_id
 """)
 

@@ -19,8 +19,11 @@ def killed(alias: str) -> str:
 
 
 def overtaken(alias: str, conversation: str) -> str:
-    """The thread has a newer message than the reply answers. A person's own words go out all the same."""
-    return f"""({alias}.purpose <> 'manual_reply'
+    """The thread has a newer message than the reply answers.
+
+    A person's own words go out all the same; follow-ups and reminders answer nothing and have a guard of their own.
+    """
+    return f"""({alias}.purpose IN ('decision', 'approved_draft')
                 AND GREATEST({conversation}.newest_inbound_seq, {conversation}.handled_through_seq) > {alias}.based_on_seq)"""
 
 

@@ -74,14 +74,17 @@ _TOO_OLD = text(f"""
     UPDATE "OutboundDispatches" d
        SET state = 'held', error_code = 'reply_too_old', next_attempt_at = NULL, updated_at = :now,
            last_error = 'it waited so long that a person should look before it goes out'
-     WHERE d.platform = :platform AND d.state IN ('queued', 'retry_scheduled') AND d.purpose <> 'manual_reply'
+     WHERE d.platform = :platform AND d.state IN ('queued', 'retry_scheduled') AND d.purpose IN ('decision', 'approved_draft')
        AND COALESCE(d.queued_at, d.created_at) < :bound
     RETURNING {MOVED}
 """)
 
 
 def hold_too_old(conn: Connection, platform: Platform, bound: datetime, now: datetime) -> list[Moved]:
-    """Hold replies that have waited since before ``bound``: what was right then may be wrong now."""
+    """Hold answers that have waited since before ``bound``: what was right then may be wrong now.
+
+    Follow-ups and reminders carry the end of their own time; people's own words go out all the same.
+    """
     parameters = {"platform": platform.value, "bound": bound, "now": now}
     taken = [moved(row) for row in conn.execute(_TOO_OLD, parameters)]
     show_to_people(conn, [one.id for one in taken], now)

@@ -31,7 +31,7 @@ class Candidate:
 
 
 _SHARED = text("""
-    SELECT s.unit_id, s.agent_id, s.assignment_mode, s.priority, a.full_name, a.timezone,
+    SELECT s.unit_id, s.agent_id, s.assignment_mode, s.priority, a.full_name AS agent_name, a.timezone AS agent_timezone,
            u.id AS unit_slot_id, w.id AS agent_slot_id, u.timezone AS unit_timezone, w.timezone AS agent_slot_timezone,
            GREATEST(u.starts_at, w.starts_at) AS starts_at, LEAST(u.ends_at, w.ends_at) AS ends_at
       FROM "UnitAgentAssignments" s
@@ -77,7 +77,7 @@ def candidates(
     for row in conn.execute(_BLOCKED, {**window, "agents": agents}):
         blocks[row.agent_id].append((row.starts_at, row.ends_at))
     return [
-        Candidate(*row[:10], starts_at=start, ends_at=stop)
+        Candidate(**{**row._mapping, "starts_at": start, "ends_at": stop})
         for row in shared
         for start, stop in subtract([(row.starts_at, row.ends_at)], blocks[row.agent_id])
     ]

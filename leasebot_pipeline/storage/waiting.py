@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.decisions import ReplyExample
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.domain.policy import AutomationRule, Template
+from leasebot_pipeline.domain.policy import AutomationRule, Template, rule_limits
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.storage.calendars import Calendars, load_calendars
 from leasebot_pipeline.storage.outbox_sql import BEING_SETTLED
@@ -176,7 +176,8 @@ class ReplyBook:
 
 _RULES = text("""
     SELECT DISTINCT ON (r.platform_account_id, r.conditions ->> 'intent')
-           r.platform_account_id, r.id, r.conditions ->> 'intent' AS intent, r.is_enabled, r.action_config ->> 'template' AS template
+           r.platform_account_id, r.id, r.conditions ->> 'intent' AS intent, r.is_enabled, r.action_config ->> 'template' AS template,
+           r.conditions ->> 'minConfidence' AS min_confidence, r.action_config ->> 'sendMode' AS send_mode
       FROM "AutomationRules" r
       LEFT JOIN "PlatformAccounts" a ON a.id = r.platform_account_id
      WHERE (r.platform_account_id IS NULL OR a.platform = :platform)
@@ -198,7 +199,11 @@ def load_reply_book(conn: Connection, platform: Platform) -> ReplyBook:
     parameters = {"platform": platform.value}
     rules = {
         (row.platform_account_id, row.intent): AutomationRule(
-            row.id, row.intent, row.is_enabled, row.template
+            row.id,
+            row.intent,
+            row.is_enabled,
+            row.template,
+            *rule_limits(row.min_confidence, row.send_mode),
         )
         for row in conn.execute(_RULES, parameters)
     }

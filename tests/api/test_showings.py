@@ -216,3 +216,31 @@ def test_a_showing_is_moved_and_its_old_time_is_free(office: House) -> None:
     assert (refused.status_code, refused.json()["error"]) == (409, "slot_unavailable")
     kept = office.ask("admin", "GET", f"/api/showing-appointments/{showing}").json()
     assert kept["startsAt"] == "2026-03-04T16:00:00.000Z"
+
+
+def test_an_agent_makes_and_ends_its_own_feed(office: House) -> None:
+    address = f"/api/agents/{office.dana}/calendar-feed"
+    assert office.ask("agent", "GET", address).status_code == 404
+    made = office.ask("agent", "POST", address)
+    assert (made.status_code, made.json()["rotated"]) == (201, False)
+    path = made.json()["url"].removeprefix("http://localhost:3001")
+    book(office, notes="ring twice")
+    assert "Elm House 1A" in office.ask("stranger", "GET", path).text
+    assert office.ask("agent", "GET", address).json()["feedId"] == made.json()["feedId"]
+    assert office.ask("agent", "POST", f"/api/agents/{office.marco}/calendar-feed").status_code == 403
+    assert office.ask("agent", "DELETE", address).json() == {"revoked": True}
+    assert office.ask("stranger", "GET", path).status_code == 404
+    assert office.ask("agent", "DELETE", address).status_code == 404
+
+
+def test_a_showing_is_handed_out_as_an_invite(office: House) -> None:
+    conversation = lead(office)
+    showing = book(office, conversationId=str(conversation)).json()["appointment"]["id"]
+    address = f"/api/showing-appointments/{showing}/invite.ics"
+    answer = office.ask("agent", "GET", address)
+    assert answer.headers["content-type"].startswith("text/calendar; charset=utf-8; method=")
+    assert "DTSTART:20260304T150000Z" in answer.text
+    office.ask("agent", "POST", f"/api/showing-appointments/{showing}/status", {"status": "cancelled"})
+    assert "method=CANCEL" in office.ask("agent", "GET", address).headers["content-type"]
+    assert office.ask("stranger", "GET", address).status_code == 401
+    assert office.ask("agent", "GET", f"/api/showing-appointments/{uuid4()}/invite.ics").status_code == 404

@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.house import SPAREROOM, House
 
+UNKNOWN = "00000000-0000-4000-8000-00000000dead"
 ROOM = f"?platformAccountId={SPAREROOM}"
 
 
@@ -145,12 +146,12 @@ def test_a_rule_is_changed_field_by_field(house: House) -> None:
     ("method", "path"),
     [
         ("POST", "/api/templates"),
-        ("PUT", f"/api/templates/{uuid4()}"),
-        ("DELETE", f"/api/templates/{uuid4()}"),
+        ("PUT", f"/api/templates/{UNKNOWN}"),
+        ("DELETE", f"/api/templates/{UNKNOWN}"),
         ("PUT", "/api/message-automation"),
         ("POST", "/api/automation-rules"),
-        ("PUT", f"/api/automation-rules/{uuid4()}"),
-        ("DELETE", f"/api/automation-rules/{uuid4()}"),
+        ("PUT", f"/api/automation-rules/{UNKNOWN}"),
+        ("DELETE", f"/api/automation-rules/{UNKNOWN}"),
     ],
 )
 def test_only_administrators_change_replies(house: House, method: str, path: str) -> None:

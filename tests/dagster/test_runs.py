@@ -69,8 +69,29 @@ def test_a_question_about_a_tour_is_ingested_linked_decided_and_answered_in_one_
     thread = office.inbox().threads["t1"]
     assert [message.direction.value for message in thread.messages] == ["inbound", "outbound"]
     checks = check_results(result)
-    assert len(checks) == 10
+    assert len(checks) == 13
     assert all(evaluation.passed for evaluation in checks.values())
+
+
+def test_a_pick_is_booked_and_confirmed_through_the_whole_chain(office: Office) -> None:
+    """Behaviour 76: the confirmation that was sent says which slot it confirms."""
+    office.lead_writes("t1", "Hi, can I come for a tour this week?")
+    work(office)
+    office.clock.advance(minutes=1)
+    office.lead_writes("t1", "The second one please")
+    result = work(office)
+    assert result.success
+    assert metadata(result, "reply_decisions")["showings_confirmed"] == 1
+    assert metadata(result, "showing_appointments")["showings_ahead"] == 1
+    assert metadata(result, "outbound_dispatches")["sent"] == 1
+    ((label,),) = office.rows("""SELECT label FROM "SlotOffers" WHERE state = 'confirmed'""")
+    newest = office.inbox().threads["t1"].messages[-1]
+    assert str(label) in newest.body
+    ((resolved,),) = office.rows(
+        """SELECT metadata #>> '{slotConfirmationResolved,label}' FROM "Messages" WHERE direction = 'outbound' ORDER BY seq DESC LIMIT 1"""
+    )
+    assert resolved == label
+    assert all(evaluation.passed for evaluation in check_results(result).values())
 
 
 def test_decisions_and_audit_rows_name_the_run(office: Office) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
+import structlog
 from sqlalchemy import event, text
 
 from leasebot_pipeline.domain.alerts import AlertEvent
@@ -567,3 +568,41 @@ def test_other_platforms_have_nothing_to_do_with_it(desk: Desk) -> None:
     assert desk.dispatch().sent == 1
     with desk.office.pipeline.engine.connect() as conn:
         assert conn.execute(text('SELECT count(*) FROM "KillSwitches"')).scalar_one() == 1
+
+
+def test_the_log_tells_of_retries_breakers_and_stops_by_their_old_names(desk: Desk) -> None:
+    """Behaviours 115 and 116 (fail fast is told as the reason replies are left)."""
+    desk.answer("t1", "t2", "t3", "t4")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            desk.site.fail = [PlatformFailure("NETWORK_ERROR", "connection refused")]
+            desk.dispatch()
+        desk.office.clock.advance(seconds=31)
+        desk.site.fail = [PlatformFailure("CAPTCHA_REQUIRED", "are you human?")]
+        desk.dispatch()
+        accounts.resume(desk.office.pipeline.engine, PLATFORM, actor="tests")
+        desk.dispatch()
+    said = [line["event"] for line in lines if line["event"].startswith("rpa_")]
+    assert said.count("rpa_retry_scheduled") == 4
+    assert said.count("rpa_circuit_opened") == said.count("rpa_session_refresh_requested") == 1
+    assert {line["accountId"] for line in lines if line["event"].startswith("rpa_")} == {str(ACCOUNT)}
+
+
+def test_an_inbox_read_slower_than_its_target_is_told(desk: Desk) -> None:
+    """Behaviour 117."""
+    policy = replace(desk.office.pipeline.policy, ingest_p95_target_ms=10)
+    desk.office.pipeline = replace(desk.office.pipeline, policy=policy)
+    desk.ask()
+    read = desk.site.read_inbox
+
+    def slowly(*arguments: object, **named: object) -> object:
+        desk.office.clock.advance(seconds=0.02)
+        return read(*arguments, **named)  # type: ignore[arg-type]
+
+    desk.site.read_inbox = slowly  # type: ignore[assignment, method-assign]
+    with structlog.testing.capture_logs() as lines:
+        poll.poll(desk.office.pipeline, PLATFORM, "test")
+    told = {line["event"]: line for line in lines}
+    assert told["rpa_ingest_latency_measured"]["p95TargetMs"] == 10
+    assert told["rpa_ingest_latency_measured"]["targetExceeded"]
+    assert told["rpa_ingest_latency_target_exceeded"]["durationMs"] >= 20

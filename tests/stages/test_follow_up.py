@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event, text
 
+from leasebot_pipeline.domain.decisions import WorkflowOutcome
+from leasebot_pipeline.domain.follow_up_states import FollowUpStage, FollowUpStatus
 from leasebot_pipeline.domain.follow_ups import FollowUpPolicy, PolicyChange
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.workflow import WorkflowState
+from leasebot_pipeline.domain.workflow_changes import WorkflowPatch
 from leasebot_pipeline.stages import follow_up
-from leasebot_pipeline.storage import follow_up_policies
+from leasebot_pipeline.storage import booking, follow_up_policies, transitions
+from leasebot_pipeline.storage.booking import BookingRequest
+from leasebot_pipeline.storage.transitions import Actor, TransitionRequest
 from tests.stages.conftest import ACCOUNT, PLATFORM, OfficeMaker
 from tests.stages.following import HOUR, Following, following
 
@@ -32,6 +40,20 @@ def change(house: Following, **values: object) -> None:
             actor="u1",  # type: ignore[arg-type]
         )
     assert done.outcome == "updated"
+
+
+def a_person_replies(house: Following) -> None:
+    """Through leasebot, with the audit row a person's reply has."""
+    house.office.run(
+        """INSERT INTO "OutboundDispatches" (purpose, purpose_key, conversation_id, platform_account_id, platform,
+                                              external_thread_id, body, state)
+           SELECT 'manual_reply', 'manual:1', id, platform_account_id, 'spareroom', external_thread_id, 'By the way: it is furnished.',
+                  'queued' FROM "Conversations" """
+    )
+    house.office.run(
+        """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, conversation_id, platform)
+           SELECT 'agent', 'message', 'x', 'inbox_manual_reply_dispatched', id, 'spareroom' FROM "Conversations" """
+    )
 
 
 class TestSequence:
@@ -70,7 +92,7 @@ class TestSequence:
         for _ in range(3):
             house.next_step()
         house.pass_time(hours=5)
-        house.lead_writes("t1", "Sorry for the late answer! Can I still see it this week?")
+        house.lead_writes("t1", "Sorry for the late answer! Is it still available?")
         house.take_in()
         assert house.workflow()[:2] == ("lead", None)
         assert len(house.audited("workflow_no_reply_recovered")) == 1
@@ -128,10 +150,11 @@ class TestStops:
         house.answer()
         house.next_step()
         house.office.clock.advance(hours=2)
-        house.lead_writes("t1", "Yes, I am still interested! Can I see it this week?")
+        house.lead_writes("t1")
         house.take_in()
         assert house.workflow()[:2] == ("lead", None)
         assert house.steps()[-1] == ("follow_up_2", "cancelled", "lead_replied")
+        house.office.run("""UPDATE "SlotOffers" SET state = 'expired' WHERE state = 'offered'""")
         house.decide()
         house.dispatch()
         house.plan()
@@ -193,16 +216,7 @@ class TestStops:
         house.lead_writes("t1")
         house.answer()
         house.office.clock.advance(hours=5)
-        house.office.run(
-            """INSERT INTO "OutboundDispatches" (purpose, purpose_key, conversation_id, platform_account_id, platform,
-                                                  external_thread_id, body, state)
-               SELECT 'manual_reply', 'manual:1', id, platform_account_id, 'spareroom', external_thread_id, 'By the way: it is furnished.',
-                      'queued' FROM "Conversations" """
-        )
-        house.office.run(
-            """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, conversation_id, platform)
-               SELECT 'agent', 'message', 'x', 'inbox_manual_reply_dispatched', id, 'spareroom' FROM "Conversations" """
-        )
+        a_person_replies(house)
         house.dispatch()
         house.plan()
         assert house.steps() == [
@@ -291,6 +305,7 @@ class TestPolicy:
         house.office.clock.advance(hours=24 + 9)  # 21:00 in New York
         house.take_in()
         assert house.take_steps().postponed == 1
+        assert house.plan().planned == 0
         assert house.until_due() == "follow_up_1"
         assert house.now == house.one("SELECT TIMESTAMPTZ '2026-11-26 09:00 America/New_York'")[0]
         assert house.take_steps().queued == 1
@@ -387,6 +402,156 @@ class TestPolicy:
         house.office.run("""UPDATE "Conversations" SET lead_name = 'Somebody Else' """)
         assert house.take_steps().stopped == 1
         assert house.steps() == [("follow_up_1", "cancelled", "lead_gate")]
+
+
+class TestBooking:
+    def test_a_booking_stops_follow_ups_in_its_own_transaction(self, house: Following) -> None:
+        house.lead_writes("t1")
+        house.answer()
+        house.next_step()
+        with house.office.pipeline.engine.begin() as conn:
+            (booked,) = booking.book(conn, [wish(house)], house.office.pipeline.policy.slots, house.now)
+            assert booked.outcome == "booked", booked
+        assert house.steps()[:2] == [
+            ("follow_up_1", "completed", None),
+            ("follow_up_2", "cancelled", "showing_booked"),
+        ]
+        assert house.workflow() == ("showing", "showing_confirmed", None, "pending")
+        assert house.broken() == []
+
+    def test_a_booking_that_is_undone_stops_nothing(self, house: Following) -> None:
+        house.lead_writes("t1")
+        house.answer()
+        with house.office.pipeline.engine.connect() as conn:
+            booking.book(conn, [wish(house)], house.office.pipeline.policy.slots, house.now)
+            conn.rollback()
+        assert house.steps() == [("follow_up_1", "pending", None)]
+
+    def test_an_outcome_a_person_sets_stops_them_too(self, house: Following) -> None:
+        """Behaviour 38: state showing or lead, outcome not_interested."""
+        house.lead_writes("t1")
+        house.answer()
+        request = TransitionRequest(
+            house.conversation(),
+            WorkflowPatch(workflow_outcome=WorkflowOutcome.NOT_INTERESTED),
+            source="api",
+            trigger="test",
+            actor=Actor("agent", "u1"),
+        )
+        with house.office.pipeline.engine.begin() as conn:
+            assert transitions.transition(conn, [request], house.now)[0].applied
+        assert house.steps() == [("follow_up_1", "cancelled", "outcome_reached")]
+
+    def test_a_follow_up_an_agent_sets_by_hand_is_taken(self, house: Following) -> None:
+        """Behaviour 35: a valid follow_up_1 transition with due time and owner; the pipeline acts on it."""
+        house.lead_writes("t1")
+        house.answer()
+        due = house.now + 3 * HOUR
+        with house.office.pipeline.engine.begin() as conn:
+            agent = conn.execute(text('SELECT assigned_agent_id FROM "Conversations"')).scalar_one()
+            patch = WorkflowPatch(
+                follow_up_stage=FollowUpStage.FOLLOW_UP_1,
+                follow_up_due_at=due,
+                follow_up_owner_agent_id=agent,
+                follow_up_status=FollowUpStatus.PENDING,
+            )
+            asked = TransitionRequest(
+                house.conversation(), patch, source="api", trigger="test", actor=Actor("agent", "u1")
+            )
+            assert transitions.transition(conn, [asked], house.now)[0].applied
+        house.plan()
+        assert house.one("""SELECT due_at, planned_by FROM "FollowUps" WHERE status = 'pending'""") == (
+            due,
+            "person",
+        )
+        assert house.next_step().queued == 1
+        assert house.workflow() == ("follow_up_1", None, "follow_up_1", "completed")
+        assert house.broken() == []
+
+    def test_a_follow_up_an_agent_calls_off_is_not_sent(self, house: Following) -> None:
+        house.lead_writes("t1")
+        house.answer()
+        asked = TransitionRequest(
+            house.conversation(),
+            WorkflowPatch(follow_up_status=FollowUpStatus.CANCELLED),
+            source="api",
+            trigger="test",
+            actor=Actor("agent", "u1"),
+        )
+        with house.office.pipeline.engine.begin() as conn:
+            assert transitions.transition(conn, [asked], house.now)[0].applied
+        assert follow_up.pending_work(house.office.pipeline, PLATFORM).to_plan == 1
+        house.plan()
+        assert house.steps() == [("follow_up_1", "cancelled", "called_off_by_person")]
+
+    def test_the_second_follow_up_never_comes_first(self, house: Following) -> None:
+        """Behaviours 36, 37: refused, naming both states."""
+        house.lead_writes("t1")
+        house.answer()
+        asked = TransitionRequest(
+            house.conversation(),
+            WorkflowPatch(
+                workflow_state=WorkflowState.FOLLOW_UP_2, follow_up_stage=FollowUpStage.FOLLOW_UP_2
+            ),
+            source="api",
+            trigger="test",
+        )
+        with house.office.pipeline.engine.begin() as conn:
+            (refused,) = transitions.transition(conn, [asked], house.now)
+        assert (refused.applied, refused.reason) == (False, "invalid_transition")
+        assert refused.message is not None
+        assert "lead" in refused.message
+        assert "follow_up_2" in refused.message
+
+
+def wish(house: Following) -> BookingRequest:
+    """Tomorrow at half past ten in New York, when Dana is there."""
+    conversation, account, unit, agent = house.one(
+        """SELECT c.id, c.platform_account_id, l.unit_id, c.assigned_agent_id FROM "Conversations" c
+             JOIN "Listings" l ON l.id = c.listing_id"""
+    )
+    day = house.now.astimezone(ZoneInfo("America/New_York")).date() + timedelta(days=1)
+    starts = datetime.combine(day, time(10, 30), ZoneInfo("America/New_York"))
+    return BookingRequest(
+        idempotency_key="wish-0001",
+        platform_account_id=account,
+        unit_id=unit,
+        agent_id=agent,
+        starts_at=starts,
+        ends_at=starts + timedelta(minutes=30),
+        timezone="America/New_York",
+        conversation_id=conversation,
+    )
+
+
+def test_forty_silent_leads_cost_no_more_statements_than_four(make_office: OfficeMaker) -> None:
+    house = following(make_office, threads_per_poll=100)
+    counts = []
+    for size in (4, 40):
+        for number in range(size):
+            house.lead_writes(f"{size}-{number}", listing=f"L{1 + number % 3}")
+        house.take_in()
+        house.decide()
+        house.dispatch()
+        statements: list[str] = []
+
+        def note(
+            _conn: object, _cursor: object, statement: str, *_rest: object, into: list[str] = statements
+        ) -> None:
+            into.append(statement)
+
+        engine = house.office.pipeline.engine
+        event.listen(engine, "before_cursor_execute", note)
+        assert house.plan().planned == size
+        event.remove(engine, "before_cursor_execute", note)
+        house.until_due()
+        event.listen(engine, "before_cursor_execute", note)
+        assert house.take_steps().queued == size
+        event.remove(engine, "before_cursor_execute", note)
+        counts.append(len(statements))
+        house.dispatch()
+        house.plan()
+    assert counts[0] == counts[1] <= 45
 
 
 def test_each_platform_is_counted_for_itself(house: Following) -> None:

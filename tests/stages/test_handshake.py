@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import event
 
+from leasebot_pipeline.decisions.heuristic import HeuristicProvider
+from leasebot_pipeline.domain.decisions import DecisionInput, Verdict, WorkflowOutcome
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.stages import decide
 from leasebot_pipeline.storage import booking, invariants
@@ -87,6 +92,21 @@ def calendars(office: Office, *windows: tuple[UUID, datetime, datetime]) -> None
         )
 
 
+class Says:
+    """A provider that reads like the rules and then insists on an outcome, as a model may."""
+
+    def __init__(self, **verdict: Any) -> None:
+        self._verdict = verdict
+
+    def decide(self, inputs: Sequence[DecisionInput]) -> list[Verdict]:
+        return [replace(read, **self._verdict) for read in HeuristicProvider().decide(inputs)]
+
+
+def told_by(office: Office, **verdict: Any) -> Office:
+    """The same office with a provider that insists."""
+    return replace(office, pipeline=replace(office.pipeline, provider=Says(**verdict)))
+
+
 def wednesday(hour: int) -> datetime:
     """The day after the office's clock, by New York's clock."""
     return datetime(2026, 11, 25, hour + 5, tzinfo=UTC)
@@ -151,6 +171,72 @@ def test_a_question_about_a_slot_holds_it_until_the_lead_says_confirm(office: Of
     assert [row[2] for row in showings(office)][-1] == "confirmed"
     assert conversation(office) == ("showing", "showing_confirmed", "confirmed")
     nothing_is_broken(office)
+
+
+def test_a_model_that_hears_a_confirmation_without_an_index_gets_the_earliest_slot_held(
+    office: Office,
+) -> None:
+    """Behaviour 75: one reply asks for "confirm"; no transition; the outcome is a general question; behaviour 76 follows."""
+    asks_for_a_tour(office)
+    insisting = told_by(
+        office,
+        workflow_outcome=WorkflowOutcome.SHOWING_CONFIRMED,
+        selected_slot_index=None,
+        ambiguous=False,
+        confidence=0.9,
+        hold_reasons=(),
+    )
+    assert says(insisting, "lovely, that is settled then").slots_held == 1
+    assert '"confirm"' in last_reply(office)
+    assert conversation(office) == ("lead", None, None)
+    ((workflow, state),) = office.rows(
+        """SELECT workflow_outcome, evidence #> '{outbound,slotConfirmationState}' FROM "Decisions" ORDER BY through_seq DESC LIMIT 1"""
+    )
+    assert workflow == "general_question"
+    assert isinstance(state, dict)
+    assert (state["status"], state["strategy"]) == ("pending", "deterministic_arbitration")
+    ((held,),) = office.rows("""SELECT position FROM "SlotOffers" WHERE state = 'held'""")
+    ((earliest,),) = office.rows(
+        """SELECT position FROM "SlotOffers" WHERE starts_at > :now ORDER BY starts_at LIMIT 1""",
+        now=office.clock(),
+    )
+    assert held == earliest
+    assert says(office, "confirm").showings_confirmed == 1
+    ((strategy,),) = office.rows(
+        """SELECT evidence #>> '{outbound,slotConfirmationState,strategy}' FROM "Decisions" ORDER BY through_seq DESC LIMIT 1"""
+    )
+    assert strategy == "pending_slot_confirmation"
+
+
+def test_outcomes_of_a_model_move_their_conversations(office: Office) -> None:
+    """Behaviours 66 and 86: each outcome once, each with its transition in the audit."""
+    wanted = (
+        (WorkflowOutcome.WANTS_RESCHEDULE, {}),
+        (WorkflowOutcome.NO_REPLY, {}),
+        (WorkflowOutcome.HUMAN_REQUIRED, {"ambiguous": True}),
+    )
+    for number, (outcome, more) in enumerate(wanted):
+        office.lead_writes(f"t{number}", TOUR)
+        office.take_in()
+        told_by(office, workflow_outcome=outcome, **more).decide()
+        assert conversation(office, f"t{number}")[:2] == ("outcome", outcome.value)
+    transitions = office.rows(
+        """SELECT details #>> '{next,workflowOutcome}' FROM "AuditLogs" WHERE action = 'workflow_state_transitioned' ORDER BY id"""
+    )
+    assert [row[0] for row in transitions] == [outcome.value for outcome, _ in wanted]
+    assert showings(office) == []
+    nothing_is_broken(office)
+
+
+def test_without_any_free_time_a_person_is_asked(office: Office) -> None:
+    """Behaviour 78."""
+    calendars(office, (DANA, wednesday(11), wednesday(12)))
+    office.run('DELETE FROM "AvailabilityRules"')
+    office.run('DELETE FROM "AvailabilitySlots"')
+    office.lead_writes("t1", TOUR)
+    assert office.work().held == 1
+    assert office.rows('SELECT reason FROM "Decisions"') == [("escalate_no_slot_candidates",)]
+    assert office.rows('SELECT 1 FROM "OutboundDispatches"') == []
 
 
 def test_a_late_confirm_still_counts_while_the_time_is_free(office: Office) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 
 from leasebot_pipeline.domain.booking import BookingReason
 from leasebot_pipeline.domain.decisions import WorkflowOutcome
@@ -195,6 +195,10 @@ class TestRefusals:
             BookingReason.END_BEFORE_START: replace(wish, ends_at=TEN - HALF),
             BookingReason.UNKNOWN_ZONE: replace(wish, timezone="Mars/Olympus"),
             BookingReason.IN_THE_PAST: replace(wish, starts_at=NOW, ends_at=TEN),
+            BookingReason.TOO_LONG: replace(wish, ends_at=TEN + 2 * DAY),
+            BookingReason.TOO_FAR_AHEAD: replace(
+                wish, starts_at=TEN.replace(year=9999), ends_at=TEN.replace(year=9999) + HALF
+            ),
             BookingReason.KEY_TOO_SHORT: replace(wish, idempotency_key=" abc  "),
             BookingReason.TIME_WITHOUT_OFFSET: replace(wish, starts_at=TEN.replace(tzinfo=None)),
             BookingReason.UNKNOWN_ACCOUNT: replace(wish, platform_account_id=uuid4()),
@@ -207,7 +211,7 @@ class TestRefusals:
         wishes = [
             replace(w, idempotency_key=w.idempotency_key + str(n)) for n, w in enumerate(cases.values())
         ]
-        wishes[3] = replace(wishes[3], idempotency_key=" abc  ")
+        wishes[5] = replace(wishes[5], idempotency_key=" abc  ")
         results = office.ask(*wishes)
         assert [r.reason for r in results] == list(cases)
         assert all(r.field and r.rule for r in results)
@@ -337,6 +341,26 @@ class TestRules:
             office.wish(unit, agent, ELEVEN),
         )
         assert [r.reason for r in results] == [None, None, BookingReason.DAILY_CAP]
+
+
+@pytest.mark.parametrize("leads", [1, 20])
+def test_a_batch_takes_as_many_statements_as_one(office: Office, database: Database, leads: int) -> None:
+    office.policy = SlotPolicy(daily_cap=50, capacity=20)
+    agent = office.agent()
+    unit = office.unit(agent)
+    wishes = [office.wish(unit, agent, conversation_id=office.lead(unit)) for _ in range(leads)]
+    statements: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert all(result.outcome == "booked" for result in office.ask(*wishes))
+    assert len(statements) <= 20
+
+
+def test_a_client_does_not_write_our_notes(office: Office) -> None:
+    agent = office.agent()
+    unit = office.unit(agent)
+    wish = office.wish(unit, agent, metadata={"bookedAs": "x", "moves": 7, "party": 2})
+    assert [r.outcome for r in (office.ask(wish)[0], office.ask(wish)[0])] == ["booked", "replay"]
+    assert rows.value(office.conn, 'SELECT metadata FROM "ShowingAppointments"') == {"party": 2}
 
 
 class TestHolds:

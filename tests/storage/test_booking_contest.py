@@ -58,20 +58,25 @@ class Contest:
     booked: list[UUID] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def remember(self, results: list[BookingResult]) -> None:
-        with self.lock:
-            self.booked += [r.appointment.id for r in results if r.outcome == "booked" and r.appointment]
-
-    def some(self, rng: random.Random, n: int) -> list[UUID]:
-        with self.lock:
-            return [rng.choice(self.booked) for _ in range(n)] if self.booked else []
-
 
 class Booker:
-    """One client with its own connection and its own luck."""
+    """One client with its own connection, its own leads and its own luck; now and then it meddles with others."""
 
     def __init__(self, contest: Contest, seed: int) -> None:
         self.contest, self.rng = contest, random.Random(seed)
+        self.leads = contest.leads[seed::BOOKERS]
+        self.booked: list[UUID] = []
+
+    def remember(self, results: list[BookingResult]) -> None:
+        booked = [r.appointment.id for r in results if r.outcome == "booked" and r.appointment]
+        self.booked += booked
+        with self.contest.lock:
+            self.contest.booked += booked
+
+    def some(self, n: int) -> list[UUID]:
+        with self.contest.lock:
+            theirs = self.contest.booked if self.rng.random() < 0.1 else self.booked
+            return [self.rng.choice(theirs) for _ in range(n)] if theirs else []
 
     def turn(self, conn: Connection) -> list[BookingResult]:
         """One transaction: a batch of one kind of request."""
@@ -85,7 +90,7 @@ class Booker:
         ]
         results = self.rng.choice(kinds)(conn, self.rng.randint(1, BATCH))
         if self.rng.random() < 0.1:
-            releases = [HoldRelease(appointment_id=one) for one in self.contest.some(self.rng, 3)]
+            releases = [HoldRelease(appointment_id=one) for one in self.some(3)]
             booking.release_holds(conn, releases, NOW)
         return results
 
@@ -94,7 +99,7 @@ class Booker:
         lead: UUID | None
         lead, unit = None, self.rng.choice(self.contest.units)
         if self.rng.random() < 0.3:
-            lead, unit = self.rng.choice(self.contest.leads)
+            lead, unit = self.rng.choice(self.leads)
         return BookingRequest(
             f"key-{next(_keys):08}",
             ACCOUNT,
@@ -115,22 +120,19 @@ class Booker:
         return booking.hold(conn, [self.wish(until) for _ in range(n)], POLICY, NOW)
 
     def confirm(self, conn: Connection, n: int) -> list[BookingResult]:
-        wanted = [HoldConfirmation(appointment_id=one) for one in self.contest.some(self.rng, n)]
+        wanted = [HoldConfirmation(appointment_id=one) for one in self.some(n)]
         return booking.confirm_holds(conn, wanted, POLICY, NOW)
 
     def move(self, conn: Connection, n: int) -> list[BookingResult]:
         moves = []
-        for one in self.contest.some(self.rng, n):
+        for one in self.some(n):
             start = self.rng.choice(self.contest.starts)
             moves.append(Reschedule(f"move-{next(_keys):08}", start, start + HALF, appointment_id=one))
         return booking.reschedule(conn, moves, POLICY, NOW)
 
     def change(self, conn: Connection, n: int) -> list[BookingResult]:
         statuses = [ShowingState.CANCELLED] * 3 + [ShowingState.RESCHEDULE_REQUESTED, ShowingState.NO_SHOW]
-        wanted = [
-            StatusChange(self.rng.choice(statuses), appointment_id=one)
-            for one in self.contest.some(self.rng, n)
-        ]
+        wanted = [StatusChange(self.rng.choice(statuses), appointment_id=one) for one in self.some(n)]
         return booking.change_status(conn, wanted, NOW)
 
 
@@ -146,15 +148,21 @@ def prepare(conn: Connection) -> Contest:
     for day in DAYS:
         begin, end = bounds(day)
         starts += [begin + n * QUARTER for n in range(int((end - begin) / QUARTER) - 1)]
-    leads = [(office.lead(unit), unit) for unit in units for _ in range(250)]
+    leads = [(office.lead(unit), unit) for unit in units for _ in range(150)]
     return Contest(agent, units, leads, starts)
 
 
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(300)
 def test_nobody_overlaps_and_everybody_is_answered(database: Database, conn: Connection) -> None:
     contest = prepare(conn)
     conn.commit()
-    engine = create_engine(database.url, application_name="contest", pool_size=BOOKERS)
+    # A loaded machine may let a booker wait long for its turn; it is answered all the same.
+    engine = create_engine(
+        database.url,
+        application_name="contest",
+        pool_size=BOOKERS,
+        statement_timeout=timedelta(minutes=4),
+    )
     left, answers = ATTEMPTS, Counter[str]()
     guard = Lock()
 
@@ -167,7 +175,7 @@ def test_nobody_overlaps_and_everybody_is_answered(database: Database, conn: Con
                     return
             with engine.begin() as mine:
                 results = booker.turn(mine)
-            contest.remember(results)
+            booker.remember(results)
             for result in results:
                 assert result.stands or (result.reason and result.field and result.rule), result
             with guard:

@@ -344,6 +344,14 @@ def test_a_persons_own_words_go_out_all_the_same(conn: Connection, conversation:
     assert intend(conn, claim(conn)) is None
 
 
+def test_what_answers_nothing_is_not_overtaken(conn: Connection, conversation: UUID) -> None:
+    """A reminder of a showing stands though the lead wrote since; follow-ups have a guard of their own."""
+    rows.dispatch(conn, conversation, purpose="follow_up", created_at=NOW - timedelta(days=9))
+    conn.execute(text('UPDATE "Conversations" SET newest_inbound_seq = 11'))
+    assert outbox_sweeps.collapse_superseded(conn, Platform.SPAREROOM, NOW) == []
+    assert outbox_sweeps.hold_too_old(conn, Platform.SPAREROOM, NOW - timedelta(days=2), NOW) == []
+
+
 def test_a_reply_that_shows_after_all_is_not_clicked_again(conn: Connection, reply: UUID) -> None:
     """A page that showed an earlier attempt too late to prove it must not lead to a second click."""
     claimed = replace(claim(conn), baseline=BASELINE, sending_at=NOW)

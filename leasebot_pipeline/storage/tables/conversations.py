@@ -74,6 +74,7 @@ conversations = Table(
     optional("lead_external_id"),
     instant("workflow_outcome_at"),
     instant("opted_out_at"),
+    instant("erased_at"),
     one_of(
         "conversations_workflow_state_chk",
         "workflow_state",
@@ -113,6 +114,11 @@ conversations = Table(
         "platform_account_id",
         "newest_inbound_seq",
         postgresql_where=text("status = 'open' AND newest_inbound_seq > handled_through_seq"),
+    ),
+    Index(
+        "idx_conversations_follow_up_due",
+        "follow_up_due_at",
+        postgresql_where=text("follow_up_stage IS NOT NULL AND follow_up_status = 'pending'"),
     ),
     Index(
         "idx_conversations_opted_out", "lead_external_id", postgresql_where=text("opted_out_at IS NOT NULL")

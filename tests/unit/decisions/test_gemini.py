@@ -247,7 +247,7 @@ def test_a_confident_model_cannot_lift_what_the_rules_hold() -> None:
         ("Friday at 6:00 PM or Saturday at 3pm? Which suits?", ()),
         ("Come at 3:33 AM", ("time_not_offered",)),
         ("See https://evil.test/pay", ("outbound_contains_link",)),
-        ("It's yours, guaranteed", ("promise",)),
+        ("It's yours, guaranteed", ("outbound_contains_promise",)),
         ("Hi [LEAD]!", ("placeholder",)),
         (
             "We had somebody asking: I earn ninety thousand and have two small children",

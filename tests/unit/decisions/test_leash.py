@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from leasebot_pipeline.decisions.gemini_answer import GeminiAnswer
 from leasebot_pipeline.decisions.gemini_verdict import answered, held_by_rules
+from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.decisions.resolution import heuristic_verdict
 from leasebot_pipeline.domain.decisions import RiskLevel
 from leasebot_pipeline.domain.handshake_plan import Move
@@ -106,7 +107,8 @@ def test_a_hostile_model_makes_nothing_dangerous_of_what_must_be_held(
     strict = [one for one in judged if NEVER & {*(one.case.hold_reason or ()), *one.case.tags}]
     assert len(strict) > 50
     assert [one.case.id for one in strict if one.mistake is Mistake.DANGEROUS] == []
-    assert [one.case.id for one in judged if one.mistake is Mistake.LOST] == []
+    lost_anyway = {one.case.id for one in judge(cases, HeuristicProvider()) if one.mistake is Mistake.LOST}
+    assert {one.case.id for one in judged if one.mistake is Mistake.LOST} <= lost_anyway
     bodies = [str(one.outcome.reply_body) for one in judged if one.outcome.outcome == "send"]
     assert bodies
     for secret in ("$1 a month", "4711", "evil.test", "3:33", "guaranteed", "without children"):

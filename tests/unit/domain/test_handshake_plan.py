@@ -127,10 +127,13 @@ def test_an_own_proposal_gets_the_nearest_free_times() -> None:
     assert slot(18, 15) in outcome.slots_offered
 
 
-def test_an_own_proposal_that_is_free_is_held_not_booked() -> None:
+@pytest.mark.parametrize(
+    "text", ["Could we do Wednesday at 4pm instead?", "Could we do Wed, Feb 18 at 4:00 PM instead?"]
+)
+def test_an_own_proposal_that_is_free_is_held_not_booked(text: str) -> None:
     free = tuple(slot(18, hour) for hour in (9, 12, 16))
     question = asked(
-        "Could we do Wednesday at 4pm instead?",
+        text,
         open_offer=OFFER,
         slots=free,
         free_slots=free,

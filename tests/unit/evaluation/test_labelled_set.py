@@ -30,10 +30,10 @@ def said(case: LabelledCase) -> Any:
     )
 
 
-def test_the_set_is_large_and_split_about_fifty_five_to_forty_five() -> None:
+def test_the_set_is_large_and_split_about_in_half() -> None:
     tuning, scored = len(CASES[Part.TUNING]), len(CASES[Part.SCORED])
     assert tuning + scored >= 700
-    assert 0.5 <= tuning / (tuning + scored) <= 0.6
+    assert 0.45 <= tuning / (tuning + scored) <= 0.6
 
 
 def test_nothing_that_is_scored_was_tuned_on() -> None:

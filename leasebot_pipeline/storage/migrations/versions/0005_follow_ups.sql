@@ -75,3 +75,6 @@ UPDATE "Conversations" c SET opted_out_at = o.at
                  WHERE m.metadata ->> 'replyDecisionReason' = 'escalate_unsubscribe_requested') told
          GROUP BY conversation_id) o
  WHERE o.conversation_id = c.id AND c.opted_out_at IS NULL;
+
+-- Follow-ups a person sets on the conversation.
+CREATE INDEX IF NOT EXISTS idx_conversations_follow_up_due ON "Conversations" (follow_up_due_at) WHERE follow_up_stage IS NOT NULL AND follow_up_status = 'pending';

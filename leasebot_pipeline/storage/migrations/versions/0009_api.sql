@@ -46,3 +46,6 @@ CREATE INDEX idx_conversations_follow_up_owner ON "Conversations" (follow_up_own
     WHERE follow_up_owner_agent_id IS NOT NULL;
 -- Drafts and held messages are few among many.
 CREATE INDEX idx_messages_to_review ON "Messages" (conversation_id) WHERE metadata ->> 'reviewStatus' IN ('draft', 'hold');
+
+-- When a lead's personal data was erased on request; what happened stays, without what was said and by whom.
+ALTER TABLE "Conversations" ADD COLUMN erased_at timestamptz;

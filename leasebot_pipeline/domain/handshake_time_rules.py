@@ -1,0 +1,221 @@
+"""How leads name days, times and places in a list: patterns, and which method of the reader each belongs to. Data only."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS: Final = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan", "february feb", "march mar", "april apr", "may", "june jun", "july jul", "august aug",
+            "september sept sep", "october oct", "november nov", "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6}
+NUMBERS: Final = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12,
+}  # fmt: skip
+PARTS: Final = {
+    "morning": (0, 12 * 60),
+    "mornings": (0, 12 * 60),
+    "am": (0, 12 * 60),
+    "afternoon": (12 * 60, 17 * 60),
+    "afternoons": (12 * 60, 17 * 60),
+    "evening": (17 * 60, 24 * 60),
+    "evenings": (17 * 60, 24 * 60),
+    "night": (17 * 60, 24 * 60),
+    "lunchtime": (11 * 60 + 30, 14 * 60),
+    "pm": (12 * 60, 24 * 60),
+}
+ZONES: Final = {
+    name: zone_name
+    for zone_name, names in (
+        ("America/New_York", "est edt et eastern nyc"),
+        ("America/Chicago", "cst cdt ct central"),
+        ("America/Denver", "mst mdt mt mountain"),
+        ("America/Los_Angeles", "pst pdt pt pacific"),
+        ("America/Anchorage", "akst akdt alaska"),
+        ("Pacific/Honolulu", "hst hawaii"),
+        ("UTC", "utc gmt zulu"),
+        ("Europe/London", "bst uk london"),
+        ("Europe/Paris", "cet cest paris berlin"),
+        ("Asia/Kolkata", "ist india"),
+    )
+    for name in names.split()
+}
+
+
+_MON: Final = "|".join(MONTHS)
+_DAY: Final = "|".join(WEEKDAYS)
+_NUM: Final = "|".join(NUMBERS)
+_ORD: Final = "|".join(ORDINALS)
+ONE: Final = r"(?: (?:one|option|slot|time|choice|window|opening|appointment|date|suggestion))"
+_CLOCK: Final = r"(?P<{0}h>[01]?\d|2[0-4])(?:[:.](?P<{0}m>[0-5]\d))?(?: (?P<{0}ap>am|pm)| (?P<{0}oc>oclock))?"
+_PACKED: Final = r"(?P<packed>[01]?\d[0-5]\d|2[0-3][0-5]\d)"
+
+
+def _clock(name: str) -> str:
+    return _CLOCK.format(name)
+
+
+def whole(pattern: str) -> re.Pattern[str]:
+    """The pattern, not within a longer word, number, date or time."""
+    return re.compile(rf"(?<![\w@:/.]){pattern}(?![\w:/]|\.\d)")
+
+
+# Number words where they are a time of day.
+_WORDED: Final = (
+    (re.compile(r"\bhalf past (\w+)"), ":30"),
+    (re.compile(rf"\bhalf ({_NUM})\b"), ":30"),
+    (re.compile(r"\bquarter past (\w+)"), ":15"),
+    (re.compile(r"\bquarter (?:to|of|til|till) (\w+)"), "-:45"),
+)
+_WORDED_HOUR: Final = re.compile(
+    rf"\b({_NUM})(?= (?:am|pm|oclock|ish|thirty|fifteen|forty five|in the (?:morning|afternoon|evening)|sharp))"
+)
+_WORDED_AT: Final = re.compile(
+    rf"\b(at|around|about|by|after|before|until|till|from|between) ({_NUM})(?! (?:of|option|slot))\b"
+)
+_WORDED_DAY: Final = re.compile(
+    rf"\b({_DAY}|tomorrow|today) ({_NUM.removeprefix('one|')})\b(?! (?:of|option|slot))"
+)
+_WORDED_MINUTES: Final = ((" thirty", ":30"), (" fifteen", ":15"), (" forty five", ":45"))
+
+
+def digits(text: str) -> str:
+    """Number words of times as figures."""
+    for pattern, ending in _WORDED:
+
+        def write(match: re.Match[str], ending: str = ending) -> str:
+            word = match[1]
+            hour = NUMBERS.get(word, int(word) if word.isdigit() and 1 <= int(word) <= 12 else None)
+            if hour is None:
+                return match[0]
+            if ending.startswith("-"):
+                return f"{hour - 1 or 12}{ending[1:]}"
+            return f"{hour}{ending}"
+
+        text = pattern.sub(write, text)
+    text = _WORDED_HOUR.sub(lambda m: str(NUMBERS[m[1]]), text)
+    text = _WORDED_AT.sub(lambda m: f"{m[1]} {NUMBERS[m[2]]}", text)
+    text = _WORDED_DAY.sub(lambda m: f"{m[1]} at {NUMBERS[m[2]]}", text)
+    for words, figures in _WORDED_MINUTES:
+        text = re.sub(rf"\b(\d{{1,2}}){words}\b", rf"\1{figures}", text)
+    return re.sub(r"\b(\d{1,2}) (30|15|45|00)(?= (?:am|pm)\b)", r"\1:\2", text)
+
+
+RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (whole(r"(?P<y>20\d\d)[-/.](?P<mo>\d{1,2})[-/.](?P<d>\d{1,2})"), "_iso_date"),
+    (whole(r"(?P<mo>\d{1,2})/(?P<d>\d{1,2})(?:/(?P<y>\d{2,4}))?"), "_slashed"),
+    (
+        whole(rf"(?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)? (?:of )?(?P<mon>{_MON})(?: (?P<y>20\d\d))?"),
+        "_month_day",
+    ),
+    (
+        whole(
+            rf"(?P<mon>{_MON}) (?:the )?(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?![:.]\d| (?:am|pm|oclock))(?: ,? ?(?P<y>20\d\d))?"
+        ),
+        "_month_day",
+    ),
+    (whole(r"(?:the )?day after tomorrow"), "_overmorrow"),
+    (
+        whole(r"(?:first thing|early)(?: in the)?(?: (?P<when>morning))?(?= @|$| tomorrow| on| \w+day)"),
+        "_first_thing",
+    ),
+    (whole(r"today|this (?=morning|afternoon|evening)"), "_on_today"),
+    (whole(r"tonight"), "_tonight"),
+    (whole(r"tomorrow"), "_on_tomorrow"),
+    (
+        whole(rf"(?:(?P<next>next|following)|(?P<this>this|this coming|coming)) (?P<day>{_DAY})"),
+        "_next_weekday",
+    ),
+    (whole(rf"(?:a week (?:from|on) )(?P<day>{_DAY})"), "_week_on"),
+    (whole(rf"(?P<day>{_DAY}) (?:week|after next)"), "_week_on"),
+    (whole(rf"(?P<day>{_DAY})(?P<plural>s)?"), "_weekday"),
+    (whole(r"(?:(?:this|the|next) )?weekends?"), "_weekend"),
+    (whole(r"weekdays?"), "_workdays"),
+    (whole(r"next week"), "_next_week"),
+    (whole(r"this week"), "_this_week"),
+    (whole(rf"(?P<word>between|from) {_clock('a')}(?: (?:and|to|-|until|till) ){_clock('b')}"), "_range"),
+    (whole(rf"{_clock('a')} ?(?:-|to|until|till) ?{_clock('b')}"), "_range"),
+    (whole(r"(?P<a>\d{1,2}(?:[:.]\d\d)?)-(?P<b>\d{1,2}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
+    (
+        whole(
+            rf"(?P<word>after|past|from|any time after|anytime after|starting|later than|not before|before|by|until|till|earlier than|no later than|around|about|near|roughly|approx|approximately) {_clock('a')}(?: ish)?(?: onwards?| or (?:later|earlier|after|so))?"
+        ),
+        "_bounded",
+    ),
+    (whole(rf"{_clock('a')} (?P<word>ish|onwards?|or (?:later|after|so|earlier))"), "_bounded"),
+    (whole(r"(?:at )?(?:12 )?(?P<noon>noon|midday|lunch ?time|lunch)"), "_noon"),
+    (whole(r"(?:at )?midnight"), "_midnight"),
+    (whole(r"(?:the )?(?P<h>[01]?\d|2[0-4])[:.](?P<m>[0-5]\d)(?: (?P<ap>am|pm))?"), "_clock_time"),
+    (whole(r"(?:the )?(?P<h>\d{1,2})(?P<m>) (?P<ap>am|pm)"), "_clock_time"),
+    (whole(r"(?:the )?(?P<packed>\d{3,4}) (?P<ap>am|pm)"), "_packed"),
+    (whole(r"(?:the )?(?P<h>\d{1,2})(?P<m>) oclock(?P<ap>)"), "_clock_time"),
+    (whole(r"at (?P<packed>\d{3,4})(?P<ap>)"), "_packed"),
+    (whole(r"(?P<packed>\d{3,4})(?P<ap>)(?= (?:on )?@)"), "_packed"),
+    (re.compile(r"(?P<keep>@\d+) (?P<packed>\d{3,4})(?P<ap>)(?![\w:/.])"), "_packed"),
+    (whole(r"at (?P<h>\d{1,2})(?P<m>)(?P<ap>)"), "_clock_time"),
+    (
+        whole(
+            rf"(?:option|number|slot|choice|no|nr|#|time) ?(?:no|number|#)? ?(?P<n>[1-9]|{_NUM})(?! (?:am|pm|oclock))"
+        ),
+        "_position",
+    ),
+    (whole(r"(?:option|slot|choice) (?P<letter>[a-f])"), "_letter"),
+    (
+        whole(
+            rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{ONE}?(?: (?:available|on the list|you (?:listed|offered|suggested|gave)|listed|offered))?"
+        ),
+        "_ordinal",
+    ),
+    (whole(rf"(?:the )?(?P<n>\d{{1,2}})(?:st|nd|rd|th){ONE}"), "_position"),
+    (whole(r"(?:the )?(?P<n>\d{1,2})(?:st|nd|rd|th)"), "_day_or_position"),
+    (
+        whole(
+            rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner){ONE}(?: (?:available|listed|offered))?"
+        ),
+        "_rank",
+    ),
+    (
+        whole(
+            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
+        ),
+        "_rank",
+    ),
+    (
+        whole(
+            r"(?P<rank>earliest|soonest|latest|first|last)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
+        ),
+        "_rank",
+    ),
+    (whole(rf"(?:the )?other{ONE}?(?= @|$| ,| is| works| would| please| then| instead| on)"), "_other"),
+    (
+        whole(r"(?:(?:in|during) )?(?:the |that )?(?P<part>mornings?|afternoons?|evenings?|night|lunchtime)"),
+        "_part",
+    ),
+    (whole(r"(?:after|outside) (?:work|office hours|5 oclock)"), "_after_work"),
+    (whole(r"end of (?:the )?day"), "_end_of_day"),
+    (whole(rf"(?:{'|'.join(ZONES)})(?: (?:standard |daylight )?time)?"), "_zone"),
+    (whole(r"my (?:local )?time|here in [a-z]+"), "_own_zone"),
+    (re.compile(r"(?P<keep>@\d+ (?:or|and)) (?P<h>\d{1,2})(?= |$)"), "_hour_after_time"),
+    (
+        re.compile(r"(?P<keep>@\d+) (?P<h>\d{1,2})(?= |$)(?! (?:am|pm|oclock|people|minutes|of us))"),
+        "_hour_after_day",
+    ),
+    (
+        whole(
+            r"(?:the )?(?P<n>\d{1,2})(?! (?:minutes|min|hours|people|of us|months|month|days|weeks|years|year|bed|bedroom|bedrooms|cats?|dogs?|kids|roommates|k|percent|blocks|miles|hour|day|week|dollars|adults|persons|other|cat|dog|more|friends))"
+        ),
+        "_bare",
+    ),
+    (whole(rf"(?<=^)(?P<n>{_NUM})(?=$| please| works| is| would| thanks| sounds| ,)"), "_bare_word"),
+)
+"""Pattern and the reader's method that makes the mention; longest names first."""
