@@ -79,6 +79,15 @@ class GeminiProvider:
         self._loop = _Loop()
         self._harmless: dict[ReplyExample, bool] = {}
 
+    @property
+    def model(self) -> str:
+        return self._client.model
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told, apart from the data."""
+        return self._system
+
     def decide(self, inputs: Sequence[DecisionInput]) -> list[Verdict]:
         """One verdict per input, in order; never raises for a single input."""
         verdicts = [self._by_rules(question) for question in inputs]

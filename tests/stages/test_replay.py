@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -55,10 +56,14 @@ def ask_gemini(office: Office, gemini: GeminiServer) -> Iterator[Callable[..., G
     state.clear()
     state.requests, state.prompt_tokens, state.output_tokens, state.asked = 0, 0, 0, []
 
-    def make(limits: DailyLimits | None = None) -> GeminiProvider:
-        client = GeminiClient("gemini-test", SecretStr(GEMINI_KEY), base_url=gemini.url, timeout_s=60)
+    def make(
+        limits: DailyLimits | None = None, timeout_s: float = 60, batch_deadline_s: float = 90
+    ) -> GeminiProvider:
+        client = GeminiClient("gemini-test", SecretStr(GEMINI_KEY), base_url=gemini.url, timeout_s=timeout_s)
         meter = DatabaseMeter(office.pipeline.engine, client.model, limits or DailyLimits(), office.clock)
-        made.append(GeminiProvider(client, meter, GeminiOptions(batch_deadline_s=90, attempts=1)))
+        made.append(
+            GeminiProvider(client, meter, GeminiOptions(batch_deadline_s=batch_deadline_s, attempts=1))
+        )
         office.pipeline = replace(office.pipeline, provider=made[-1])
         return made[-1]
 
@@ -191,6 +196,31 @@ def test_a_shadow_comparison_with_a_hostile_model_shows_no_dangerous_change(
     for case in report.cases:
         assert case.change is not Change.SILENT
         assert case.after["risk_level"] in ("low", "medium") or case.after["outcome"] != "send"
+
+
+@pytest.mark.parametrize(
+    "fault", [GeminiFault.UNAVAILABLE, GeminiFault.SLOW, GeminiFault.DRIP, GeminiFault.HOSTILE]
+)
+def test_with_gemini_down_slow_or_hostile_everything_is_decided_in_time_and_every_invariant_holds(
+    office: Office,
+    gemini: GeminiServer,
+    ask_gemini: Callable[..., GeminiProvider],
+    fault: GeminiFault,
+) -> None:
+    ask_gemini(timeout_s=0.5, batch_deadline_s=1.5) if fault is not GeminiFault.HOSTILE else ask_gemini()
+    gemini.state.switch_on(fault, seconds=120)
+    started = time.monotonic()
+    for n in range(30):
+        office.lead_writes(f"t{n}", BODIES[n % len(BODIES)], listing=f"L{1 + n % 3}")
+    assert office.work().decided == 30
+    assert time.monotonic() - started < 60, "far below what one slow answer takes"
+    steered = """SELECT count(*) FROM "OutboundDispatches"
+                  WHERE body ~ 'evil|4711|\\$1 a month|3:33|children' AND state <> 'draft'"""
+    assert office.rows(steered) == [(0,)]
+    assert office.rows("""SELECT count(*) FROM "Conversations" WHERE opted_out_at IS NOT NULL""") == [(4,)]
+    with office.pipeline.engine.connect() as conn:
+        assert [r for r in invariants.check(conn, office.clock()) if not r.holds] == []
+    assert again(office).faithful
 
 
 def test_processes_share_the_days_budget_and_the_breaker(
