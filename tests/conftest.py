@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -22,6 +23,10 @@ from sqlalchemy import Engine, make_url
 from leasebot_pipeline.storage import migrate
 from leasebot_pipeline.storage.engine import create_engine
 from leasebot_pipeline.storage.server import EmbeddedServer
+
+# A loaded machine is slow, not wrong: pytest's own timeout is the bound of a test.
+hypothesis.settings.register_profile("leasebot", deadline=None)
+hypothesis.settings.load_profile("leasebot")
 
 _numbers = count(1)
 # Several sessions (xdist workers, two checkouts) may share a given server.

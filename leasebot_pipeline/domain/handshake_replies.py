@@ -11,7 +11,7 @@ SHOWING_TEMPLATES: Final[dict[ShowingText, str]] = {
     ShowingText.CONFIRMED: "Hi {{ lead_name }}, you are confirmed to see {{ unit }}:\n{{ slot_options_list }}\n"
     "See you then! If anything changes, just write to us here.",
     ShowingText.HOLD: "Hi {{ lead_name }}, we can hold this time for you to see {{ unit }}:\n{{ slot_options_list }}\n"
-    'Please reply with the word "confirm" and it is yours.',
+    'Please reply with the word "confirm" to take it.',
     ShowingText.WHICH_ONE: "Hi {{ lead_name }}, just to be sure: which of these times do you mean?\n{{ slot_options_list }}",
     ShowingText.OTHER_TIMES: "Hi {{ lead_name }}, these are other times at which we can show {{ unit }}:\n"
     "{{ slot_options_list }}\nWhich one suits you?",

@@ -208,21 +208,8 @@ def test_log_lines_carry_no_secret_and_no_personal_data() -> None:
     }
 
 
-def test_openapi_is_complete_and_stable(client: TestClient) -> None:
+def test_the_document_is_served(client: TestClient) -> None:
+    """``test_openapi.py`` looks into it."""
     document = client.get("/api/openapi.json").json()
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert sorted(operation["operationId"] for operation in operations) == [
-        "getAdminScope",
-        "getAgentScope",
-        "getCalendarFeed",
-        "getHealth",
-        "getMe",
-        "getObservability",
-        "getReady",
-        "getSession",
-        "signInEmail",
-        "signOut",
-        "signUpEmail",
-    ]
-    assert all(operation["tags"] and operation["summary"] for operation in operations)
+    assert "/api/inbox/{id}" in document["paths"]
     assert "HTTPValidationError" not in json.dumps(document)

@@ -165,7 +165,7 @@ def test_a_batch_takes_as_many_statements_as_one(office: Office, database: Datab
     statements: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     assert all(result.applied for result in transition(office.conn, asked, NOW))
-    assert len(statements) == 6
+    assert len(statements) == 7
 
 
 class TestRecovery:
