@@ -24,6 +24,7 @@ from assets.ingest import conversation_linkage, inbound_messages
 from assets.inventory import listings_asset
 from assets.operations import invariants_asset
 from assets.platforms import INBOXES
+from assets.replay import DECISION_REPLAY, decision_replays
 from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import Settings, load_settings
@@ -45,7 +46,7 @@ from sensors.failures import RunFailure, run_failure_sensor
 from sensors.follow_up import follow_up_sensor
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
-from sensors.maintenance import INVARIANTS_SCHEDULE, maintenance_job, maintenance_schedule
+from sensors.maintenance import INVARIANTS_SCHEDULE, REPLAY_SCHEDULE, maintenance_job, maintenance_schedule
 from sensors.outbox import outbox_sensor
 from sensors.rollups import rollups_sensor
 
@@ -68,6 +69,8 @@ class WarmPipeline:
 
 def _close(pipeline: Pipeline) -> None:
     pipeline.connectors.close()
+    if (close := getattr(pipeline.provider, "close", None)) is not None:  # one that speaks to a model
+        close()
     pipeline.engine.dispose()
 
 
@@ -168,6 +171,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             listings_asset(sync.platforms),
             availability_horizon,
             invariants_asset(check_invariants),
+            decision_replays,
         ],
         jobs=[
             jobs.INBOX_PIPELINE,
@@ -176,6 +180,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.LISTING_SYNC,
             jobs.AVAILABILITY_HORIZON,
             jobs.INVARIANT_CHECK,
+            DECISION_REPLAY,
             upkeep,
         ],
         sensors=[
@@ -194,6 +199,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             AVAILABILITY_SCHEDULE,
             maintenance_schedule(upkeep),
             INVARIANTS_SCHEDULE,
+            REPLAY_SCHEDULE,
         ],
         resources={"pipeline": pipeline_resource(settings)},
         executor=dg.in_process_executor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
@@ -20,6 +21,9 @@ from leasebot_pipeline.stages.alerts import Alerter, Alerts, Destination, NoAler
 from leasebot_pipeline.stages.alerts_mail import Mail, MailServer
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
 from leasebot_pipeline.storage.engine import create_engine
+
+if TYPE_CHECKING:
+    from leasebot_pipeline.decisions.gemini import GeminiProvider
 
 
 def utc_now() -> datetime:
@@ -59,6 +63,7 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
         },
         day_timezone=worker.day_timezone,
         history_bound=timedelta(hours=worker.history_bound_hours),
+        reply_examples=worker.ai_fewshot_example_limit if settings.ai.provider == "gemini" else 0,
         slot_option_limit=worker.autoreply_slot_option_limit,
         slots=settings.showings.slot_policy,
         slot_horizon=timedelta(days=settings.showings.offer_days),
@@ -75,22 +80,55 @@ def pipeline_policy(settings: Settings) -> PipelinePolicy:
     )
 
 
-def decision_provider(settings: Settings) -> DecisionProvider:
-    """The configured provider. Gemini is imported, and its client built, only when it is chosen."""
+def decision_provider(settings: Settings, engine: Engine | None = None) -> DecisionProvider:
+    """The configured provider. Gemini is imported, and its client built, only when it is chosen.
+
+    With an engine its limits and its breaker are those all processes share; without one (an evaluation, a
+    replay) they are of its own.
+    """
     if settings.ai.provider == "heuristic":
         return HeuristicProvider()
+    return gemini_provider(settings, engine)
+
+
+def gemini_provider(
+    settings: Settings, engine: Engine | None = None, model: str | None = None
+) -> GeminiProvider:
+    """Gemini as the settings say, or another ``model`` of it. Raises RuntimeError without a key."""
     from leasebot_pipeline.decisions.gemini import GeminiOptions, GeminiProvider
     from leasebot_pipeline.decisions.gemini_client import GeminiClient
+    from leasebot_pipeline.domain.model_metering import DailyLimits, LocalMeter, ModelPrice
+    from leasebot_pipeline.storage.model_usage import DatabaseMeter
 
-    assert settings.ai.api_key is not None  # the settings require it with this provider
-    worker = settings.worker
+    ai, worker = settings.ai, settings.worker
+    if ai.api_key is None:
+        raise RuntimeError("GOOGLE_GENERATIVE_AI_API_KEY is not set")
     playbook = worker.ai_playbook or ""
     if not playbook and worker.ai_playbook_path is not None:
         playbook = worker.ai_playbook_path.read_text(encoding="utf-8")
-    return GeminiProvider(
-        GeminiClient(settings.ai.gemini_model, settings.ai.api_key, base_url=settings.ai.base_url),
-        GeminiOptions(playbook=playbook, context_messages=worker.ai_context_message_limit),
+    client = GeminiClient(
+        model or ai.gemini_model,
+        ai.api_key,
+        base_url=ai.base_url,
+        timeout_s=ai.timeout_ms / 1000,
+        max_output_tokens=ai.max_output_tokens,
     )
+    limits = DailyLimits(ai.daily_tokens, ai.daily_usd)
+    meter = (
+        LocalMeter(limits, utc_now)
+        if engine is None
+        else DatabaseMeter(engine, client.model, limits, utc_now)
+    )
+    options = GeminiOptions(
+        playbook=playbook,
+        context_messages=worker.ai_context_message_limit,
+        concurrency=ai.concurrency,
+        batch_deadline_s=ai.batch_deadline_ms / 1000,
+        attempts=ai.attempts,
+        failures_in_a_row=limits.failures,
+        price=ModelPrice(ai.input_usd_per_mtok, ai.output_usd_per_mtok),
+    )
+    return GeminiProvider(client, meter, options)
 
 
 class CredentialSource(Mapping[str, str]):
@@ -211,7 +249,7 @@ def build_pipeline(settings: Settings, application_name: str = "leasebot") -> Pi
         engine=engine,
         clock=utc_now,
         connectors=build_connectors(options, utc_now, production=settings.is_production),
-        provider=decision_provider(settings),
+        provider=decision_provider(settings, engine),
         policy=replace(pipeline_policy(settings), paces=paces(options)),
         alerts=alerts(settings, engine),
     )

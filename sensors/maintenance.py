@@ -1,4 +1,4 @@
-"""Housekeeping: old runs and what has run out go, and the invariants are looked at."""
+"""Housekeeping: old runs and what has run out go, the invariants are looked at, the day's decisions are made again."""
 
 # No postponed annotations here: Dagster reads them.
 import time
@@ -9,6 +9,7 @@ from typing import Final
 import dagster as dg
 
 from assets.jobs import INVARIANT_CHECK
+from assets.replay import DECISION_REPLAY
 from leasebot_pipeline.stages.pipeline import Pipeline
 
 KEEP_RUNS: Final = timedelta(days=14)
@@ -80,4 +81,12 @@ INVARIANTS_SCHEDULE: Final = dg.ScheduleDefinition(
     cron_schedule="5 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every hour; idle platforms cost no other runs.",
+)
+REPLAY_SCHEDULE: Final = dg.build_schedule_from_partitioned_job(
+    DECISION_REPLAY,
+    name="decision_replay_schedule",
+    hour_of_day=4,
+    minute_of_hour=11,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night, the day before.",
 )

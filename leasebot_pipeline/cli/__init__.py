@@ -18,6 +18,7 @@ from leasebot_pipeline.cli import (
     follow_ups,
     outbox,
     pipeline,
+    replay,
     services,
     session,
     stack,
@@ -46,3 +47,4 @@ accounts.register(app)
 outbox.register(app)
 session.register(app)
 evaluate.register(app)
+replay.register(app)

@@ -45,9 +45,10 @@ def demo(
     with refused():
         from leasebot_pipeline.processes.demo import DemoOptions, run_demo
         from leasebot_pipeline.processes.demo_report import holds
-        from leasebot_pipeline.settings import load_settings
+        from leasebot_pipeline.processes.stack_plan import StackChoice, settings_for
 
-        folder = data_dir or load_settings().data_dir / "demo" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+        settings = settings_for(StackChoice(sandbox=True))
+        folder = data_dir or settings.data_dir / "demo" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
         options = DemoOptions(folder.resolve(), leads, limit, spacing, time_scale, timeout)
         report = run_demo(options, tell)
     emit(report, _text(report), as_json=as_json)

@@ -5,10 +5,11 @@ Everything a lead wrote travels as strings inside one JSON object, never as part
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
 from typing import Final
 
+from leasebot_pipeline.decisions.redaction import redacted, without_names
 from leasebot_pipeline.domain.decisions import PROVIDER_INTENTS, PROVIDER_OUTCOMES, DecisionInput
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.redaction import redact
@@ -37,7 +38,8 @@ confidence is a number from 0 to 1. riskLevel is low, medium, high or critical; 
 payment data, abuse and questions about protected classes are high or critical.
 For tour_request and availability_question suggest a short friendly reply: with slots, offer two to four of
 them and ask which suits; without slots, ask for preferred days and times. Invent nothing: no prices, no
-links, no promises, no personal data. Do not repeat earlier replies word for word.
+links, no promises, no personal data, no names. The pastReplies were sent to other leads: they show tone
+only; repeat nothing of them word for word and nothing their leads wrote.
 """
 
 
@@ -51,12 +53,19 @@ def question_prompt(question: DecisionInput, context_messages: int) -> str:
     """The data of one conversation as JSON; ``context_messages`` is how many earlier ones go along."""
 
     def clean(text: str, limit: int) -> str:
-        return shorten(_without_name(redact(text), question.lead_name), limit)
+        return shorten(redacted(text, question.lead_name), limit)
+
+    def example(text: str, name: str | None) -> str:
+        return shorten(redacted(redacted(text, name), question.lead_name), CONTEXT_LIMIT)
 
     earlier = question.history[-context_messages:] if context_messages > 0 else ()
     options = question.open_offer or question.slots
     labels = shorten("\n".join(f"{n}. {label(slot)}" for n, slot in enumerate(options, start=1)), SLOTS_LIMIT)
     data: dict[str, object] = {
+        "pastReplies": [
+            {"lead": example(past.inbound, past.lead_name), "reply": example(past.reply, past.lead_name)}
+            for past in question.examples
+        ],
         "conversation": [
             {
                 "from": "lead" if direction is Direction.INBOUND else "agent",
@@ -67,20 +76,20 @@ def question_prompt(question: DecisionInput, context_messages: int) -> str:
         "newMessages": shorten(
             "\n".join(clean(text, INBOUND_LIMIT) for text in question.new_messages), INBOUND_LIMIT
         ),
-        "unit": clean(question.unit_label or "", UNIT_LIMIT) or None,
+        # Ours: its street is no secret, but a platform's own label may hold the lead's name.
+        "unit": shorten(without_names(redact(question.unit_label or ""), question.lead_name), UNIT_LIMIT)
+        or None,
         "slotsAlreadyOffered": bool(question.open_offer),
         "slots": labels.splitlines(),
     }
     return json.dumps(data, ensure_ascii=False)
 
 
+def version_of(system: str) -> str:
+    """Names one wording of the instructions, playbook included."""
+    return f"prompt-{hashlib.sha256(system.encode()).hexdigest()[:10]}"
+
+
 def shorten(text: str, limit: int) -> str:
     """The text, cut to ``limit`` characters with three dots after it when it was longer."""
     return text if len(text) <= limit else text[:limit] + "..."
-
-
-def _without_name(text: str, lead_name: str | None) -> str:
-    parts = [part for part in (lead_name or "").split() if len(part) > 2]
-    if not parts:
-        return text
-    return re.sub(rf"\b(?:{'|'.join(map(re.escape, parts))})\b", "[LEAD]", text, flags=re.IGNORECASE)

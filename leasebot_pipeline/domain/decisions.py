@@ -63,6 +63,15 @@ MIN_CONFIDENCE: Final = 0.55
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyExample:
+    """What another lead of the account wrote, and the reply that was sent to it."""
+
+    inbound: str
+    reply: str
+    lead_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionInput:
     """All a provider and the policy may know of one waiting conversation."""
 
@@ -96,6 +105,8 @@ class DecisionInput:
     """The live showing ahead."""
     free_slots: tuple[Slot, ...] = ()
     """Every free visit; ``slots`` are the best of them."""
+    examples: tuple[ReplyExample, ...] = ()
+    """How the account answers: style for a model, no fact of this conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,8 @@ class Verdict:
     """True for a bare thank-you and the like: neither a reply nor a person is needed."""
     suggested_reply: str | None = None
     """Free text of a model: at most a draft for a person."""
+    draft_only: bool = False
+    """A model alone found what the lead wants: a reply to that is at most a draft for a person."""
 
 
 class DecisionProvider(Protocol):

@@ -110,9 +110,11 @@ def compose(
     if held:
         outcome: OutcomeName = "skip" if held[0] == "skip_rule_disabled" else "escalate"
         return _without_reply(outcome, held, reply.broken)
-    wants_drafts = reply.draft_only or (rule is not None and rule.draft_only)
+    wants_drafts = reply.draft_only or verdict.draft_only or (rule is not None and rule.draft_only)
     may_send = policy.effective_send_mode is SendMode.AUTO_SEND and not wants_drafts
     reasons = ["policy_send_allowed" if may_send else "policy_draft_required"]
+    if verdict.draft_only:
+        reasons.append("draft_read_by_model_alone")
     if reply.draft_only:
         reasons.append("draft_text_not_from_template")
     return Outcome(
@@ -162,6 +164,7 @@ def _answer_offer(
         policy.effective_send_mode is SendMode.AUTO_SEND
         and not (asks and ask is not SendMode.AUTO_SEND)
         and not (rule is not None and rule.draft_only)
+        and not verdict.draft_only
     )
     reasons = ("policy_send_allowed" if may_send else "policy_draft_required", f"handshake_{plan.move.value}")
     calls_person = asks and not may_send

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.sandbox import GEMINI_KEY
 
 ADMIN_PASSWORD: Final = "sandbox-admin"  # noqa: S105 - the published login of play data on loopback
 SITE_COUNT: Final = len(Platform)
-"""The sites take the ports after the control port, in the order of ``Platform``."""
+"""The sites take the ports after the control port, in the order of ``Platform``; Gemini's stand-in the next."""
 
 
 def sandbox_variables(
@@ -21,7 +22,13 @@ def sandbox_variables(
     sandbox or the sandbox act on a real account. What a person set on purpose about sending and the
     administrator stays.
     """
-    variables = {"LEASE_BOT_RPA_RUNTIME": "playwright", "LEASE_BOT_DEV_BOOTSTRAP_ADMIN": "1"}
+    variables = {
+        "LEASE_BOT_RPA_RUNTIME": "playwright",
+        "LEASE_BOT_DEV_BOOTSTRAP_ADMIN": "1",
+        # With AI_DECISION_PROVIDER=gemini the local stand-in is asked, and no real key leaves the machine.
+        "GOOGLE_GEMINI_BASE_URL": f"http://{host}:{control_port + SITE_COUNT + 1}",
+        "GOOGLE_GENERATIVE_AI_API_KEY": GEMINI_KEY,
+    }
     for number, platform in enumerate(Platform, start=1):
         prefix = platform.env_prefix
         variables |= {

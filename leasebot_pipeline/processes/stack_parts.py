@@ -125,7 +125,7 @@ def _sandbox(plan: StackPlan) -> Part:
         stop_rank=_SITES_RANK,
         stop_grace_s=_grace(plan),
         address=sandbox_url(plan),
-        hint=f"sites on ports {port + 1} to {port + 5}",
+        hint=f"sites on ports {port + 1} to {port + 5}, Gemini's stand-in on {port + 6}",
     )
 
 

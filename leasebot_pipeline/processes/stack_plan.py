@@ -15,9 +15,10 @@ from leasebot_pipeline.processes.browser_lookup import BrowserError, find_browse
 from leasebot_pipeline.processes.code_server import DEFINITIONS
 from leasebot_pipeline.processes.ports import choose_port
 from leasebot_pipeline.processes.sandbox_environment import SITE_COUNT, sandbox_variables
-from leasebot_pipeline.sandbox import LOGIN_PASSWORD, LOGIN_USER
+from leasebot_pipeline.sandbox import GEMINI_KEY, LOGIN_PASSWORD, LOGIN_USER
 from leasebot_pipeline.settings import Settings, load_settings
 
+_GEMINI_KEY: Final = "GOOGLE_GENERATIVE_AI_API_KEY"
 _DATABASE_PORT: Final = 54320
 _DATABASE_NAME: Final = "leasebot"
 _CODE_SERVER_HOST: Final = "127.0.0.1"
@@ -77,12 +78,23 @@ def data_dir_of(settings: Settings, *, sandbox: bool, given: Path | None) -> Pat
     return (settings.data_dir / "sandbox" if sandbox else settings.data_dir).resolve()
 
 
+def settings_for(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings a stack is planned from. With the sandbox, Gemini's stand-in has a key of its own: none need be
+    set, and one that is set is not used. Raises SettingsError."""
+    if not choice.sandbox:
+        return load_settings(environ)
+    if environ is not None:
+        return load_settings({**environ, _GEMINI_KEY: GEMINI_KEY})
+    os.environ[_GEMINI_KEY] = GEMINI_KEY  # as all the sandbox's variables are, once it is planned
+    return load_settings()
+
+
 def stack_data_dir(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Path:
     """The data directory that ``choice`` means, for the settings it may be started with.
 
     Raises SettingsError, StackRefused.
     """
-    settings = load_settings(environ)
+    settings = settings_for(choice, environ)
     if choice.sandbox and settings.is_production:
         raise StackRefused("the sandbox is refused in production (LEASE_BOT_ENV=production)")
     return data_dir_of(settings, sandbox=choice.sandbox, given=choice.data_dir)
@@ -96,7 +108,7 @@ def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Stack
     DagsterHomeError.
     """
     data_dir = stack_data_dir(choice, environ)
-    given = load_settings(environ)
+    given = settings_for(choice, environ)
     variables: dict[str, str] = {"LEASE_BOT_DATA_DIR": str(data_dir)}
     notes: list[str] = list(given.warnings)
     ports = _ports(given, choice, notes)
@@ -192,7 +204,7 @@ def _ports(given: Settings, choice: StackChoice, notes: list[str]) -> Ports:
             given.sandbox.port,
             "LEASE_BOT_SANDBOX_PORT",
             choice.sandbox and "port" in given.sandbox.model_fields_set,
-            1 + SITE_COUNT,
+            2 + SITE_COUNT,
         ),
         "database": ("the database", "127.0.0.1", _DATABASE_PORT, "DATABASE_URL", False, 1),
     }

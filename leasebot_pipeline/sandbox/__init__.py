@@ -8,3 +8,5 @@ from typing import Final
 
 LOGIN_USER: Final = "agent@sandbox.test"
 LOGIN_PASSWORD: Final = "sandbox-password"  # noqa: S105 - the published login of a practice site
+GEMINI_KEY: Final = "sandbox-gemini-key"
+"""The key Gemini's stand-in takes; it is no secret, and it refuses any other, as the real service would."""

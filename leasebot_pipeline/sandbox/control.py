@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import HTMLResponse
@@ -25,6 +25,7 @@ from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.sandbox import LOGIN_PASSWORD, LOGIN_USER, scripts, times
 from leasebot_pipeline.sandbox.catalog import SITES
 from leasebot_pipeline.sandbox.faults import Fault, Faults, Page, Switch
+from leasebot_pipeline.sandbox.gemini import GeminiFault, GeminiState
 from leasebot_pipeline.sandbox.identifiers import message_id
 from leasebot_pipeline.sandbox.pages import Renderer
 from leasebot_pipeline.sandbox.portfolio import Advert
@@ -91,6 +92,21 @@ class FaultRequest(_Body):
     pages: list[Page] | None = Field(default=None, min_length=1)
 
 
+class GeminiRequest(_Body):
+    """How the Gemini stand-in behaves: a fault on or off, a steered answer, a pace."""
+
+    fault: GeminiFault | None = None
+    on: bool = True
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Of the requests, spread evenly."""
+    count: int | None = Field(default=None, ge=1)
+    seconds: float = Field(default=5.0, ge=0, le=600)
+    answer: dict[str, Any] | None = None
+    """Fields that replace those of every good answer."""
+    pace: float | None = Field(default=None, ge=0, le=600)
+    """Seconds every good answer takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ControlApp:
     """What the control API works on."""
@@ -101,6 +117,8 @@ class ControlApp:
     clock: Clock
     renderer: Renderer
     site_urls: Mapping[Platform, str]
+    gemini_url: str = ""
+    gemini: GeminiState = field(default_factory=GeminiState)
 
 
 def build_control(parts: ControlApp) -> FastAPI:
@@ -118,7 +136,11 @@ def build_control(parts: ControlApp) -> FastAPI:
 
     @app.get("/health")
     async def health() -> dict[str, object]:
-        return {"status": "ok", "sites": {p.value: url for p, url in parts.site_urls.items()}}
+        return {
+            "status": "ok",
+            "sites": {p.value: url for p, url in parts.site_urls.items()},
+            "gemini": parts.gemini_url,
+        }
 
     @app.get("/state")
     async def state() -> dict[str, object]:
@@ -194,6 +216,28 @@ def build_control(parts: ControlApp) -> FastAPI:
     async def clear_faults() -> dict[str, object]:
         faults.clear()
         return {"faults": []}
+
+    @app.get("/gemini")
+    async def gemini() -> dict[str, object]:
+        return gemini_state(parts)
+
+    @app.put("/gemini")
+    async def set_gemini(request: GeminiRequest) -> dict[str, object]:
+        state = parts.gemini
+        if request.fault is not None and request.on:
+            state.switch_on(request.fault, share=request.share, count=request.count, seconds=request.seconds)
+        elif request.fault is not None:
+            state.switch_off(request.fault)
+        if request.answer is not None:
+            state.answer = request.answer
+        if request.pace is not None:
+            state.seconds = request.pace
+        return gemini_state(parts)
+
+    @app.delete("/gemini")
+    async def heal_gemini() -> dict[str, object]:
+        parts.gemini.clear()
+        return gemini_state(parts)
 
     @app.get("/sessions/{platform}")
     async def session(platform: Platform) -> dict[str, object]:
@@ -389,3 +433,26 @@ def _overview(parts: ControlApp) -> list[dict[str, object]]:
             }
         )
     return rows
+
+
+def gemini_state(parts: ControlApp) -> dict[str, object]:
+    """What the Gemini stand-in was asked, what it cost, and what is switched on."""
+    state = parts.gemini
+    return {
+        "url": parts.gemini_url,
+        "requests": state.requests,
+        "promptTokens": state.prompt_tokens,
+        "outputTokens": state.output_tokens,
+        "faults": [
+            {
+                "fault": switch.fault.value,
+                "share": switch.share,
+                "left": switch.left,
+                "seconds": switch.seconds,
+                "hits": switch.hits,
+            }
+            for switch in state.active()
+        ],
+        "answer": state.answer,
+        "asked": state.asked[-20:],
+    }

@@ -1,6 +1,6 @@
-"""The process: six listening sockets, one event loop, one world.
+"""The process: seven listening sockets, one event loop, one world.
 
-The control API has the base port, the sites the five ports after it, in the platforms' order.
+The control API has the base port, the sites the five ports after it, in the platforms' order, then Gemini.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from leasebot_pipeline.sandbox import scripts
 from leasebot_pipeline.sandbox.catalog import SITES
 from leasebot_pipeline.sandbox.control import ControlApp, build_control
 from leasebot_pipeline.sandbox.faults import Faults
+from leasebot_pipeline.sandbox.gemini import build_gemini
 from leasebot_pipeline.sandbox.journal import Journal
 from leasebot_pipeline.sandbox.pages import Renderer
 from leasebot_pipeline.sandbox.sessions import Sessions, load_secret
@@ -59,8 +60,13 @@ def control_url(port: int = DEFAULT_PORT, host: str = "127.0.0.1") -> str:
     return f"http://{host}:{port}"
 
 
+def gemini_url(port: int = DEFAULT_PORT, host: str = "127.0.0.1") -> str:
+    """Address of the Gemini stand-in of a sandbox with this base port."""
+    return f"http://{host}:{port + 1 + len(Platform)}"
+
+
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Six listening sockets: ``port`` and the next five, or any free ones when it is 0.
+    """Seven listening sockets: ``port`` and the next six, or any free ones when it is 0.
 
     Raises SandboxError when the host is not this machine's loopback or a port is taken.
     """
@@ -69,7 +75,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
             f"host: {host!r} is not a loopback address; the sandbox has no login worth the name"
         )
     found: list[socket.socket] = []
-    for number in range(len(Platform) + 1):
+    for number in range(len(Platform) + 2):
         wanted = port + number if port else 0
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         # With the protocol named, the event loop switches off the delay that would cost 40 ms an answer.
@@ -118,7 +124,7 @@ class Traffic:
         return count
 
 
-class _Server(uvicorn.Server):
+class QuietServer(uvicorn.Server):
     """One of several servers in a process: signals are not its business."""
 
     @contextlib.contextmanager
@@ -148,7 +154,7 @@ class Sandbox:
         seed: int = 7,
         clock: Clock = system_clock,
     ) -> Self:
-        """Read the journal of ``state_dir`` and build the applications for six bound sockets.
+        """Read the journal of ``state_dir`` and build the applications for seven bound sockets.
 
         Raises JournalError when the journal is damaged, OSError when the directory cannot be used.
         """
@@ -158,13 +164,21 @@ class Sandbox:
         faults, sessions, renderer = Faults(), Sessions(load_secret(state_dir)), Renderer()
         addresses = [_address(sock) for sock in sockets]
         parts = ControlApp(
-            world, faults, sessions, clock, renderer, dict(zip(Platform, addresses[1:], strict=True))
+            world,
+            faults,
+            sessions,
+            clock,
+            renderer,
+            dict(zip(Platform, addresses[1:-1], strict=True)),
+            addresses[-1],
         )
         sites = [
             build_site(SitePages(site, world, faults, sessions, clock, renderer), site)
             for site in SITES.values()
         ]
-        return cls(world, faults, parts, [build_control(parts), *sites], sockets, journal)
+        return cls(
+            world, faults, parts, [build_control(parts), *sites, build_gemini(parts.gemini)], sockets, journal
+        )
 
     @property
     def control_url(self) -> str:
@@ -178,7 +192,7 @@ class Sandbox:
         """Serve until ``stop`` is set. Raises what made a server or the leads' clockwork fail."""
         logging.getLogger("uvicorn.error").addFilter(_not_on_purpose)
         servers = [
-            _Server(
+            QuietServer(
                 uvicorn.Config(
                     self.traffic.watched(app),
                     log_config=None,
@@ -280,6 +294,7 @@ async def _announced(sandbox: Sandbox, started: asyncio.Event) -> AsyncIterator[
         _log.info("control %s", sandbox.control_url)
         for platform, url in sandbox.base_urls.items():
             _log.info("%s %s", platform.value, url)
+        _log.info("gemini %s", sandbox.parts.gemini_url)
 
     task = asyncio.create_task(announce())
     try:

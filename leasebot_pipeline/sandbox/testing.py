@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +13,16 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 
+import uvicorn
+
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.sandbox import control, scripts
 from leasebot_pipeline.sandbox.faults import Fault, Page
+from leasebot_pipeline.sandbox.gemini import GeminiState, build_gemini
 from leasebot_pipeline.sandbox.portfolio import Advert
 from leasebot_pipeline.sandbox.scripts import LeadScript
-from leasebot_pipeline.sandbox.server import Sandbox, bind, system_clock
+from leasebot_pipeline.sandbox.server import QuietServer, Sandbox, bind, system_clock
 from leasebot_pipeline.sandbox.world import Lead, Message
 
 
@@ -103,6 +107,16 @@ class SandboxServer:
     def base_urls(self) -> Mapping[Platform, str]:
         """Address of each site, as a connector's base URL."""
         return self._sandbox.base_urls
+
+    @property
+    def gemini_url(self) -> str:
+        """Address of the Gemini stand-in."""
+        return self._sandbox.parts.gemini_url
+
+    @property
+    def gemini(self) -> GeminiState:
+        """The Gemini stand-in: what it was asked, its faults and steered answers."""
+        return self._sandbox.parts.gemini
 
     def storage_state(self, platform: Platform) -> dict[str, object]:
         """A logged-in browser storage state, as if captured by a person."""
@@ -214,3 +228,43 @@ class SandboxServer:
             if time.monotonic() > end:
                 raise TimeoutError("the sandbox did not get there in time")
             time.sleep(0.005)
+
+
+class GeminiServer:
+    """``with GeminiServer() as gemini:`` serves Gemini's stand-in alone until the block ends."""
+
+    def __init__(self) -> None:
+        self.state = GeminiState()
+
+    @property
+    def url(self) -> str:
+        host, port = self._socket.getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            build_gemini(self.state),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            ws="none",
+        )
+        self._server = QuietServer(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name="gemini", daemon=True)
+        self._thread.start()
+        end = time.monotonic() + 60
+        while not self._server.started:
+            if time.monotonic() > end or not self._thread.is_alive():
+                raise RuntimeError("Gemini's stand-in did not start")
+            time.sleep(0.005)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(15)
+        self._socket.close()

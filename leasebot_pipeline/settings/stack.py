@@ -106,8 +106,11 @@ class SandboxSettings(Group):
     ] = "127.0.0.1"
     port: Annotated[
         int,
-        rules.whole(1, 65530),
-        env("LEASE_BOT_SANDBOX_PORT", about="Its control port; the five sites follow it."),
+        rules.whole(1, 65529),
+        env(
+            "LEASE_BOT_SANDBOX_PORT",
+            about="Its control port; the five sites and Gemini's stand-in follow it.",
+        ),
     ] = 4100
     time_scale: Annotated[
         float,

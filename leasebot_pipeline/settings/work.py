@@ -144,7 +144,8 @@ class WorkerSettings(Group):
         rules.whole(0),
         env(
             "WORKER_AI_FEWSHOT_EXAMPLE_LIMIT",
-            about="Kept for existing files, without effect so far: Gemini is shown no other conversation.",
+            about="Replies to other leads of the account that Gemini is shown as examples of style, newest first, only "
+            "such as were sent; 0 = none.",
         ),
     ] = 3
     ai_playbook: Annotated[
@@ -237,6 +238,66 @@ class AiSettings(Group):
             described="Google's own",
         ),
     ] = None
+    timeout_ms: Annotated[
+        int,
+        rules.whole(100, 120_000),
+        env("AI_GEMINI_TIMEOUT_MS", about="Longest wait for one answer of Gemini."),
+    ] = 10_000
+    batch_deadline_ms: Annotated[
+        int,
+        rules.whole(100, 300_000),
+        env(
+            "AI_GEMINI_BATCH_DEADLINE_MS",
+            about="Longest wait for Gemini per batch of conversations; those left are decided by the rules.",
+        ),
+    ] = 20_000
+    concurrency: Annotated[
+        int,
+        rules.whole(1, 64),
+        env("AI_GEMINI_CONCURRENCY", about="Most questions to Gemini under way at once."),
+    ] = 8
+    attempts: Annotated[
+        int,
+        rules.whole(1, 5),
+        env(
+            "AI_GEMINI_ATTEMPTS",
+            about="Tries per question; only busy, broken and unreachable services are tried again.",
+        ),
+    ] = 2
+    max_output_tokens: Annotated[
+        int,
+        rules.whole(256, 65_536),
+        env(
+            "AI_GEMINI_MAX_OUTPUT_TOKENS",
+            about="Longest answer, thoughts of the model included.",
+        ),
+    ] = 2_048
+    daily_tokens: Annotated[
+        int,
+        rules.whole(0),
+        env(
+            "AI_GEMINI_DAILY_TOKENS",
+            about="Tokens a day (UTC), over all processes; when spent, the rules decide. 0 = no limit.",
+        ),
+    ] = 5_000_000
+    daily_usd: Annotated[
+        float,
+        rules.decimal(1_000_000, zero=True),
+        env(
+            "AI_GEMINI_DAILY_USD",
+            about="US dollars a day (UTC), by the prices below; when spent, the rules decide. 0 = no limit.",
+        ),
+    ] = 5.0
+    input_usd_per_mtok: Annotated[
+        float,
+        rules.decimal(10_000, zero=True),
+        env("AI_GEMINI_INPUT_USD_PER_MTOK", about="Price of a million tokens asked, in US dollars."),
+    ] = 0.30
+    output_usd_per_mtok: Annotated[
+        float,
+        rules.decimal(10_000, zero=True),
+        env("AI_GEMINI_OUTPUT_USD_PER_MTOK", about="Price of a million tokens answered, in US dollars."),
+    ] = 2.50
 
 
 Meridiem = Literal["am", "pm"]

@@ -7,17 +7,19 @@ comes again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from leasebot_pipeline.decisions.record import Record, instant_value, slot_value
 from leasebot_pipeline.domain.decisions import (
     ComposeOptions,
     DecisionInput,
     Intent,
     Outcome,
+    ReplyExample,
     Verdict,
     WorkflowOutcome,
 )
@@ -36,13 +38,14 @@ from leasebot_pipeline.domain.workflow import (
     workflow_effects,
 )
 from leasebot_pipeline.stages import decide_rows, handshake
+from leasebot_pipeline.stages.decide_record import Recorder
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import audit, booking, decisions, opt_outs, policies, waiting
+from leasebot_pipeline.storage import audit, booking, decision_records, decisions, opt_outs, policies, waiting
 from leasebot_pipeline.storage import handshake as handshake_offers
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.crash_points import transaction
 from leasebot_pipeline.storage.handshake import NO_OFFER, OpenOffer
-from leasebot_pipeline.storage.waiting import Calendars, ReplyBook, WaitingConversation
+from leasebot_pipeline.storage.waiting import Calendars, ReplyBook, StoredMessage, WaitingConversation
 
 RECENT_OUTBOUND = timedelta(days=14)
 """A lead who "follows up" answers something we sent this recently; drafts are no part of the history (G-61)."""
@@ -69,6 +72,8 @@ class PlannedDecision:
     offer: OpenOffer = NO_OFFER
     remake: Callable[[Slot], tuple[Verdict, Outcome]] | None = None
     """What is decided instead when that slot can't be had."""
+    record: Record = field(default_factory=dict)
+    """What it was made from, for a replay."""
 
     @property
     def dispatch_key(self) -> str:
@@ -83,6 +88,8 @@ class DecisionPlan:
     platform: Platform
     planned: tuple[PlannedDecision, ...]
     decided_at: datetime
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+    """What the decisions' records refer to, by digest."""
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -126,6 +133,9 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
         showings = booking.current_appointments(conn, ids)
         book = waiting.load_reply_book(conn, platform)
         by_account = policies.account_policies(conn, platform, policy.default_send_mode)
+        examples = waiting.load_examples(
+            conn, [c.platform_account_id for c in conversations], policy.reply_examples
+        )
     slots = _SlotFinder(pipeline, calendars, now)
     inputs = [
         _input(
@@ -138,7 +148,6 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
         )
         for c in conversations
     ]
-    verdicts = pipeline.provider.decide(inputs)
     options = ComposeOptions(
         slot_option_limit=policy.slot_option_limit,
         ask_back=policy.ask_back,
@@ -146,23 +155,40 @@ def plan(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Decision
             policy.allow_lead_names, policy.allow_lead_names_by_platform, policy.max_message_age
         ),
     )
+    bound_s = policy.history_bound.total_seconds()
+    recorder = Recorder(book, options, bound_s)
+    records = [
+        {**recorder.record(c, asked, _new_messages(c)), "plannedAt": instant_value(now)}
+        for c, asked in zip(conversations, inputs, strict=True)
+    ]
+    inputs = [
+        _with_examples(asked, examples.get(c.platform_account_id, []), policy.reply_examples)
+        for c, asked in zip(conversations, inputs, strict=True)
+    ]
+    verdicts = pipeline.provider.decide(inputs)
     return DecisionPlan(
         platform,
         tuple(
-            _planned(
-                conversation,
-                asked,
-                verdict,
-                by_account[conversation.platform_account_id],
-                book,
-                options,
-                policy.history_bound.total_seconds(),
-                offers.get(conversation.id, NO_OFFER),
-                now,
+            replace(
+                planned(
+                    conversation,
+                    asked,
+                    verdict,
+                    by_account[conversation.platform_account_id],
+                    book,
+                    options,
+                    bound_s,
+                    offers.get(conversation.id, NO_OFFER),
+                    now,
+                ),
+                record=record,
             )
-            for conversation, asked, verdict in zip(conversations, inputs, verdicts, strict=True)
+            for conversation, asked, verdict, record in zip(
+                conversations, inputs, verdicts, records, strict=True
+            )
         ),
         now,
+        recorder.parts,
     )
 
 
@@ -170,23 +196,26 @@ def apply(
     pipeline: Pipeline, plan: DecisionPlan, refused: Mapping[str, str], run_id: str | None
 ) -> DecideResult:
     """Write the plan in one transaction; ``refused`` maps decision ids to why the quality gate holds them."""
-    planned = [
-        _held_by_gate(item, refused[str(item.id)]) if str(item.id) in refused else item
+    items = [
+        held_by_gate(item, refused[str(item.id)]) if str(item.id) in refused else item
         for item in plan.planned
     ]
-    if not planned:
+    if not items:
         return DecideResult()
     now = pipeline.clock()
     carried = handshake.Carried(())
+    # Parts in a transaction of their own: no decision may wait for another's part.
+    with transaction(pipeline.engine, "decide.before_parts", "decide.after_parts") as conn:
+        decision_records.store_parts(conn, plan.parts)
     with transaction(pipeline.engine, "decide.before_commit", "decide.after_commit") as conn:
-        unchanged = decisions.lock_unchanged(conn, [item.conversation for item in planned])
-        stands = [item for item in planned if item.conversation.id in unchanged]
+        unchanged = decisions.lock_unchanged(conn, [item.conversation for item in items])
+        stands = [item for item in items if item.conversation.id in unchanged]
         if stands:
             handshake.lock(conn, stands)
             decisions.insert(
                 conn, [decide_rows.decision_row(item, plan.platform, run_id) for item in stands], now
             )
-            carried = handshake.carry_out(conn, pipeline, stands, _without_slot, now, run_id)
+            carried = handshake.carry_out(conn, pipeline, stands, without_slot, now, run_id)
             stands = list(carried.items)
             rows = [decide_rows.decision_row(item, plan.platform, run_id) for item in stands]
             remade = {str(item.id) for item in carried.changed}
@@ -227,7 +256,7 @@ def apply(
         skipped=outcomes.count("skip"),
         blocked=outcomes.count("blocked"),
         refused=sum(str(item.id) in refused for item in stands),
-        raced=len(planned) - len(stands),
+        raced=len(items) - len(stands),
         slots_held=carried.held,
         showings_confirmed=carried.confirmed,
         showings_rescheduled=carried.rescheduled,
@@ -238,6 +267,8 @@ def apply(
 
 def _opts_out(item: PlannedDecision) -> bool:
     """Whether the lead asked not to be written to any more."""
+    if item.verdict.ambiguous:  # only a model thinks so: a person is asked
+        return False
     return policy_intent(item.input, item.verdict) is Intent.UNSUBSCRIBE
 
 
@@ -280,13 +311,7 @@ def _input(
     showing: Booked | None,
     now: datetime,
 ) -> DecisionInput:
-    new = [
-        message
-        for message in conversation.messages
-        if message.direction is Direction.INBOUND
-        and message.seq > conversation.handled_seq
-        and not message.processed
-    ]
+    new = _new_messages(conversation)
     new_ids = {message.id for message in new}
     history = [message for message in conversation.messages if message.id not in new_ids]
     newest = new[-1] if new else conversation.messages[-1]
@@ -318,6 +343,25 @@ def _input(
     )
 
 
+def _new_messages(conversation: WaitingConversation) -> list[StoredMessage]:
+    """The lead's messages that wait for an answer."""
+    return [
+        message
+        for message in conversation.messages
+        if message.direction is Direction.INBOUND
+        and message.seq > conversation.handled_seq
+        and not message.processed
+    ]
+
+
+def _with_examples(
+    asked: DecisionInput, found: Sequence[tuple[UUID, ReplyExample]], limit: int
+) -> DecisionInput:
+    """With replies to other leads, which a model is shown."""
+    others = tuple(example for conversation, example in found if conversation != asked.conversation_id)
+    return replace(asked, examples=others[:limit]) if others else asked
+
+
 def _ahead(showing: Booked | None, now: datetime) -> Slot | None:
     """The lead's live showing that is still to come."""
     if showing is None or showing.status not in LIVE_SHOWING_STATES or showing.ends_at <= now:
@@ -325,7 +369,7 @@ def _ahead(showing: Booked | None, now: datetime) -> Slot | None:
     return Slot(showing.starts_at, showing.ends_at, showing.timezone, showing.agent_id, None, showing.unit_id)
 
 
-def _planned(
+def planned(
     conversation: WaitingConversation,
     asked: DecisionInput,
     verdict: Verdict,
@@ -336,6 +380,7 @@ def _planned(
     offer: OpenOffer,
     now: datetime,
 ) -> PlannedDecision:
+    """What comes of a verdict under these circumstances; also how a stored decision is made again."""
     account = conversation.platform_account_id
     rule = next(
         (found for intent in rule_intents(asked, verdict) if (found := book.rule(account, intent.value))),
@@ -384,7 +429,7 @@ def _as_it_stands(verdict: Verdict, outcome: Outcome) -> Verdict:
     return replace(verdict, workflow_outcome=WorkflowOutcome.GENERAL_QUESTION)
 
 
-def _without_slot(item: PlannedDecision, taken: Slot) -> PlannedDecision:
+def without_slot(item: PlannedDecision, taken: Slot) -> PlannedDecision:
     """The decision when the slot it was to book was taken: alternatives, or a person when there are none."""
     assert item.remake is not None
     verdict, outcome = item.remake(taken)
@@ -394,6 +439,7 @@ def _without_slot(item: PlannedDecision, taken: Slot) -> PlannedDecision:
         verdict=verdict,
         outcome=outcome,
         workflow=workflow_effects(conversation_state(item.conversation), verdict, outcome),
+        record={**item.record, "taken": slot_value(taken)},
     )
 
 
@@ -427,8 +473,12 @@ def _held(outcome: Outcome, reason: str) -> Outcome:
     )
 
 
-def _held_by_gate(planned: PlannedDecision, why: str) -> PlannedDecision:
-    held = _held(planned.outcome, "escalate_quality_gate")
+def held_by_gate(item: PlannedDecision, why: str) -> PlannedDecision:
+    """The decision when the quality gate refuses it."""
+    held = _held(item.outcome, "escalate_quality_gate")
     return replace(
-        planned, outcome=replace(held, reasons=(*held.reasons, f"quality_gate: {why}")), workflow=None
+        item,
+        outcome=replace(held, reasons=(*held.reasons, f"quality_gate: {why}")),
+        workflow=None,
+        record={**item.record, "refused": why},
     )

@@ -114,6 +114,7 @@ def decision_row(item: PlannedDecision, platform: Platform, run_id: str | None) 
         "template_id": str(outcome.template_id) if outcome.template_id else None,
         "reply_body": outcome.reply_body,
         "run_id": run_id,
+        "record": item.record or None,
     }
 
 

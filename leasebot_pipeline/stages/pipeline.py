@@ -51,6 +51,8 @@ class PipelinePolicy:
     """Zone of the day of accounts that have none of their own."""
     history_bound: timedelta = timedelta(hours=48)
     context_messages: int = 30
+    reply_examples: int = 0
+    """Sent replies of the account a model is shown; 0 where no model decides."""
     slot_option_limit: int = 4
     slot_horizon: timedelta = timedelta(days=14)
     """How far ahead visits are offered."""

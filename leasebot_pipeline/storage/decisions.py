@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -52,18 +52,19 @@ _DECISIONS = text("""
            (id, conversation_id, platform_account_id, platform, inbound_message_id, through_seq, provider, model, rules_version,
             intent, effective_intent, follow_up, workflow_outcome, confidence, risk_level, outcome, reason, reasons,
             escalation_reason_code, guardrails, slots, slot_source, selected_slot_index, policy, evidence, provider_details,
-            template_id, reply_body, run_id, decided_at)
+            template_id, reply_body, run_id, record, decided_at)
     SELECT id, conversation_id, platform_account_id, platform, inbound_message_id, through_seq, provider, model, rules_version,
            intent, effective_intent, follow_up, workflow_outcome, confidence, risk_level, outcome, reason,
            ARRAY(SELECT jsonb_array_elements_text(reasons)), escalation_reason_code,
            ARRAY(SELECT jsonb_array_elements_text(guardrails)), slots, slot_source, selected_slot_index, policy, evidence,
-           provider_details, template_id, reply_body, run_id, :now
+           provider_details, template_id, reply_body, run_id, record, :now
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
              id uuid, conversation_id uuid, platform_account_id uuid, platform text, inbound_message_id uuid, through_seq bigint,
              provider text, model text, rules_version text, intent text, effective_intent text, follow_up boolean,
              workflow_outcome text, confidence numeric, risk_level text, outcome text, reason text, reasons jsonb,
              escalation_reason_code text, guardrails jsonb, slots jsonb, slot_source text, selected_slot_index int, policy jsonb,
-             evidence jsonb, provider_details jsonb, template_id uuid, reply_body text, run_id text)
+             evidence jsonb, provider_details jsonb, template_id uuid, reply_body text, run_id text,
+             record jsonb)
 """)
 
 # A newer decision replaces what an older one still had in hand: nobody gets an outdated reply.
@@ -111,12 +112,29 @@ _REMADE = text("""
        SET workflow_outcome = r.workflow_outcome, outcome = r.outcome, reason = r.reason,
            reasons = ARRAY(SELECT jsonb_array_elements_text(r.reasons)), escalation_reason_code = r.escalation_reason_code,
            guardrails = ARRAY(SELECT jsonb_array_elements_text(r.guardrails)), slots = r.slots, evidence = r.evidence,
-           template_id = r.template_id, reply_body = r.reply_body
+           template_id = r.template_id, reply_body = r.reply_body, record = r.record
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
              id uuid, workflow_outcome text, outcome text, reason text, reasons jsonb, escalation_reason_code text, guardrails jsonb,
-             slots jsonb, evidence jsonb, template_id uuid, reply_body text)
+             slots jsonb, evidence jsonb, template_id uuid, reply_body text, record jsonb)
      WHERE d.id = r.id
 """)
+
+
+REMADE_COLUMNS: Final = frozenset(
+    {
+        "workflow_outcome",
+        "outcome",
+        "reason",
+        "reasons",
+        "escalation_reason_code",
+        "guardrails",
+        "slots",
+        "evidence",
+        "template_id",
+        "reply_body",
+    }
+)
+"""What a decision that came out otherwise overwrites; the rest says what was read at first."""
 
 
 def insert(conn: Connection, rows: Sequence[Row], now: datetime) -> None:

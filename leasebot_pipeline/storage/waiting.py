@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.domain.decisions import ReplyExample
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.domain.policy import AutomationRule, Template, rule_limits
 from leasebot_pipeline.domain.readings import Direction
@@ -113,6 +115,47 @@ def load_waiting(
                 )
             )
     return [WaitingConversation(**row, messages=tuple(messages[row["id"]])) for row in rows]
+
+
+# Only what was sent, by whomever: drafts, and what was overtaken or held, teach nothing (G-58).
+_EXAMPLES = text("""
+    SELECT a.id AS account, x.*
+      FROM unnest(CAST(:accounts AS uuid[])) AS a(id)
+     CROSS JOIN LATERAL (
+           SELECT c.id AS conversation_id, c.lead_name, i.body AS inbound, o.body AS reply
+             FROM (SELECT r.id, r.lead_name FROM "Conversations" r WHERE r.platform_account_id = a.id
+                    ORDER BY r.last_message_at DESC NULLS LAST LIMIT :looked_at) c
+            CROSS JOIN LATERAL (
+                  SELECT m.body, m.seq, m.sent_at FROM "Messages" m
+                   WHERE m.conversation_id = c.id AND m.direction = 'outbound' AND m.body <> '' AND m.sent_at IS NOT NULL
+                     AND COALESCE(m.metadata ->> 'reviewStatus', 'sent') = 'sent'
+                   ORDER BY m.seq DESC LIMIT 1) o
+            CROSS JOIN LATERAL (
+                  SELECT m.body FROM "Messages" m
+                   WHERE m.conversation_id = c.id AND m.direction = 'inbound' AND m.body <> '' AND m.seq < o.seq
+                   ORDER BY m.seq DESC LIMIT 1) i
+            ORDER BY o.sent_at DESC, o.seq DESC
+            LIMIT :limit) x
+""")
+_LOOKED_AT = 60
+
+
+def load_examples(
+    conn: Connection, accounts: Sequence[UUID], limit: int
+) -> dict[UUID, list[tuple[UUID, ReplyExample]]]:
+    """Newest sent replies of each account with their conversations: one statement, one more than ``limit`` each."""
+    found: dict[UUID, list[tuple[UUID, ReplyExample]]] = defaultdict(list)
+    if limit > 0:
+        parameters = {
+            "accounts": sorted(set(accounts)),
+            "limit": limit + 1,
+            "looked_at": max(_LOOKED_AT, 4 * limit),
+        }
+        for row in conn.execute(_EXAMPLES, parameters):
+            found[row.account].append(
+                (row.conversation_id, ReplyExample(row.inbound, row.reply, row.lead_name))
+            )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def picture(definitions: dg.Definitions) -> dict[str, object]:
                 "kinds": sorted(node.kinds),
                 "owners": list(node.owners),
                 "tags": {name: value for name, value in node.tags.items() if not name.startswith("dagster/")},
-                "partitions": list(node.partitions_def.get_partition_keys()) if node.partitions_def else [],
+                "partitions": _partitions(node.partitions_def),
                 "description": node.description,
                 "checks": {
                     key.name: {
@@ -84,6 +84,12 @@ def picture(definitions: dg.Definitions) -> dict[str, object]:
         },
         "resources": sorted(definitions.resources or {}),
     }
+
+
+def _partitions(partitions: dg.PartitionsDefinition | None) -> list[str]:
+    if isinstance(partitions, dg.TimeWindowPartitionsDefinition):  # every day adds one
+        return [f"{partitions.cron_schedule} from {partitions.start:%Y-%m-%d}"]
+    return list(partitions.get_partition_keys()) if partitions else []
 
 
 def test_the_definitions_are_as_reviewed(definitions: dg.Definitions) -> None:

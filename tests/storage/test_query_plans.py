@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.storage import (
     accounts_runtime,
+    decision_records,
     incidents,
     ingest,
     landing,
@@ -34,6 +35,13 @@ _FILL = (
                                     closed_at, settled_at)
        SELECT n::text, 'rpa_circuit_opened', 'spareroom', CAST(:account AS uuid), 'send', '{}', now(), now(), now(), now()
          FROM generate_series(1, 20000) n""",
+    """INSERT INTO "Messages" (conversation_id, sender_type, direction, body, sent_at)
+       SELECT id, 'lead', 'inbound', 'x', now() FROM "Conversations" """,
+    """INSERT INTO "Decisions" (conversation_id, platform_account_id, platform, inbound_message_id, through_seq, provider,
+                                rules_version, intent, effective_intent, follow_up, confidence, risk_level, outcome,
+                                reason, reasons, guardrails, policy, decided_at)
+       SELECT conversation_id, CAST(:account AS uuid), 'spareroom', id, seq, 'heuristic', 'r', 'unknown', 'unknown', false, 0.5,
+              'low', 'skip', 'x', '{x}', '{}', '{}', CAST(:now AS timestamptz) - seq * interval '1 minute' FROM "Messages" """,
     """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, platform, conversation_id, created_at)
        SELECT 'worker', 'message', 'x', 'action_' || row_number() OVER () % 40, 'spareroom', id,
               CAST(:now AS timestamptz) - row_number() OVER () * interval '1 minute'
@@ -61,6 +69,8 @@ _QUESTIONS = {
     "accounts with due replies": (outbox_sweeps._DUE_ACCOUNTS.text, "idx_outbound_dispatches_"),
     "an operator's list": (outbox_operations._LIST.text, "idx_outbound_dispatches_open"),
     "clicks of an account's day": (accounts_runtime._CLICKS.text, "idx_outbound_dispatches_clicks"),
+    "decisions of a time range": (decision_records._PAGE.text, "idx_decisions_decided_at"),
+    "sent replies as examples": (waiting._EXAMPLES.text, "idx_conversations_account_recent"),
     "what waits for a run": (landing._PENDING.text, "idx_conversations_waiting"),
     "open incidents": (incidents._CLOSE.text, "idx_alert_incidents_open"),
     "incidents to be told of": (incidents._UNSETTLED.text, "idx_alert_incidents_unsettled"),
@@ -80,7 +90,15 @@ _QUESTIONS = {
 }
 
 
-_LARGE = ("Conversations", "InboundEvents", "OutboundDispatches", "AuditLogs", "Messages", "AlertIncidents")
+_LARGE = (
+    "Conversations",
+    "InboundEvents",
+    "OutboundDispatches",
+    "AuditLogs",
+    "Messages",
+    "Decisions",
+    "AlertIncidents",
+)
 _VALUES: dict[str, object] = {
     "platform": "spareroom",
     "limit": 50,
@@ -90,6 +108,11 @@ _VALUES: dict[str, object] = {
     "deadline": NOW,
     "bound": NOW,
     "since": NOW,
+    "until": NOW,
+    "after_at": None,
+    "after_id": None,
+    "accounts": [ACCOUNT],
+    "looked_at": 60,
     "run_id": "run",
     "personal_only": False,
     "most": 10,

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
-from leasebot_pipeline.storage.crash_points import crash_point
+from leasebot_pipeline.storage.crash_points import transaction
 from leasebot_pipeline.storage.rollups import audit_digest, inbound_digest, marks, tallies
 from leasebot_pipeline.storage.rollups.marks import Log, Mark
 from leasebot_pipeline.storage.rollups.slices import KEPT, ROLLING, slice_start
@@ -60,7 +60,7 @@ def advance(engine: Engine, now: datetime, budget: timedelta = timedelta(seconds
                 break
     merged = 0
     while time.monotonic() < ends:
-        with engine.begin() as conn:
+        with transaction(engine, "rollups.before_merge", "rollups.after_merge") as conn:
             step = tallies.merge(conn)
         merged += step
         if step == 0:
@@ -72,7 +72,7 @@ def _step(
     engine: Engine, log: Log, count: Callable[[Connection, Mark, int], None], now: datetime
 ) -> int | None:
     """Count one chunk; how many ids it spans, None when it must wait."""
-    with engine.begin() as conn:
+    with transaction(engine, "rollups.before_commit", "rollups.after_commit") as conn:
         if not marks.lock(conn, log.name):
             return None
         mark = marks.find(conn, log.name) or marks.begin(conn, log, now)
@@ -96,5 +96,4 @@ def _step(
             else:
                 inbound_digest.forget(conn, reached)
         marks.put(conn, log.name, reached)
-        crash_point("rollups.before_commit")
     return through - mark.through_id

@@ -108,6 +108,7 @@ conversations = Table(
     Index("idx_conversations_workflow_outcome", "workflow_outcome", text("workflow_updated_at DESC")),
     Index("idx_conversations_external_inbox_sort_rank", "platform_account_id", "external_inbox_sort_rank"),
     Index("idx_conversations_assigned_agent_id", "assigned_agent_id"),
+    Index("idx_conversations_account_recent", "platform_account_id", text("last_message_at DESC NULLS LAST")),
     Index(
         "idx_conversations_waiting",
         "platform_account_id",

@@ -63,6 +63,7 @@ decisions = Table(
     optional("reply_body"),
     optional("run_id"),
     instant("decided_at", nullable=False),
+    document("record", None, nullable=True),
     one_of("decisions_provider_chk", "provider", "heuristic", "gemini"),
     one_of("decisions_risk_level_chk", "risk_level", "low", "medium", "high", "critical"),
     one_of("decisions_outcome_chk", "outcome", "send", "draft", "skip", "escalate", "blocked"),

@@ -77,6 +77,15 @@ def test_what_a_person_chose_about_sending_and_the_administrator_stays(environ: 
     assert settings.api.host == "0.0.0.0"
 
 
+def test_the_sandboxs_gemini_needs_no_key_and_is_given_no_real_one(environ: dict[str, str]) -> None:
+    for given in ({}, {"GOOGLE_GENERATIVE_AI_API_KEY": "a-real-key"}):
+        planned = _sandbox({**environ, "AI_DECISION_PROVIDER": "gemini", **given})
+        ai = planned.settings.ai
+        assert ai.base_url == f"http://127.0.0.1:{planned.ports.sandbox + 6}"
+        assert ai.api_key is not None
+        assert ai.api_key.get_secret_value() == "sandbox-gemini-key"
+
+
 def test_the_sandbox_is_refused_in_production(environ: dict[str, str]) -> None:
     environ |= {
         "LEASE_BOT_ENV": "production",
