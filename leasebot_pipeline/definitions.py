@@ -26,11 +26,13 @@ from assets.operations import invariants_asset
 from assets.platforms import INBOXES
 from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.release import stages as release_stages
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages import follow_up
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import audit, invariants, outbox_sweeps, sync_requests
 from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
+from leasebot_pipeline.storage.outbox_operations import Actor
 from leasebot_pipeline.wiring import build_pipeline
 from sensors.alerts import alerts_sensor
 from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
@@ -40,6 +42,7 @@ from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
 from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, maintenance
 from sensors.outbox import outbox_sensor
+from sensors.release import GateLook, release_gate_sensor
 
 
 class WarmPipeline:
@@ -107,6 +110,19 @@ def weekly_rules(pipeline: Pipeline) -> str:
         return rules_fingerprint(conn)
 
 
+def watch_release(pipeline: Pipeline) -> GateLook | None:
+    """Ask the gate in canary and go back when it says so, in one transaction; None in other stages."""
+    with pipeline.engine.begin() as conn:
+        change = release_stages.watch(conn, Actor("system", "sensor:release_gate"), pipeline.clock())
+    if change is None or change.check is None or change.after is None:
+        return None
+    return GateLook(
+        change.check.result.verdict.value,
+        taken_back=change.after != change.before,
+        reason=change.after.reason,
+    )
+
+
 def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
     """All invariants, in one connection."""
     with pipeline.engine.connect() as conn:
@@ -165,6 +181,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
             listing_requests(requested_listings),
+            release_gate_sensor(
+                watch_release,
+                timedelta(minutes=settings.release.gate_interval_minutes),
+                enabled=settings.release.auto_rollback,
+            ),
         ],
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),

@@ -17,6 +17,7 @@ from leasebot_pipeline.cli import (
     follow_ups,
     outbox,
     pipeline,
+    release,
     services,
     session,
     stack,
@@ -44,3 +45,4 @@ accounts.register(app)
 outbox.register(app)
 session.register(app)
 evaluate.register(app)
+release.register(app)

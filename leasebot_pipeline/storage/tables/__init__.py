@@ -7,8 +7,19 @@ from leasebot_pipeline.storage.tables import (
     conversations,
     dispatch,
     operations,
+    release,
     scheduling,
 )
 from leasebot_pipeline.storage.tables.columns import metadata
 
-__all__ = ["accounts", "api", "auth", "conversations", "dispatch", "metadata", "operations", "scheduling"]
+__all__ = [
+    "accounts",
+    "api",
+    "auth",
+    "conversations",
+    "dispatch",
+    "metadata",
+    "operations",
+    "release",
+    "scheduling",
+]
