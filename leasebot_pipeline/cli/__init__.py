@@ -17,6 +17,7 @@ from leasebot_pipeline.cli import (
     follow_ups,
     outbox,
     pipeline,
+    preflight,
     release,
     services,
     session,
@@ -46,3 +47,4 @@ outbox.register(app)
 session.register(app)
 evaluate.register(app)
 release.register(app)
+preflight.register(app)
