@@ -65,6 +65,8 @@ lock: ## Resolve the dependencies again (needs uv; ARGS=--upgrade takes newer ve
 		pyproject.toml -o requirements-dev.lock
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11 -c requirements-dev.lock \
 		pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11 -c requirements-dev.lock \
+		--extra kubernetes pyproject.toml -o requirements-kubernetes.lock
 
 clean: ## Remove the virtual environment and caches; data below var/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
