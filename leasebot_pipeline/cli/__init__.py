@@ -13,8 +13,10 @@ from leasebot_pipeline.cli import (
     browser,
     calendars,
     demo,
+    drill,
     evaluate,
     follow_ups,
+    gates,
     outbox,
     pipeline,
     preflight,
@@ -48,3 +50,5 @@ session.register(app)
 evaluate.register(app)
 release.register(app)
 preflight.register(app)
+drill.register(app)
+gates.register(app)

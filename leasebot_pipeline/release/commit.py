@@ -23,3 +23,19 @@ def commit_of(folder: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def is_dirty(folder: Path, apart_from: Path) -> bool:
+    """Whether the checkout differs from its commit, evidence apart; True where that can't be told."""
+    try:
+        done = subprocess.run(
+            ("git", "status", "--porcelain", "--", ".", f":(exclude){apart_from.as_posix()}"),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode != 0 or bool(done.stdout.strip())
