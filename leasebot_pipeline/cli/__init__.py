@@ -10,6 +10,7 @@ import typer
 
 from leasebot_pipeline.cli import (
     accounts,
+    backup,
     browser,
     calendars,
     demo,
@@ -52,3 +53,4 @@ release.register(app)
 preflight.register(app)
 drill.register(app)
 gates.register(app)
+backup.register(app)

@@ -337,7 +337,7 @@ def _linkage(given: Preflight, conn: Connection) -> Outcome:
         return _fail(
             f"{poor} of the last {len(sample)} linkage audits lack their listing or what was tried; "
             f"{unaudited} conversations of the last day have none",
-            "look at them: leasebot docs/runbooks/incident-triage.md, linkage",
+            "look at them: docs/runbooks/incident-triage.md, linkage",
         )
     return _ok(f"the last {len(sample)} audits say what was linked or tried")
 
