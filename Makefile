@@ -11,7 +11,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 TEST_WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup run demo test check fmt lock clean
+.PHONY: help setup run demo test gates check fmt lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ demo: setup ## Play scripted leads over the five sites until idle and check ever
 test: setup ## All tests
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -q --durations=10 $(ARGS)
 
+gates: setup ## The suites that block a release, with evidence below docs/qa/evidence
+	@$(BIN)/leasebot gates $(ARGS)
+
 check: setup ## Lint, formatting, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -65,6 +68,8 @@ lock: ## Resolve the dependencies again (needs uv; ARGS=--upgrade takes newer ve
 		pyproject.toml -o requirements-dev.lock
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11 -c requirements-dev.lock \
 		pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-header --python-version 3.11 -c requirements-dev.lock \
+		--extra kubernetes pyproject.toml -o requirements-kubernetes.lock
 
 clean: ## Remove the virtual environment and caches; data below var/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -23,6 +23,7 @@ _TAGS: Final = [
     ("inbox", "Conversations, replies, drafts, workflow. Agents see what they are in charge of."),
     ("decisions", "Why this reply?"),
     ("operations", "Replies in doubt or given up, kill switches, stopped accounts. Administrators only."),
+    ("release", "Shadow, canary, full: stage, gate, promotion, rollback. Administrators only."),
     ("audit", "Who did what, when. Administrators only."),
     ("privacy", "A lead's personal data. Administrators only."),
 ]

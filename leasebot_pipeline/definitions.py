@@ -27,6 +27,7 @@ from assets.platforms import INBOXES
 from assets.replay import DECISION_REPLAY, decision_replays
 from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.release import stages as release_stages
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages import follow_up
 from leasebot_pipeline.stages.pipeline import Pipeline
@@ -39,6 +40,7 @@ from leasebot_pipeline.storage import (
     sync_requests,
 )
 from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
+from leasebot_pipeline.storage.outbox_operations import Actor
 from leasebot_pipeline.wiring import build_pipeline
 from sensors.alerts import alerts_sensor
 from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
@@ -48,6 +50,7 @@ from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
 from sensors.maintenance import INVARIANTS_SCHEDULE, REPLAY_SCHEDULE, maintenance_job, maintenance_schedule
 from sensors.outbox import outbox_sensor
+from sensors.release import GateLook, release_gate_sensor
 from sensors.rollups import rollups_sensor
 
 
@@ -116,6 +119,19 @@ def weekly_rules(pipeline: Pipeline) -> str:
     """What tells one state of the weekly rules from another."""
     with pipeline.engine.connect() as conn:
         return rules_fingerprint(conn)
+
+
+def watch_release(pipeline: Pipeline) -> GateLook | None:
+    """Ask the gate in canary and go back when it says so, in one transaction; None in other stages."""
+    with pipeline.engine.begin() as conn:
+        change = release_stages.watch(conn, Actor("system", "sensor:release_gate"), pipeline.clock())
+    if change is None or change.check is None or change.after is None:
+        return None
+    return GateLook(
+        change.check.result.verdict.value,
+        taken_back=change.after != change.before,
+        reason=change.after.reason,
+    )
 
 
 def check_invariants(pipeline: Pipeline) -> list[invariants.InvariantResult]:
@@ -193,6 +209,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             run_failure_sensor(record_run_failure),
             listings_at_start(enabled=sync.on_start),
             listing_requests(requested_listings),
+            release_gate_sensor(
+                watch_release,
+                timedelta(minutes=settings.release.gate_interval_minutes),
+                enabled=settings.release.auto_rollback,
+            ),
         ],
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),

@@ -10,14 +10,19 @@ import typer
 
 from leasebot_pipeline.cli import (
     accounts,
+    backup,
     browser,
     calendars,
     chaos,
     demo,
+    drill,
     evaluate,
     follow_ups,
+    gates,
     outbox,
     pipeline,
+    preflight,
+    release,
     replay,
     services,
     session,
@@ -48,3 +53,8 @@ outbox.register(app)
 session.register(app)
 evaluate.register(app)
 replay.register(app)
+release.register(app)
+preflight.register(app)
+drill.register(app)
+gates.register(app)
+backup.register(app)

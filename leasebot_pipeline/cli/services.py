@@ -74,7 +74,7 @@ def code_server(
     with refused():
         from leasebot_pipeline.processes import code_server as server
 
-        settings = _settings()
+        settings = _worker_settings()
         _enter_dagster(settings, host)
         command = server.command(host, settings.dagster.code_server_port, settings.dagster.run_launch)
     _become(command)
@@ -134,6 +134,20 @@ def _settings() -> Settings:
     for warning in settings.warnings:
         tell(f"note: {warning}")
     return settings
+
+
+def _worker_settings() -> Settings:
+    """Settings of the process that visits platforms; a forbidden runtime is told to the release gate too."""
+    from leasebot_pipeline.settings import SettingsError
+    from leasebot_pipeline.settings.loading import given_environment
+
+    try:
+        return _settings()
+    except SettingsError as error:
+        from leasebot_pipeline.release.startup import record_refused_start
+
+        record_refused_start(given_environment().get("DATABASE_URL", ""), "lease-bot-worker", str(error))
+        raise
 
 
 def _database_url(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from leasebot_pipeline.settings.browser import (
     RpaSettings,
 )
 from leasebot_pipeline.settings.follow_ups import FollowUpSettings
+from leasebot_pipeline.settings.release import ReleaseSettings
 from leasebot_pipeline.settings.server import (
     ApiSettings,
     AuthSettings,
@@ -42,6 +43,7 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "worker": WorkerSettings,
     "showings": ShowingSettings,
     "follow_ups": FollowUpSettings,
+    "release": ReleaseSettings,
     "ai": AiSettings,
     "bootstrap": BootstrapSettings,
     "rpa": RpaSettings,

@@ -43,6 +43,11 @@ def load_settings(
     raise SettingsError(outcome)
 
 
+def given_environment() -> dict[str, str]:
+    """The texts as given, faults and all: the process environment over ``.env``. For looking at a broken one."""
+    return {**_env_file(ENV_FILE, []), **os.environ}
+
+
 def _load(environ: Mapping[str, str] | None, overrides: Mapping[str, str]) -> Settings | tuple[Fault, ...]:
     faults: list[Fault] = []
     given = dict(environ) if environ is not None else {**_env_file(ENV_FILE, faults), **os.environ}

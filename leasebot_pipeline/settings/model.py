@@ -18,6 +18,7 @@ from leasebot_pipeline.settings.browser import (
 )
 from leasebot_pipeline.settings.catalogue import Variable, catalogue
 from leasebot_pipeline.settings.follow_ups import FollowUpSettings
+from leasebot_pipeline.settings.release import ReleaseSettings
 from leasebot_pipeline.settings.rules import is_placeholder
 from leasebot_pipeline.settings.server import (
     ApiSettings,
@@ -63,6 +64,7 @@ class Settings(BaseModel):
     worker: WorkerSettings
     showings: ShowingSettings
     follow_ups: FollowUpSettings
+    release: ReleaseSettings
     ai: AiSettings
     bootstrap: BootstrapSettings
     rpa: RpaSettings

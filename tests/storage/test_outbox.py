@@ -22,6 +22,7 @@ from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
 from leasebot_pipeline.domain.kill_switches import KillScope, KillTarget
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.domain.readings import DeliveryReceipt, SendBaseline
+from leasebot_pipeline.release import stages
 from leasebot_pipeline.storage import accounts_runtime, kill_switches, outbox, outbox_sweeps, policies
 from leasebot_pipeline.storage.outbox import ClaimedDispatch
 from leasebot_pipeline.storage.outbox_operations import Actor
@@ -463,3 +464,12 @@ def test_fences_grow_and_claims_have_owners(
 ) -> None:
     with pytest.raises(Exception, match=says), conn.begin_nested():
         conn.execute(text(f'UPDATE "OutboundDispatches" SET {assignments}'))
+
+
+def test_a_rollback_stops_a_reply_that_is_about_to_be_clicked(conn: Connection, reply: UUID) -> None:
+    """The stage is read from the database at each step, so a release taken back reaches every process."""
+    claimed = claim(conn)
+    who = sender(conn)
+    assert outbox.commit_intent(conn, claimed, who, BASELINE, NOW, TTL) is None
+    stages.rollback(conn, OPERATOR, NOW, reason="spike")
+    assert outbox.last_look(conn, claimed, who, NOW) == "REPLY_NOT_ALLOWED"

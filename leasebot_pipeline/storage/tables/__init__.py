@@ -8,6 +8,7 @@ from leasebot_pipeline.storage.tables import (
     dispatch,
     models,
     operations,
+    release,
     rollups,
     scheduling,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "metadata",
     "models",
     "operations",
+    "release",
     "rollups",
     "scheduling",
 ]

@@ -229,7 +229,10 @@ release_stages = Table(
     required("reason"),
     instant("started_at", now=True),
     instant("ended_at"),
+    optional("commit_sha"),
+    Column("overridden", Boolean, nullable=False, server_default=text("false")),
     one_of("release_stages_stage_chk", "stage", "shadow", "canary", "full"),
+    Index("idx_release_stages_started_at", text("started_at DESC")),
     Index(
         "idx_release_stages_current",
         text("(ended_at IS NULL)"),

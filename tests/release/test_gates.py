@@ -1,0 +1,78 @@
+"""The gates run: every suite is run, what failed or was left out is no pass, and the gate reads it back."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from leasebot_pipeline.domain.release_gate import REQUIRED_GATES
+from leasebot_pipeline.release import evidence
+from leasebot_pipeline.release.commit import commit_of, is_dirty
+from leasebot_pipeline.release.gates import SUITES, run
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+GOOD, BAD = ("-c", "print('fine')"), ("-c", "raise SystemExit('broken')")
+
+
+def test_a_failed_suite_fails_its_gate_and_the_others_are_still_run(tmp_path: Path) -> None:
+    suites = {"critical:one": BAD, "critical:two": GOOD, "smoke:all": GOOD}
+    file, document = run(tmp_path, lambda: NOW, commit="4f2a9c1", run_id="7", ref="main", suites=suites)
+    assert document["result"] == "fail"
+    assert [one["status"] for one in document["checks"]] == ["fail", "pass", "pass"]
+    logs = [(tmp_path / one["log"]).read_text() for one in document["checks"]]
+    assert ("broken" in logs[0], "fine" in logs[1]) == (True, True)
+    found = evidence.read(file)
+    assert (found.commit, dict(found.gates), found.passed) == (
+        "4f2a9c1",
+        {"critical": False, "smoke": True},
+        False,
+    )
+    assert evidence.newest(tmp_path, "4f2a9c1") == found
+
+
+def test_a_suite_left_out_is_no_pass(tmp_path: Path) -> None:
+    suites = {"critical:one": GOOD, "smoke:all": GOOD}
+    file, document = run(
+        *(tmp_path, lambda: NOW), commit="c", run_id="7", ref="main", suites=suites, only={"smoke:all"}
+    )
+    assert document["result"] == "fail"
+    assert dict(evidence.read(file).gates) == {"critical": False, "smoke": True}
+
+
+def test_the_suites_are_the_gates_a_release_needs_and_their_tests_exist() -> None:
+    assert {name.partition(":")[0] for name in SUITES} == set(REQUIRED_GATES)
+    for arguments in SUITES.values():
+        for one in arguments:
+            if one.startswith("tests/"):
+                assert (ROOT / one).exists(), one
+
+
+def test_changes_are_noticed_evidence_apart(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        subprocess.run(("git", *who, *arguments), cwd=tmp_path, check=True, capture_output=True)
+
+    git("init", "-q")
+    (tmp_path / "code").write_text("1")
+    git("add", "code")
+    git("commit", "-qm", "one")
+    assert len(commit_of(tmp_path) or "") == 40
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "log").write_text("evidence")
+    assert not is_dirty(tmp_path, Path("docs"))
+    (tmp_path / "code").write_text("2")
+    assert is_dirty(tmp_path, Path("docs"))
+
+
+def test_ci_runs_the_required_checks_and_keeps_the_evidence() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    jobs = workflow["jobs"]
+    commands = {name: [step.get("run") for step in job["steps"]] for name, job in jobs.items()}
+    assert ("make check" in commands["checks"], "make test" in commands["tests"]) == (True, True)
+    assert "make gates" in commands["gates"]
+    upload = jobs["gates"]["steps"][-1]
+    assert (upload["if"], upload["with"]["retention-days"]) == ("always()", 14)
