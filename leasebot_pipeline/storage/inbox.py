@@ -180,8 +180,6 @@ _MUST_HAVE: Final = {
     "hold": "m.metadata ->> 'reviewStatus' = 'hold'",
     "new": "NOT m.metadata ? 'aiProcessedAt' AND (m.direction = 'inbound' OR m.metadata ->> 'reviewStatus' = 'new')",
 }
-_NO_DRAFT: Final = """NOT EXISTS (SELECT 1 FROM "Messages" m WHERE m.conversation_id = c.id
-                                 AND m.metadata ->> 'reviewStatus' = 'draft' AND NOT m.metadata ? 'discarded')"""
 MINE: Final = "(c.assigned_agent_id = :agent_id OR c.follow_up_owner_agent_id = :agent_id)"
 
 
@@ -204,8 +202,6 @@ def list_inbox(
             conditions.append(
                 f'c.id IN (SELECT m.conversation_id FROM "Messages" m WHERE {_MUST_HAVE[wanted.status]})'
             )
-        if wanted.status == "hold":
-            conditions.append(_NO_DRAFT)  # a draft outranks what is held
         having = f"WHERE {_STATUS_OF} = :status"
         parameters["status"] = wanted.status
     if wanted.platform is not None:
