@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from api import errors
 from api.auth import routes as auth_routes
@@ -18,6 +19,10 @@ from api.auth import sessions as auth_sessions
 from api.auth.passwords import PasswordHasher, hash_password
 from api.auth.throttle import Throttle
 from api.config import ApiConfig
+from api.console import assets as console_assets
+from api.console import live as console_live
+from api.console import lost as console_lost
+from api.console import sign_in as console_sign_in
 from api.database import Database
 from api.edge.failures import Failures
 from api.edge.guards import BodyLimit, OriginGuard
@@ -85,6 +90,8 @@ _ROUTES = (
     calendar_feeds,
 )
 
+_PAGES = (console_assets, console_live, console_sign_in, console_lost)
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -137,11 +144,12 @@ def create_app(
             Middleware(Failures),
             Middleware(OriginGuard, config),
             Middleware(BodyLimit),
+            Middleware(GZipMiddleware, minimum_size=1024),
         ],
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     errors.install(app)
-    for module in _ROUTES:
+    for module in (*_ROUTES, *_PAGES):
         app.include_router(module.router)
     return app
 

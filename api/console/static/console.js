@@ -1,0 +1,111 @@
+// What the console does beyond plain links and forms. Everything here is a convenience: without it pages
+// are read, and the main forms are sent, all the same.
+"use strict";
+
+const THEME = "lease-bot-theme";
+
+// Theme: the cookie lets the server draw the right colours at once; the stored value is the earlier system's name.
+document.addEventListener("click", (event) => {
+  const toggle = event.target.closest("[data-theme-toggle]");
+  if (toggle) {
+    event.preventDefault();
+    const root = document.documentElement;
+    const dark = getComputedStyle(root).colorScheme.trim() === "dark" ||
+      (root.dataset.theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
+    const next = dark ? "light" : "dark";
+    root.dataset.theme = next;
+    root.classList.toggle("dark", next === "dark");
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `${THEME}=${next}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    try { localStorage.setItem(THEME, next); } catch { /* private windows may refuse it */ }
+    const other = next === "dark" ? "light" : "dark";
+    for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+      button.value = other;
+      button.setAttribute("aria-label", `Switch to ${other} theme`);
+      button.setAttribute("aria-pressed", String(next === "dark"));
+      button.querySelector("use").setAttribute("href",
+        button.querySelector("use").getAttribute("href").replace(/#.*/, next === "dark" ? "#sun" : "#moon"));
+    }
+    return;
+  }
+  const close = event.target.closest("[data-close]");
+  if (close) close.closest(".notice").remove();
+});
+
+// A choice that takes effect at once: <select data-submit>.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+});
+
+// What cannot be taken back asks first: <form data-confirm="...">.
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question && !confirm(question)) { event.preventDefault(); event.stopImmediatePropagation(); }
+}, true);
+
+// Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until sent.
+function keepTyped(root) {
+  for (const field of root.querySelectorAll("[data-keep]")) {
+    const key = `keep:${field.dataset.keep}`;
+    const kept = sessionStorage.getItem(key);
+    if (kept !== null && field.value === field.defaultValue) field.value = kept;
+    field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
+    field.form?.addEventListener("submit", () => sessionStorage.removeItem(key));
+  }
+}
+
+// After a change of page the reader starts at its heading; after an answer of a form where they were.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.target.id !== "main" && event.detail.elt?.id !== "main") return;
+  const main = document.getElementById("main");
+  keepTyped(main);
+  listen();
+  document.getElementById("menu")?.hidePopover?.();
+  const asked = event.detail.requestConfig;
+  if (asked?.verb === "get" && asked.triggeringEvent?.type === "click") {
+    window.scrollTo(0, 0);
+    main.focus({ preventScroll: true });
+  }
+});
+
+// Live: <main data-live="/console/live?..."> names a stream that says when something shown has changed; then every
+// [data-live-region] of the page is fetched anew, except one somebody is typing in.
+let stream = null;
+let subject = null;
+
+function listen() {
+  const wanted = document.querySelector("[data-live]")?.dataset.live ?? null;
+  if (wanted === subject) return;
+  stream?.close();
+  subject = wanted;
+  stream = wanted ? new EventSource(wanted) : null;
+  stream?.addEventListener("changed", refresh);
+}
+
+let refreshing = false;
+let again = false;
+
+async function refresh() {
+  if (refreshing) { again = true; return; }
+  refreshing = true;
+  try {
+    const answer = await fetch(location.href, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
+    if (!answer.ok || answer.redirected) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const region of document.querySelectorAll("[data-live-region]")) {
+      const next = fresh.getElementById(region.id);
+      const typing = region.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+      if (!next || typing || next.innerHTML === region.innerHTML) continue;
+      region.replaceChildren(...next.childNodes);
+      htmx.process(region);
+    }
+  } finally {
+    refreshing = false;
+    if (again) { again = false; refresh(); }
+  }
+}
+
+keepTyped(document);
+listen();
+addEventListener("pagehide", () => { stream?.close(); stream = null; subject = null; });
+addEventListener("pageshow", (event) => { if (event.persisted) listen(); });

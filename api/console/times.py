@@ -1,0 +1,101 @@
+"""Instants as people read them: in a unit's zone, in the form their browser asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
+
+_FORMS: Final = tuple(f"en_{country}" for country in ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN"))
+"""The console speaks English; these differ in the order of day and month and in the clock."""
+
+
+def locale_of(accept_language: str) -> Locale:
+    """The first English form a browser asks for, American when it names none."""
+    asked = [part.split(";")[0].strip().replace("-", "_") for part in accept_language.split(",")]
+    for wanted in asked:
+        for known in _FORMS:
+            if wanted.lower() == known.lower():
+                return Locale.parse(known)
+    return Locale.parse("en_US")
+
+
+def zone_of(name: str | None) -> ZoneInfo:
+    """The zone of that name, UTC for none or an unknown one."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def age(then: datetime, now: datetime) -> str:
+    """How long ago, in its largest unit: ``now``, ``5 min``, ``3 h``, ``2 days``; ``in …`` for the future."""
+    seconds = (now - then).total_seconds()
+    ahead = seconds < 0
+    minutes = int(abs(seconds) // 60)
+    if minutes < 1:
+        return "now"
+    if minutes < 60:
+        text = f"{minutes} min"
+    elif minutes < 48 * 60:
+        text = f"{minutes // 60} h"
+    else:
+        text = f"{minutes // (24 * 60)} days"
+    return f"in {text}" if ahead else text
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Writes instants (aware datetimes) for one request."""
+
+    now: datetime
+    locale: Locale
+
+    def moment(self, instant: datetime, zone: str | None = None) -> str:
+        """Day and time, with the year when it is not this one: ``Tue, Mar 3, 2:30 PM EST``."""
+        return f"{self.day(instant, zone)}, {self.time(instant, zone)} {self.zone(instant, zone)}"
+
+    def day(self, instant: datetime | date, zone: str | None = None) -> str:
+        """``Today``, ``Tomorrow``, ``Yesterday``, else ``Tue, Mar 3`` in the locale's order."""
+        where = zone_of(zone)
+        local = instant.astimezone(where).date() if isinstance(instant, datetime) else instant
+        today = self.now.astimezone(where).date()
+        near = {0: "Today", 1: "Tomorrow", -1: "Yesterday"}.get((local - today).days)
+        return near or self.plain_day(local)
+
+    def plain_day(self, local: date) -> str:
+        """``Tue, Mar 3``, never a word for it."""
+        skeleton = "MMMEd" if local.year == self.now.year else "yMMMEd"
+        return str(format_skeleton(skeleton, local, locale=self.locale))
+
+    def full_day(self, local: date) -> str:
+        """``Tuesday, March 3, 2026``."""
+        return str(format_date(local, "full", locale=self.locale))
+
+    def time(self, instant: datetime, zone: str | None = None) -> str:
+        """``2:30 PM`` or ``14:30``."""
+        text = format_time(instant, "short", tzinfo=zone_of(zone), locale=self.locale)
+        return str(text).replace("\u202f", " ")
+
+    def span(self, starts_at: datetime, ends_at: datetime, zone: str | None = None) -> str:
+        """``2:30 PM – 3:00 PM``."""
+        return f"{self.time(starts_at, zone)} – {self.time(ends_at, zone)}"
+
+    def zone(self, instant: datetime, zone: str | None = None) -> str:
+        """The zone's short name at that instant: ``EST``, ``GMT``, ``UTC``."""
+        local = instant.astimezone(zone_of(zone))
+        name = str(get_timezone_name(local, width="short", locale=self.locale))
+        return "UTC" if local.tzinfo == UTC or (name == "GMT" and zone in (None, "UTC")) else name
+
+    def age(self, then: datetime) -> str:
+        return age(then, self.now)
+
+    def is_past(self, instant: datetime) -> bool:
+        return instant <= self.now
+
+    def ago_days(self, days: int) -> date:
+        return (self.now - timedelta(days=days)).date()

@@ -1,0 +1,9 @@
+"""A leasing team's day as rows: what the console's screens are looked at with."""
+
+from __future__ import annotations
+
+from tests.api.house import House
+
+
+def fill_day(house: House) -> None:
+    """Everything the screens show at least once. Each part stands beside the screens it is for."""

@@ -1,0 +1,75 @@
+"""What a page must not do, noted while somebody uses it, and what is asked of every screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+_AXE = Axe()
+_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+_SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, select, textarea, summary')]
+  .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.skip, .sr-only')
+    && !(e.matches('input[type=hidden]'))
+    && !(e.matches('a') && getComputedStyle(e).display === 'inline')      // a link within a sentence
+    && !(e.matches('input[type=checkbox], input[type=radio]') && e.closest('label')))
+  .map(e => [e.outerHTML.slice(0, 120), e.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 0 && (box.height < 43.5 || box.width < 43.5))
+  .map(([html, box]) => `${Math.round(box.width)}x${Math.round(box.height)} ${html}`)"""
+
+_WIDER = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > width + 1)
+    .slice(0, 5).map(e => e.outerHTML.slice(0, 120));
+}"""
+
+
+class Person(Protocol):
+    """Opens a page as ``stranger``, ``agent`` or ``admin``, at a width in CSS pixels."""
+
+    def __call__(self, who: str, width: int = 375, **options: object) -> Page: ...
+
+
+@dataclass
+class Watched:
+    """Complaints of pages: errors of script, messages of the console, requests to other hosts."""
+
+    complaints: list[str] = field(default_factory=list)
+
+    def follow(self, page: Page, origin: str) -> None:
+        def console(message: ConsoleMessage) -> None:
+            # Chromium reports every 4xx answer here; the tests expect some.
+            if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+                self.complaints.append(f"{page.url}: {message.text}")
+
+        def asked(request: Request) -> None:
+            if not request.url.startswith((origin, "data:")):
+                self.complaints.append(f"{page.url} asked {request.url}")
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("request", asked)
+
+
+def accessibility_faults(page: Page) -> list[str]:
+    """Violations axe finds, as ``rule: selector``."""
+    found = _AXE.run(page, options=_RULES).response["violations"]
+    return [
+        f"{rule['id']}: {node['target']} {node['html'][:120]} {node.get('failureSummary', '')[:200]}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+def small_targets(page: Page) -> list[str]:
+    """Controls smaller than 44 px either way."""
+    return list(page.evaluate(_SMALL_TARGETS))
+
+
+def too_wide(page: Page) -> list[str]:
+    """What makes the page scroll sideways."""
+    return list(page.evaluate(_WIDER))

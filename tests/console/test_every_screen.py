@@ -1,0 +1,32 @@
+"""What holds for every screen, at every width, light and dark."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.house import House
+from tests.console.people import Person, accessibility_faults, small_targets, too_wide
+from tests.console.screens import SCREENS, Screen, ids_of
+
+WIDTHS = (320, 375, 430, 768, 1280)
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: f"{screen.name}-{screen.who}")
+def test_a_screen_fits_and_can_be_used_by_everybody(screen: Screen, person: Person, day: House) -> None:
+    page = person(screen.who)
+    page.goto(screen.path.format(**ids_of(day)))
+    assert page.locator("h1").count() == 1
+    faults: list[str] = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 812})
+        faults += [f"{width} px too wide: {fault}" for fault in too_wide(page)]
+        if width < 768:
+            faults += [f"{width} px small target: {fault}" for fault in small_targets(page)]
+        if width in (375, 1280):
+            for theme in ("light", "dark"):
+                page.emulate_media(color_scheme=theme)
+                faults += [f"{width} px {theme}: {fault}" for fault in accessibility_faults(page)]
+    # 200 % zoom of a 1280 px window leaves 640 px, text as large.
+    page.set_viewport_size({"width": 640, "height": 400})
+    faults += [f"zoomed, too wide: {fault}" for fault in too_wide(page)]
+    assert faults == []
