@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from types import FrameType
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -84,6 +85,16 @@ def _dev_admin(settings: Settings) -> DevAdmin | None:
     )
 
 
+class Server(uvicorn.Server):
+    """Ends open streams when it is asked to stop, instead of waiting for browsers to close them."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        state = self.config.app.state  # type: ignore[union-attr]
+        if hasattr(state, "services"):  # not before the start is through
+            state.services.stopping.set()
+        super().handle_exit(sig, frame)
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT; open requests are finished first. Exits with 2 on faulty settings."""
     try:
@@ -95,7 +106,7 @@ def main() -> None:
     configure_logs(config.log_level)
     for warning in settings.warnings:
         log.warning("settings", detail=warning)
-    uvicorn.run(
+    options = uvicorn.Config(
         create_app(config),
         host=config.host,
         port=config.port,
@@ -104,3 +115,4 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+    Server(options).run()

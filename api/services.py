@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -24,6 +25,8 @@ class Services:
     throttle: Throttle
     migrations_head: str
     requests: RequestMetrics
+    stopping: Event = field(default_factory=Event)
+    """Set once the process was asked to end: answers that never end by themselves end then."""
 
 
 def services(request: Request) -> Services:

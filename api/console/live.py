@@ -8,15 +8,16 @@ from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import Connection, text
 
 from api.console.access import Viewer
+from api.console.routes import page_router
 from api.errors import not_found
 from api.services import ServicesDep
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 LOOK_EVERY_S: Final = 1.0
 _LASTS: Final = timedelta(minutes=5)
@@ -53,21 +54,24 @@ def _anything(conn: Connection, _agent_id: UUID | None, _subject: UUID | None) -
 TOPICS: Final[dict[str, Fingerprint]] = {"anything": _anything, "conversation": _conversation}
 
 
+def _look(topic: Annotated[str, Query()]) -> Fingerprint:
+    if topic not in TOPICS:
+        raise not_found()
+    return TOPICS[topic]
+
+
 @router.get("/console/live", response_class=EventSourceResponse)
 async def live(
     viewer: Viewer,
     services: ServicesDep,
-    topic: Annotated[str, Query()],
+    look: Annotated[Fingerprint, Depends(_look)],
     subject: Annotated[UUID | None, Query()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """`changed` whenever the fingerprint of the topic does, looked at once a second."""
-    look = TOPICS.get(topic)
-    if look is None:
-        raise not_found()
     ends_at = asyncio.get_running_loop().time() + _LASTS.total_seconds()
     known = await services.database.read(look, viewer.agent_id, subject)
     yield ServerSentEvent(event="ready", raw_data="", retry=2000)
-    while asyncio.get_running_loop().time() < ends_at:
+    while not services.stopping.is_set() and asyncio.get_running_loop().time() < ends_at:
         await asyncio.sleep(LOOK_EVERY_S)
         found = await services.database.read(look, viewer.agent_id, subject)
         if found != known:

@@ -19,5 +19,5 @@ async def start(viewer: Viewer) -> Response:
 
 @router.get("/admin/{_rest:path}")
 @router.get("/agent/{_rest:path}")
-async def lost(viewer: Viewer) -> Response:
+async def lost(_: Viewer) -> Response:
     raise not_found()

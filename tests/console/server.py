@@ -21,8 +21,8 @@ class ConsoleServer:
     def __init__(self, config: ApiConfig, clock: Clock) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        app = create_app(replace(config, base_url=self.url), clock=clock)
-        options = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
+        self.app = create_app(replace(config, base_url=self.url), clock=clock)
+        options = uvicorn.Config(self.app, log_config=None, lifespan="on", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(options)
         self._thread = Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
