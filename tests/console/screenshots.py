@@ -1,0 +1,28 @@
+"""Draws every screen for docs/console: ``pytest tests/console/screenshots.py``. Not a test: nothing is judged here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.api.house import House
+from tests.console.people import Person
+from tests.console.screens import SCREENS, Screen, ids_of
+
+FOLDER = Path(__file__).parents[2] / "docs" / "console"
+LONGEST = 2400
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+def test_draw(screen: Screen, person: Person, day: House) -> None:
+    page = person(screen.who)
+    page.goto(screen.path.format(**ids_of(day)))
+    for width, height in ((375, 812), (1280, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        tall = min(LONGEST, max(height, page.evaluate("document.documentElement.scrollHeight")))
+        # The window itself grows: a bar fixed to its bottom then stands at the end of the page.
+        page.set_viewport_size({"width": width, "height": tall})
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.screenshot(path=FOLDER / f"{screen.name}-{width}-{theme}.png")
