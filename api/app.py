@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import errors
+from api import errors, openapi
 from api.auth import routes as auth_routes
 from api.auth import sessions as auth_sessions
 from api.auth.passwords import PasswordHasher, hash_password
@@ -29,7 +29,6 @@ from api.edge.guards import BodyLimit, OriginGuard
 from api.edge.request_log import RequestLog
 from api.edge.response_headers import ResponseHeaders
 from api.metrics import RequestMetrics
-from api.openapi import describe
 from api.routes import (
     agents,
     audit,
@@ -136,7 +135,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,
         redirect_slashes=False,
         middleware=[
             Middleware(RequestLog, requests),
@@ -147,10 +146,11 @@ def create_app(
             Middleware(GZipMiddleware, minimum_size=1024),
         ],
     )
-    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     errors.install(app)
     for module in (*_ROUTES, *_PAGES):
         app.include_router(module.router)
+    openapi.serve(app, "/api/openapi.json")
     return app
 
 

@@ -13,7 +13,11 @@ from leasebot_pipeline.storage.engine import sqlalchemy_url
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_OPTIONS = "-c timezone=UTC -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+# A list's plan depends on what is asked for: a plan for any value would read the inbox to find one name.
+_OPTIONS = (
+    "-c timezone=UTC -c jit=off -c plan_cache_mode=force_custom_plan"
+    " -c statement_timeout=15000 -c idle_in_transaction_session_timeout=30000"
+)
 
 
 class Database:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 _TAGS: Final = [
@@ -43,6 +45,20 @@ _PUBLIC: Final = (
     "/api/calendar-feeds/",
     "/api/me",
 )
+
+
+def serve(app: FastAPI, path: str) -> None:
+    """Answer with the document at ``path``. Building it takes seconds, so it is built when first asked for, in a thread."""
+    made: list[bytes] = []
+    one_at_a_time = asyncio.Lock()
+
+    async def document(_: Request) -> Response:
+        async with one_at_a_time:
+            if not made:
+                made.append(await asyncio.to_thread(lambda: json.dumps(describe(app)).encode()))
+        return Response(made[0], media_type="application/json")
+
+    app.add_route(path, document, include_in_schema=False)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -137,6 +137,8 @@ def measure(engine: Engine, rounds: int, work: Callable[[Connection], object]) -
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     taken = []
     with reader.connect() as conn:
+        with conn.begin():  # as the API's connections have it
+            conn.execute(text("SET plan_cache_mode = force_custom_plan"))
         for number in range(rounds + 2):
             started = time.perf_counter()
             with conn.begin():
@@ -169,6 +171,10 @@ def lists(engine: Engine, rounds: int) -> dict[str, dict[str, float]]:
         "drafts": (InboxFilter(status="draft"), None),
         "agents_own": (InboxFilter(agent_id=agent), None),
         "agents_held": (InboxFilter(agent_id=agent, status="hold"), None),
+        "for_a_person": (InboxFilter(for_person=True), None),
+        "search_a_lead": (InboxFilter(search="lead 1234"), None),
+        "search_a_unit": (InboxFilter(search="unit 77"), None),
+        "search_in_vain": (InboxFilter(search="nobody of that name"), None),
     }
     return {
         name: measure(engine, rounds, lambda conn, w=wanted, a=key: inbox.list_inbox(conn, w, 50, a))  # type: ignore[misc]

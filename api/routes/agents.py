@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from api.answers import Answer
 from api.auth.access import AdminIdentity, ScopedIdentity
 from api.edge.json_route import json_router
@@ -62,7 +64,7 @@ async def link_login(
     """`userId: null` takes the login away. A login acts for one agent only (409 `login_in_use`)."""
     now = services.clock()
 
-    def link(conn: agents.Connection) -> None:
+    def link(conn: Connection) -> None:
         if agents.find_agent(conn, agent_id) is None:
             raise not_found()
         if body.user_id is not None and not logins.user_exists(conn, body.user_id):

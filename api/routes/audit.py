@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -29,6 +29,7 @@ from leasebot_pipeline.storage.audit_search import COLUMNS, AuditFilter, AuditRo
 router = json_router("/api/admin/audit", "audit")
 
 _AT_ONCE: Final = 2000
+_Write = Callable[[list[AuditRow]], str]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -135,8 +136,8 @@ async def export_audit(
         )
 
     await services.database.run(note)
-    media, write = ("text/csv", _csv) if chosen == "csv" else ("application/x-ndjson", _json_lines)
-    head = write(None) if chosen == "csv" else ""
+    write: _Write = _csv if chosen == "csv" else _json_lines
+    media, head = ("text/csv", _csv_head()) if chosen == "csv" else ("application/x-ndjson", "")
     name = f"audit-{services.clock():%Y%m%dT%H%M%SZ}.{'csv' if chosen == 'csv' else 'jsonl'}"
     return StreamingResponse(
         _pages(services, wanted, head, write),
@@ -145,7 +146,7 @@ async def export_audit(
     )
 
 
-async def _pages(services: Services, wanted: AuditFilter, head: str, write: Any) -> AsyncIterator[str]:
+async def _pages(services: Services, wanted: AuditFilter, head: str, write: _Write) -> AsyncIterator[str]:
     yield head
     after: tuple[object, ...] | None = None
     while True:
@@ -157,13 +158,17 @@ async def _pages(services: Services, wanted: AuditFilter, head: str, write: Any)
         after = (rows[-1].created_at.isoformat(), rows[-1].id)
 
 
-def _csv(rows: list[AuditRow] | None) -> str:
+def _csv_head() -> str:
+    return _lines([AuditItem.model_json_schema(by_alias=True)["properties"]])
+
+
+def _csv(rows: list[AuditRow]) -> str:
+    return _lines([_cell(getattr(row, name)) for name in COLUMNS_OF_ITEM] for row in rows)
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out)
-    if rows is None:
-        writer.writerow(AuditItem.model_json_schema(by_alias=True)["properties"])
-    for row in rows or []:
-        writer.writerow([_cell(getattr(row, name)) for name in COLUMNS_OF_ITEM])
+    csv.writer(out).writerows(rows)
     return out.getvalue()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -14,7 +14,7 @@ from api.answers import Answer, Instant
 from api.auth.access import ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import not_found, validation_error
-from api.inputs import PathId, one_of
+from api.inputs import PathId, moment, one_of, plain_uuid
 from api.local_times import local_span
 from api.paging import PageQuery, encode
 from api.preconditions import set_etag
@@ -160,11 +160,30 @@ async def list_inbox(
     workflow_outcome: Annotated[
         str | None, Query(alias="workflowOutcome", description="human_required is the queue for people")
     ] = None,
-    q: Annotated[str | None, Query(max_length=100, description="in lead, advert and unit")] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=100, description="a part of the lead's name, the advert's title or the unit"),
+    ] = None,
+    assigned_to: Annotated[
+        str | None, Query(alias="assignedTo", description="an agent's id, or nobody")
+    ] = None,
+    for_person: Annotated[
+        str | None,
+        Query(
+            alias="forPerson", description="true: a reply waits for a review, or the bot asked for a person"
+        ),
+    ] = None,
+    since: Annotated[
+        str | None, Query(description="newest message at or after: ISO 8601 with offset")
+    ] = None,
+    until: Annotated[str | None, Query(description="newest message before: ISO 8601 with offset")] = None,
 ) -> InboxAnswer:
     """An agent sees the conversations it is in charge of (G-31)."""
     if q and "\x00" in q:
         raise validation_error(["q: must not contain a NUL character"])
+    agent = _assigned_to(assigned_to)
+    if isinstance(agent, UUID):
+        scope.own(agent)
     wanted = InboxFilter(
         agent_id=scope.agent_id,
         status=one_of("status", status, STATUSES),
@@ -172,6 +191,10 @@ async def list_inbox(
         workflow_state=one_of("workflowState", workflow_state, STATES),
         workflow_outcome=one_of("workflowOutcome", workflow_outcome, OUTCOME_VALUES),
         search=q or None,
+        assigned_to=agent,
+        for_person=one_of("forPerson", for_person, ("true", "false")) == "true",
+        since=moment("since", since),
+        until=moment("until", until),
     )
     after = page.key(datetime, int, UUID)
     found = await services.database.read(inbox.list_inbox, wanted, page.limit, after)
@@ -181,6 +204,17 @@ async def list_inbox(
         rank = inbox.UNRANKED if last.inbox_sort_rank is None else last.inbox_sort_rank
         cursor = encode((last.at.isoformat(), rank, str(last.id)))
     return InboxAnswer(items=[InboxItem.of(row) for row in found], next_cursor=cursor)
+
+
+def _assigned_to(text: str | None) -> UUID | Literal["nobody"] | None:
+    if not text:
+        return None
+    if text == "nobody":
+        return "nobody"
+    try:
+        return plain_uuid(text)
+    except ValueError:
+        raise validation_error(["assignedTo: must be an agent's id or nobody"]) from None
 
 
 @router.get("/{id}", operation_id="getConversation", summary="One conversation with its messages")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -92,7 +93,9 @@ async def erase(
     )
 
 
-def _entry(identity: Identity, conversation_id: UUID, action: str, details: dict[str, object]) -> AuditEntry:
+def _entry(
+    identity: Identity, conversation_id: UUID, action: str, details: Mapping[str, object]
+) -> AuditEntry:
     return by_user(
         identity, "conversation", conversation_id, action, details, conversation_id=conversation_id
     )

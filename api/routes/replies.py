@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
 
 from fastapi import Header, Response
@@ -37,6 +38,8 @@ from leasebot_pipeline.storage.inbox import ConversationRow
 from leasebot_pipeline.storage.manual_replies import DraftRow
 
 router = json_router("/api/inbox", "inbox")
+
+Done = TypeVar("Done")
 
 MAX_BODY: Final = 5000
 _Body = Annotated[Text, Field(max_length=MAX_BODY)]
@@ -377,7 +380,9 @@ async def edit(
     return answer
 
 
-async def _reviewing(services: Services, scope: Scope, message_id: UUID, operation: str, work: Any) -> Any:
+async def _reviewing(
+    services: Services, scope: Scope, message_id: UUID, operation: str, work: Callable[[Connection], Done]
+) -> Done:
     """Run a review; an error nobody foresaw is audited as ``inbox_message_error`` before it is answered."""
     try:
         return await services.database.run(work)
@@ -439,7 +444,7 @@ def _audited(
     identity: Identity,
     message_id: UUID,
     action: str,
-    details: dict[str, object],
+    details: Mapping[str, object],
     conversation: ConversationRow,
 ) -> AuditEntry:
     return by_user(
@@ -455,7 +460,7 @@ def _audited(
     )
 
 
-def _reviewed(identity: Identity, draft: DraftRow, action: str, details: dict[str, object]) -> AuditEntry:
+def _reviewed(identity: Identity, draft: DraftRow, action: str, details: Mapping[str, object]) -> AuditEntry:
     return by_user(
         identity,
         "message",

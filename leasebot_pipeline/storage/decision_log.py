@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -48,11 +48,12 @@ class LoggedDecision:
     dispatch_state: str | None
 
 
-_COLUMNS = """d.id, d.conversation_id, d.platform_account_id, d.platform, d.inbound_message_id, d.provider, d.model,
-       d.rules_version, d.intent, d.effective_intent, d.follow_up, d.workflow_outcome, d.confidence::float8,
-       d.risk_level, d.outcome, d.reason, d.reasons, d.escalation_reason_code, d.guardrails, d.slots, d.slot_source,
-       d.selected_slot_index, d.policy, d.evidence, d.provider_details, d.template_id, d.reply_body, d.run_id,
-       d.decided_at, o.id AS dispatch_id, o.state AS dispatch_state"""
+_OWN = (
+    "d.confidence::float8" if field.name == "confidence" else f"d.{field.name}"
+    for field in fields(LoggedDecision)
+    if not field.name.startswith("dispatch_")
+)
+_COLUMNS = f"{', '.join(_OWN)}, o.id AS dispatch_id, o.state AS dispatch_state"
 _FROM = """"Decisions" d
   JOIN "Conversations" c ON c.id = d.conversation_id
   LEFT JOIN LATERAL (SELECT x.id, x.state FROM "OutboundDispatches" x

@@ -45,7 +45,10 @@ def create_engine(
     pool_size: int = 5,
     statement_timeout: timedelta = timedelta(seconds=30),
 ) -> Engine:
-    """An engine in UTC with bounded statements and idle transactions."""
+    """An engine in UTC with bounded statements and idle transactions.
+
+    Compiling expressions costs more than it saves here: a page of the inbox 40 ms of 48.
+    """
     timeout_ms = int(statement_timeout.total_seconds() * 1000)
     return sqlalchemy_engine(
         sqlalchemy_url(url),
@@ -57,7 +60,8 @@ def create_engine(
             "application_name": application_name,
             "connect_timeout": 10,
             "options": (
-                f"-c timezone=UTC -c statement_timeout={timeout_ms} -c idle_in_transaction_session_timeout=60000"
+                f"-c timezone=UTC -c jit=off -c statement_timeout={timeout_ms}"
+                " -c idle_in_transaction_session_timeout=60000"
             ),
         },
     )

@@ -103,10 +103,64 @@ def test_filters_narrow_the_list(house: House) -> None:
     assert ids(house, "q=_nn") == []
 
 
+def test_a_search_finds_parts_of_what_people_call_it(house: House) -> None:
+    with house.rows() as conn:
+        advert = {"unit_id": house.unit, "platform_account_id": SPAREROOM, "rent_cents": 1}
+        listing = rows.add(conn, accounts.listings, **advert, metadata={"title": "Sunny room near the park"})
+    by_name = conversation(house, 1, lead_name="Margaret Ann Lee")
+    by_label = conversation(house, 2, external_thread_label="Studio in Elm Street")
+    by_advert = conversation(house, 3, listing_id=listing)
+    conversation(house, 4, lead_name="Somebody else")
+    assert ids(house, "q=garet%20ann") == [str(by_name)]
+    assert ids(house, "q=elm") == [str(by_label), str(by_advert)]
+    assert ids(house, "q=SUNNY") == [str(by_advert)]
+    assert ids(house, "q=house%201a") == [str(by_advert)]
+    assert ids(house, "q=le") == [str(by_name)]
+    assert ids(house, "q=nothing%20like%20it") == []
+
+
+def test_the_list_by_who_it_waits_for(house: House) -> None:
+    asked = conversation(
+        house,
+        1,
+        assigned_agent_id=house.dana,
+        workflow_state="outcome",
+        workflow_outcome="human_required",
+    )
+    drafted = conversation(house, 2, assigned_agent_id=house.marco)
+    message(house, drafted, "outbound", status="draft")
+    both = conversation(house, 3, workflow_state="outcome", workflow_outcome="human_required")
+    message(house, both, "outbound", status="hold")
+    over = conversation(house, 4)
+    message(house, over, status="hold")
+    message(house, over, "outbound", status="sent")
+    assert ids(house, "forPerson=true") == [str(each) for each in (asked, drafted, both)]
+    assert ids(house, "forPerson=true&status=draft") == [str(drafted)]
+    assert ids(house, "forPerson=true&status=sent") == [str(asked)]
+    assert ids(house, "forPerson=true", who="agent") == [str(asked)]
+    assert ids(house, f"assignedTo={house.marco}") == [str(drafted)]
+    assert ids(house, "assignedTo=nobody") == [str(both), str(over)]
+    assert ids(house, "assignedTo=nobody&status=hold") == [str(both)]
+    assert ids(house, f"assignedTo={house.dana}", who="agent") == [str(asked)]
+    assert house.ask("agent", "GET", f"/api/inbox?assignedTo={house.marco}").status_code == 403
+
+
+def test_the_list_by_how_long_it_waits(house: House) -> None:
+    old, recent = conversation(house, 90), conversation(house, 10)
+    hour_ago = (house.clock() - 60 * MINUTE).isoformat().replace("+", "%2B")
+    assert ids(house, f"until={hour_ago}") == [str(old)]
+    assert ids(house, f"since={hour_ago}") == [str(recent)]
+    assert ids(house, f"since={hour_ago}&until={hour_ago}") == []
+
+
 @pytest.mark.parametrize(
     "query",
     [
         "status=lost",
+        "assignedTo=everybody",
+        "forPerson=maybe",
+        "since=yesterday",
+        "until=2026-03-02T12:00:00",
         "platform=zillow",
         "workflowState=x",
         "workflowOutcome=x",

@@ -207,6 +207,15 @@ def test_a_rejected_draft_waits_and_can_still_be_approved(house: House) -> None:
     assert outbox(house, each)[0]["state"] == "queued"
 
 
+def test_a_reply_in_doubt_is_not_rejected_any_more(house: House) -> None:
+    each = conversation(house)
+    prepared = draft(house, each, state="unknown")
+    answer = review(house, prepared, "reject")
+    assert (answer.status_code, answer.json()["error"]) == (409, "already_approved")
+    assert outbox(house, each)[0]["state"] == "unknown"
+    assert house.audits("inbox_message_rejected") == []
+
+
 def test_two_people_do_not_overwrite_each_other(house: House) -> None:
     each = conversation(house)
     prepared = draft(house, each)

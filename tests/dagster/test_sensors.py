@@ -292,7 +292,14 @@ def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) ->
            VALUES ('u', 'k', 'h', 200, '{}', :old)""",
         old=old,
     )
-    office.run("""DELETE FROM "Tallies" WHERE kind = 'message'""")
+    office.run(
+        """WITH c AS (INSERT INTO "Conversations" (platform_account_id, external_thread_id)
+                      SELECT id, 't1' FROM "PlatformAccounts" WHERE platform = 'roomies' RETURNING id)
+           INSERT INTO "Messages" (conversation_id, sender_type, direction, body, sent_at)
+           SELECT id, 'lead', 'inbound', 'Hello', CAST(:now AS timestamptz) FROM c""",
+        now=office.clock.now,
+    )
+    office.run("""DELETE FROM "Tallies" WHERE kind = 'message'""")  # as if loaded past the triggers
     definitions = build_definitions(load_settings({"LEASE_BOT_RPA_RUNTIME": "mock"}))
     result = definitions.get_job_def("maintenance").execute_in_process(
         instance=office.instance, resources={"pipeline": office.pipeline}
@@ -305,8 +312,9 @@ def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) ->
     assert {name: value.value for name, value in done.items()} == {
         "rate_limits": 1,
         "remembered_answers": 1,
-        "mended_tallies": 0,
+        "mended_tallies": 1,
     }
+    assert office.rows("""SELECT k1, total FROM "Tallies" WHERE kind = 'message'""") == [("inbound", 1)]
     assert office.rows('SELECT key FROM "RateLimits"') == [("new",)]
 
 

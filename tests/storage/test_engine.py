@@ -46,6 +46,7 @@ def test_connections_are_in_utc_named_and_bounded(database: Database) -> None:
     with engine.connect() as conn:
         assert conn.execute(text("SHOW timezone")).scalar_one() == "UTC"
         assert conn.execute(text("SHOW application_name")).scalar_one() == "leasebot-test"
+        assert conn.execute(text("SHOW jit")).scalar_one() == "off"
         assert conn.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "1min"
         with pytest.raises(DBAPIError, match="statement timeout"):
             conn.execute(text("SELECT pg_sleep(5)"))

@@ -44,6 +44,7 @@ def test_checks_exclusions_and_indexes_are_the_declared_ones(
     """What Alembic's comparison does not look at: definitions of constraints, indexes and defaults."""
     with empty_database.engine.begin() as conn:
         conn.execute(text("CREATE EXTENSION btree_gist"))
+        conn.execute(text("CREATE EXTENSION pg_trgm"))
         metadata.create_all(conn)
     assert _definitions(database.engine) == _definitions(empty_database.engine)
 

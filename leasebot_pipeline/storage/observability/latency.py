@@ -40,18 +40,18 @@ _STEPS = text(f"""
      GROUP BY platform, step
      ORDER BY platform, step
 """)
+# Each step is sorted by itself, in memory; a step that does not hold what was counted gives nothing.
 _WITHIN = text(f"""
     WITH watched AS MATERIALIZED ({WATCHED})
-    SELECT platform, step, place, delay_s
-      FROM (SELECT k.platform, k.step, e.delay_s, row_number() OVER (PARTITION BY k.platform, k.step ORDER BY e.delay_s) AS place,
-                   count(*) OVER (PARTITION BY k.platform, k.step) AS found, k.total, k.places
-              FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS k(platform text, step float, total bigint, places jsonb)
-             CROSS JOIN LATERAL (
-                   SELECT {DELAY_S} AS delay_s FROM "InboundEvents" e JOIN watched w ON w.id = e.platform_account_id
+    SELECT k.platform, k.step, p.place, e.delays[p.place] AS delay_s
+      FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS k(platform text, step float, total bigint, places integer[])
+     CROSS JOIN LATERAL (
+           SELECT array_agg(delay_s ORDER BY delay_s) AS delays
+             FROM (SELECT {DELAY_S} AS delay_s FROM "InboundEvents" e JOIN watched w ON w.id = e.platform_account_id
                     WHERE e.platform = k.platform AND {STEP} = k.step AND e.landed_at >= :since AND {MEASURED}
-                      AND e.sent_at >= w.since
-                   OFFSET 0) e) sorted
-     WHERE found = total AND places @> to_jsonb(place)
+                      AND e.sent_at >= w.since) within) e
+     CROSS JOIN LATERAL unnest(k.places) AS p(place)
+     WHERE cardinality(e.delays) = k.total
 """)
 _SORTED = text(f"""
     WITH watched AS MATERIALIZED ({WATCHED})

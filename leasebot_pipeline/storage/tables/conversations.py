@@ -42,6 +42,13 @@ OUTCOME_VALUES = (
     "completed",
 )
 
+# The inbox list's order (storage/inbox_list.py), all parts in one direction.
+_INBOX_ORDER = (
+    text("COALESCE(last_message_at, created_at)"),
+    text("(- COALESCE(external_inbox_sort_rank, 2147483647))"),
+    "id",
+)
+
 conversations = Table(
     "Conversations",
     metadata,
@@ -125,15 +132,28 @@ conversations = Table(
     ),
     Index(
         "idx_conversations_inbox",
-        text("COALESCE(last_message_at, created_at) DESC"),
-        text("COALESCE(external_inbox_sort_rank, 2147483647)"),
-        "id",
+        *_INBOX_ORDER,
         postgresql_where=text("status = 'open'"),
     ),
     Index(
         "idx_conversations_inbox_of_agent",
         "assigned_agent_id",
-        text("COALESCE(last_message_at, created_at) DESC"),
+        *_INBOX_ORDER,
+        postgresql_where=text("status = 'open'"),
+    ),
+    Index(
+        "idx_conversations_inbox_of_owner",
+        "follow_up_owner_agent_id",
+        *_INBOX_ORDER,
+        postgresql_where=text("status = 'open' AND follow_up_owner_agent_id IS NOT NULL"),
+    ),
+    # Only where the server has pg_trgm; without it the search reads the inbox.
+    Index(
+        "idx_conversations_search",
+        "lead_name",
+        "external_thread_label",
+        postgresql_using="gin",
+        postgresql_ops={"lead_name": "gin_trgm_ops", "external_thread_label": "gin_trgm_ops"},
         postgresql_where=text("status = 'open'"),
     ),
     Index(
@@ -170,16 +190,19 @@ messages = Table(
     Index(
         "idx_messages_drafts",
         "conversation_id",
-        postgresql_where=text("metadata ->> 'reviewStatus' = 'draft'"),
+        postgresql_where=text("metadata ->> 'reviewStatus' = 'draft' AND NOT metadata ? 'discarded'"),
     ),
     Index(
-        "idx_messages_held", "conversation_id", postgresql_where=text("metadata ->> 'reviewStatus' = 'hold'")
+        "idx_messages_held",
+        "conversation_id",
+        postgresql_where=text("metadata ->> 'reviewStatus' = 'hold' AND NOT metadata ? 'discarded'"),
     ),
     Index(
         "idx_messages_undecided",
         "conversation_id",
         postgresql_where=text(
             "NOT metadata ? 'aiProcessedAt' AND (direction = 'inbound' OR metadata ->> 'reviewStatus' = 'new')"
+            " AND NOT metadata ? 'discarded'"
         ),
     ),
     Index("idx_messages_counted_at", text("COALESCE(sent_at, created_at)")),
