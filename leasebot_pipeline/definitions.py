@@ -86,9 +86,6 @@ def pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
         if context.run is None:
             yield warm.get()
             return
-        if context.instance is not None:
-            # A run stores some sixty events, by default each over a connection of its own.
-            context.instance.optimize_for_webserver(statement_timeout=0, pool_recycle=3600, max_overflow=20)
         own = build_pipeline(settings, f"leasebot run {context.run.run_id[:8]}")
         try:
             yield own

@@ -7,8 +7,8 @@ and termination stay Dagster's own. ``LEASE_BOT_DAGSTER_RUN_LAUNCH=stock`` goes 
 Run as ``python -m leasebot_pipeline.processes.code_server``. On SIGTERM the server takes no new runs, lets
 running ones finish (a reply being sent is sent, and its receipt stored) and ends.
 
-This leans on one private detail, that the server asks for its context by ``get_context("spawn")``; a test
-starts a real run through it and looks whose child the run is.
+This leans on two private details: that the server asks for its context by ``get_context("spawn")``, and the name of its
+look at the runs. Tests start real runs through it, look whose child a run is, and take the database away.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RunLaunch = Literal["forkserver", "stock"]
 
 _PRELOAD: Final = (
     "dagster",
-    "dagster_postgres",
+    "leasebot_pipeline.processes.dagster_storage",
     "dagster._grpc.server",
     "dagster._cli.api",
     "dagster._core.execution.api",
@@ -38,6 +38,7 @@ _PRELOAD: Final = (
     "great_expectations",
 )
 """Imported once in the forkserver. They start no threads, open no sockets and hold no pool at import."""
+_PRELOAD_LAST: Final = "leasebot_pipeline.processes.run_preload"
 
 
 def use_forkserver(definitions: str) -> None:
@@ -51,8 +52,27 @@ def use_forkserver(definitions: str) -> None:
         return real("forkserver") if method == "spawn" else real(method)
 
     multiprocessing.get_context = get_context  # type: ignore[assignment]
-    multiprocessing.set_forkserver_preload([*_PRELOAD, definitions])
+    multiprocessing.set_forkserver_preload([*_PRELOAD, definitions, _PRELOAD_LAST])
     forkserver.ensure_running()
+
+
+def look_again_after_trouble() -> None:
+    """Keep Dagster's look at its runs going when one look fails, e.g. while the database is away.
+
+    It is one thread that looks twice a second; the first error would end it, without a word. From then on no run that
+    ended would be cleared, and a server asked to stop would wait for them until it is killed.
+    """
+    from dagster._grpc.server import DagsterApiServer
+
+    look = DagsterApiServer._check_for_orphaned_runs
+
+    def guarded(self: DagsterApiServer) -> None:
+        try:
+            look(self)
+        except Exception:
+            self._logger.exception("a look at the running runs failed; looking again")
+
+    DagsterApiServer._check_for_orphaned_runs = guarded  # type: ignore[method-assign]
 
 
 def serve(host: str, port: int, launch: RunLaunch, definitions: str = DEFINITIONS) -> None:
@@ -60,6 +80,8 @@ def serve(host: str, port: int, launch: RunLaunch, definitions: str = DEFINITION
     if launch == "forkserver":
         use_forkserver(definitions)
     from dagster._cli import main  # after the fork server started: its imports run beside ours
+
+    look_again_after_trouble()
 
     sys.argv = ["dagster", "api", "grpc", "--host", host, "--port", str(port)]
     sys.argv += ["--module-name", definitions, "--location-name", LOCATION]

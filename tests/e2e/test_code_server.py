@@ -155,3 +155,19 @@ def test_a_stopped_code_server_lets_its_run_finish(location: Location) -> None:
     assert (location.folder / "went").exists()
     assert location.runs() == {"patient": "SUCCESS"}
     assert took < 15
+
+
+def test_a_code_server_that_could_not_look_at_its_runs_for_a_while_can_be_stopped(location: Location) -> None:
+    location.ask("patient")
+    server, daemon = location.server(), location.daemon()
+    told = location.folder / "waiting"
+    _until("run works", lambda: told.exists() and told.read_text() != "")
+    daemon.kill()
+    with psycopg.connect(location.dagster_url, autocommit=True) as conn:
+        conn.execute("ALTER TABLE runs RENAME TO runs_away")
+        os.kill(int(told.read_text()), signal.SIGKILL)
+        _until("a look failed", lambda: "UndefinedTable" in server.log.read_text())
+        conn.execute("ALTER TABLE runs_away RENAME TO runs")
+    server.request_stop()
+    _until("server gone", lambda: server.poll() is not None)
+    assert location.runs() == {"patient": "FAILURE"}
