@@ -100,6 +100,8 @@ def check_inbound(
         for hit_elsewhere in scan.found(text[:MAX_CHARS]) if text else ():
             if (hit_elsewhere.rule, hit_elsewhere.words) not in our_own:
                 hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
+    if lead_name and not scan.found(lead_name[:MAX_CHARS]) and (words := scan.order_in_name(lead_name)):
+        hits["order_as_name"] = GuardrailHit(INJECTION, "order_as_name", words)
     if not hits:
         return ()
     order = _strength(rules)
@@ -126,6 +128,9 @@ class _InjectionScan:
         self._index = PhraseIndex(chosen, rules.words.classes)
         self._patterns = [rule for rule in rules.text_rules if rule.code == INJECTION]
         self._reader = rules.reader
+        self._known = rules.known
+        self._orders = rules.orders
+        self._machine = frozenset(rules.words.classes["machine"])
         self.found = lru_cache(maxsize=8192)(self._found)
         """Phrases and patterns of injection in a text that is not the lead's own new message. Kept, since
         a conversation's earlier messages are looked at again with each new one."""
@@ -145,6 +150,18 @@ class _InjectionScan:
                 hits.append(GuardrailHit(INJECTION, rule.name, matched))
         return (*hits, *self.hidden(text))
 
+    def order_in_name(self, name: str) -> str | None:
+        """A name that is an order: what the software is made of beside another word of the rules, or a verb
+        that commands with what it commands. "Mark Grant" and "Will Sign" are people."""
+        words = name.casefold().replace(":", " ").split()
+        for number, word in enumerate(words):
+            after = words[number + 1] if number + 1 < len(words) else ""
+            if word in self._machine and any(w in self._known for w in words if w != word):
+                return name[:80]
+            if word in self._orders and after in _COMMANDED:
+                return name[:80]
+        return None
+
     def hidden(self, text: str) -> Iterable[GuardrailHit]:
         """Letters written so that a filter does not know them."""
         if words := disguised(text):
@@ -161,6 +178,9 @@ class _InjectionScan:
 
 
 _WORDS_OF_A_NAME: Final = 4
+_COMMANDED: Final = frozenset(
+    {"all", "any", "every", "everything", "the", "this", "that", "me", "my", "us", "it", "them", "yes", "your"}
+)
 _SCANS: Final[dict[str, _InjectionScan]] = {}
 
 

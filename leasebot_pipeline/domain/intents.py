@@ -35,6 +35,9 @@ _NAMES_ITSELF: Final = re.compile(
 )
 _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
+_THIN_WORDS: Final = 5
+_WRITER: Final = frozenset({"i", "we", "my", "our"})
+_SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
 _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
@@ -115,7 +118,9 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     hits = rules.index.find(sentence)
     codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
     unread = _left_over(sentence, hits, rules)
-    explained = any(_explains(hit, answering=offered) for hit in hits)
+    explained = any(_explains(hit, answering=offered) for hit in hits) and not (
+        not offered and _is_thin(sentence, hits)
+    )
     if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
         unread.append(sentence.text.strip())
     length = len(sentence.words)
@@ -165,6 +170,22 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
                 left.append(word)
         position += len(word) + 1
     return [] if left and _says_a_name(sentence, left, rules) else left
+
+
+def _is_thin(sentence: Sentence, hits: Sequence[Hit]) -> bool:
+    """Whether a statement that is not about its writer is understood in less than half of its words: a
+    fragment of it ("... in May", "... a reply") does not say what the rest is for."""
+    words = sentence.words
+    if sentence.is_question or len(words) < _THIN_WORDS or not _WRITER.isdisjoint(words):
+        return False
+    if any(hit.rule.kind in ("intent", "topic") or hit.rule.code in _SETTLES for hit in hits):
+        return False
+    spans = [(hit.start, hit.end) for hit in hits if _explains(hit, answering=True)]
+    position, read = 1, 0
+    for word in words:
+        read += word in sentence.names or any(start <= position < end for start, end in spans)
+        position += len(word) + 1
+    return 2 * read < len(words)
 
 
 def _says_a_name(sentence: Sentence, left: Sequence[str], rules: Rulebook) -> bool:

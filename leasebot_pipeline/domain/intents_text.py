@@ -161,12 +161,28 @@ _CLAUSE: Final = re.compile(
     r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|should)"
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
     r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )|(?: ,)? (?:so|but)(?= please )"
+    r"|(?: ,(?: and| because| but| so)?| and| because| but| so)(?= (?:please|kindly) [^ ,?]+ |"
+    r" (?:what|which|whose|how) [^ ,?]+ (?:is|are|do|does|did|can|could|will|would|has|have|was|were) )"
 )
 """Where a sentence goes on with a question or a statement of its own: each is judged by itself."""
+_SOMEBODY: Final = r"(?:i|we|you|they|he|she|someone|somebody|nobody|everybody|everyone) [^ ,?]+"
+_SOMETHING: Final = (
+    r"(?:(?:it|this|that|there|these|those)|(?:my|your|our|the|their|his|her|a|an)(?: [^ ,?]+){1,3})"
+    r" (?:am|are|is|was|were|will|would|has|have|had|can|could|did|does|do|must|should|might|says?|said|asks?|asked|told|tells)"
+)
+_STATEMENT: Final = rf"(?:{_SOMEBODY}|{_SOMETHING}) "
+_SPLICE: Final = re.compile(
+    rf"(?: ,)? (?:and|but|so|or|then|because|plus|also)(?= {_STATEMENT})| ,(?= {_STATEMENT})"
+)
+"""Where a clause goes on with somebody who does something: what stands behind a wish is no part of it."""
+_SUBORDINATE: Final = re.compile(
+    r" (?:if|when|whenever|since|as|because|while|after|before|once|although|though|unless|until|even|where) "
+)
+"""How a clause begins that only prepares the one behind the comma."""
 _LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
 """A few words before a comma ("Hi Dana, ...", "Yes, ..."): they do not speak for what follows."""
 _MOST_LEAD_INS: Final = 3
-_JOINS: Final = (",", " and ", " but ", " so ", " or ", " then ", " also ", " plus ")
+_JOINS: Final = (",", " and ", " but ", " so ", " or ", " then ", " also ", " plus ", " because ")
 
 
 def normalise_characters(text: str) -> str:
@@ -235,6 +251,8 @@ class Reader:
 
     def _spell(self, word: str, is_name: bool) -> str:
         spelling = self._words.spelling
+        if not word.isascii() and (bare := _without_accents(word)) in self._speller.known:
+            word = bare
         if word in spelling:
             return spelling[word]
         for ending, written in _ENDINGS:
@@ -269,7 +287,12 @@ class Reader:
             text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], text)
         clauses = [text]
         if any(map(text.__contains__, _JOINS)):
-            clauses = [part for clause in _CLAUSE.split(text) for part in _without_lead_in(clause)]
+            clauses = [
+                piece
+                for clause in _CLAUSE.split(text)
+                for part in _without_lead_in(clause)
+                for piece in _spliced(part)
+            ]
         sentences = []
         for number, clause in enumerate(clauses, start=1):
             bare = clause.strip(" ,")
@@ -288,6 +311,11 @@ def _without_lead_in(clause: str) -> list[str]:
         parts.append(found.group(1))
         clause = clause[found.end() :]
     return [*parts, clause]
+
+
+def _spliced(clause: str) -> list[str]:
+    """A clause cut where somebody else, or the same one again, does something."""
+    return [clause] if _SUBORDINATE.match(clause) else _SPLICE.split(clause)
 
 
 def _asks(text: str, stop: str) -> bool:
