@@ -38,6 +38,8 @@ _TIME_QUESTION_WORDS: Final = 8
 _THIN_WORDS: Final = 5
 _WRITER: Final = frozenset({"i", "we", "my", "our"})
 _SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
+_AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
+"""A number that is no time, day or year: of a few words, it is the one that matters."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
 _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
@@ -151,7 +153,7 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
     spans = [
-        (hit.start, hit.end, hit.rule.kind == "intent")
+        (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
         for hit in hits
         if hit.rule.covers and _explains(hit, answering=True)
     ]
@@ -206,6 +208,8 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
 
 def _needs_no_rule(sentence: Sentence, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
+    if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
+        return False
     said = sum(word not in sentence.names for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
