@@ -100,8 +100,8 @@ def check_inbound(
         for hit_elsewhere in scan.found(text[:MAX_CHARS]) if text else ():
             if (hit_elsewhere.rule, hit_elsewhere.words) not in our_own:
                 hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
-    if lead_name and not scan.found(lead_name[:MAX_CHARS]) and (words := scan.order_in_name(lead_name)):
-        hits["order_as_name"] = GuardrailHit(INJECTION, "order_as_name", words)
+    if lead_name and not scan.found(lead_name[:MAX_CHARS]) and (named_order := scan.order_in_name(lead_name)):
+        hits["order_as_name"] = GuardrailHit(INJECTION, "order_as_name", named_order)
     if not hits:
         return ()
     order = _strength(rules)
@@ -179,7 +179,22 @@ class _InjectionScan:
 
 _WORDS_OF_A_NAME: Final = 4
 _COMMANDED: Final = frozenset(
-    {"all", "any", "every", "everything", "the", "this", "that", "me", "my", "us", "it", "them", "yes", "your"}
+    {
+        "all",
+        "any",
+        "every",
+        "everything",
+        "the",
+        "this",
+        "that",
+        "me",
+        "my",
+        "us",
+        "it",
+        "them",
+        "yes",
+        "your",
+    }
 )
 _SCANS: Final[dict[str, _InjectionScan]] = {}
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
@@ -35,6 +36,7 @@ _NAMES_ITSELF: Final = re.compile(
 )
 _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
+_APPOINTMENTS: Final = frozenset({"viewing", "tour", "appointment", "showing", "slot", "booking", "visit"})
 _THIN_WORDS: Final = 5
 _WRITER: Final = frozenset({"i", "we", "my", "our"})
 _SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
@@ -125,6 +127,7 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     )
     if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
         unread.append(sentence.text.strip())
+    unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
     asks: Literal["open", "time", None] = None
     is_remark = False
@@ -172,6 +175,17 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
                 left.append(word)
         position += len(word) + 1
     return [] if left and _says_a_name(sentence, left, rules) else left
+
+
+def _of_somebody(sentence: Sentence, rules: Rulebook) -> list[str]:
+    """Appointments under a name nobody knows ("is Anna's viewing before mine"): somebody else's."""
+    if not sentence.names:
+        return []
+    return [
+        f"{name} {word}"
+        for name, word in pairwise(sentence.words)
+        if word in _APPOINTMENTS and name in sentence.names and name not in rules.known
+    ]
 
 
 def _is_thin(sentence: Sentence, hits: Sequence[Hit]) -> bool:

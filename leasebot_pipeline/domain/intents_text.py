@@ -74,7 +74,9 @@ _NAME_LINE: Final = re.compile(
 )
 _MERIDIEM: Final = re.compile(r"(?<=[\d\s])([ap])\.?\s?m\b\.?(?=\W|$)", re.I)
 _ABBREVIATION: Final = re.compile(r"\b(mr|mrs|ms|dr|st|apt|approx|vs|jr|sr|prof|e\.g|i\.e|no)\.(?=\s)", re.I)
-_SPLIT: Final = re.compile(r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;|\s[-\u2013\u2014]+\s|\u2026)")
+_SPLIT: Final = re.compile(
+    r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;|\s[-\u2013\u2014]+\s|\u2026|(?<=\s)\(|\)(?=\W|$))"
+)
 _WORD: Final = re.compile(
     r"\d{1,2}(?:st|nd|rd|th)\b|[$\u20ac\u00a3]\s?\d[\d,.]*|\d[\d,.:/]*\d|\d|[^\W\d_]+(?:'[^\W\d_]+)*|[,#&]"
 )
@@ -171,14 +173,27 @@ _SOMETHING: Final = (
     r" (?:am|are|is|was|were|will|would|has|have|had|can|could|did|does|do|must|should|might|says?|said|asks?|asked|told|tells)"
 )
 _STATEMENT: Final = rf"(?:{_SOMEBODY}|{_SOMETHING}) "
-_SPLICE: Final = re.compile(
-    rf"(?: ,)? (?:and|but|so|or|then|because|plus|also)(?= {_STATEMENT})| ,(?= {_STATEMENT})"
-)
-"""Where a clause goes on with somebody who does something: what stands behind a wish is no part of it."""
+_RUN_ON: Final = r"(?:(?<= it)|(?<= them)|(?<=day)|(?<= tomorrow)|(?<= weekend)) (?=(?:i|we|you|they|he|she|who|what|why|did|does|has) [^ ,?]+ )"
+_NOT_ORDERED: Final = frozenset({"show", "bring", "keep", "start", "hold"})
+"""Orders that as often go on with what the writer wants to do: "come and show my wife"."""
+
+
+def _splice(orders: Iterable[str]) -> re.Pattern[str]:
+    """Where a clause goes on with somebody who does something, or with an order."""
+    verbs = "|".join(sorted(set(orders) - _NOT_ORDERED))
+    goes_on = (
+        rf"(?:{_STATEMENT}|(?:{verbs}) (?:me|us|my|our|the|your|a|it|them|this|that|all|everything|what) )"
+    )
+    return re.compile(
+        rf"(?: ,)? (?:and|but|so|or|then|because|plus|also)(?= {goes_on})| ,(?= {goes_on})|{_RUN_ON}"
+    )
+
+
 _SUBORDINATE: Final = re.compile(
     r" (?:if|when|whenever|since|as|because|while|after|before|once|although|though|unless|until|even|where) "
 )
 """How a clause begins that only prepares the one behind the comma."""
+_LONG_RUN: Final = re.compile(_RUN_ON)
 _LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
 """A few words before a comma ("Hi Dana, ...", "Yes, ..."): they do not speak for what follows."""
 _MOST_LEAD_INS: Final = 3
@@ -229,6 +244,7 @@ class Reader:
     def __init__(self, words: Words, speller: Speller) -> None:
         self._words = words
         self._speller = speller
+        self._splice = _splice(words.classes["order"])
         self._written = lru_cache(maxsize=8192)(self._spell)
         self._piece_of = lru_cache(maxsize=16384)(self._piece)
 
@@ -276,6 +292,11 @@ class Reader:
         for piece, stop in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
             yield from self._piece_of(piece, stop)
 
+    def _spliced(self, clause: str) -> list[str]:
+        """A clause cut where somebody else, or the same one again, does something: what stands behind a wish
+        is no part of it."""
+        return [clause] if _SUBORDINATE.match(clause) else self._splice.split(clause)
+
     def _piece(self, piece: str, stop: str) -> tuple[Sentence, ...]:
         """The clauses between two full stops, each a sentence of its own."""
         tokens = _WORD.findall(piece)
@@ -286,12 +307,12 @@ class Reader:
         if not _TEXT_SPEAK_WORDS.isdisjoint(lowered):
             text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], text)
         clauses = [text]
-        if any(map(text.__contains__, _JOINS)):
+        if any(map(text.__contains__, _JOINS)) or _LONG_RUN.search(text):
             clauses = [
                 piece
                 for clause in _CLAUSE.split(text)
                 for part in _without_lead_in(clause)
-                for piece in _spliced(part)
+                for piece in self._spliced(part)
             ]
         sentences = []
         for number, clause in enumerate(clauses, start=1):
@@ -311,11 +332,6 @@ def _without_lead_in(clause: str) -> list[str]:
         parts.append(found.group(1))
         clause = clause[found.end() :]
     return [*parts, clause]
-
-
-def _spliced(clause: str) -> list[str]:
-    """A clause cut where somebody else, or the same one again, does something."""
-    return [clause] if _SUBORDINATE.match(clause) else _SPLICE.split(clause)
 
 
 def _asks(text: str, stop: str) -> bool:
@@ -342,7 +358,7 @@ def _names(tokens: list[str]) -> frozenset[str]:
     ]
     if len(found) > _FEW_NAMES and len(found) > 0.6 * len(tokens):
         return frozenset()
-    return frozenset(found)
+    return frozenset([*found, *(name.removesuffix("'s") for name in found)])
 
 
 _CLEARLY_FOREIGN: Final = 2
