@@ -193,6 +193,11 @@ _SUBORDINATE: Final = re.compile(
     r" (?:if|when|whenever|since|as|because|while|after|before|once|although|though|unless|until|even|where) "
 )
 """How a clause begins that only prepares the one behind the comma."""
+_ONLY_SOMEBODY: Final = re.compile(
+    r"(?:^|^(?:| (?:hi|hello|hey|so|and|but|if|can|could|may|might|would|will|shall|should|is|are|when|where|how)))"
+    r"(?: (?:my|our|the|his|her|a|both|me|us|him))(?: [^ ,?]+){0,3}$"
+)
+"""Of "my wife and I would ..." the part before "and": who acts, not what is said."""
 _LONG_RUN: Final = re.compile(_RUN_ON)
 _LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
 """A few words before a comma ("Hi Dana, ...", "Yes, ..."): they do not speak for what follows."""
@@ -295,7 +300,14 @@ class Reader:
     def _spliced(self, clause: str) -> list[str]:
         """A clause cut where somebody else, or the same one again, does something: what stands behind a wish
         is no part of it."""
-        return [clause] if _SUBORDINATE.match(clause) else self._splice.split(clause)
+        if _SUBORDINATE.match(clause):
+            return [clause]
+        parts, begin = [], 0
+        for cut in self._splice.finditer(clause):
+            if not _ONLY_SOMEBODY.search(clause, begin, cut.start()):
+                parts.append(clause[begin : cut.start()])
+                begin = cut.end()
+        return [*parts, clause[begin:]]
 
     def _piece(self, piece: str, stop: str) -> tuple[Sentence, ...]:
         """The clauses between two full stops, each a sentence of its own."""
