@@ -389,7 +389,13 @@ def language(reading: Reading, words: Words) -> str | None:
     total: dict[str, int] = {}
     for sentence in reading.sentences:
         scores: dict[str, int] = {}
-        for word in set(sentence.words) - sentence.names:
+        said = set(sentence.words) - sentence.names
+        if sentence.text.isascii() and words.foreign.isdisjoint(said):
+            # As nearly always: nothing speaks for another language.
+            if english := len(said & words.english):
+                total["en"] = total.get("en", 0) + english
+            continue
+        for word in said:
             for code in words.languages_of.get(word if word.isascii() else _without_accents(word), ()):
                 scores[code] = scores.get(code, 0) + 1
                 total[code] = total.get(code, 0) + 1
