@@ -30,6 +30,7 @@ RISKS: Final[dict[str, RiskLevel]] = {
 }
 """Risk per reason code; codes that are not listed are high."""
 
+_RISK_ORDER: Final = list(RiskLevel)
 _ENCODED_SIGN: Final = re.compile(r"[01]{8} |(?:[.-]+ ){8}|(?:[0-9a-fA-F]{2} ){4}")
 _LONG_WORD: Final = 16
 
@@ -38,10 +39,11 @@ def _long(text: str) -> bool:
     return max(map(len, text.split()), default=0) >= _LONG_WORD or _ENCODED_SIGN.search(text) is not None
 
 
+_DOTS: Final = re.compile(r"\w\.\w")
 _SIGNS: Final[dict[str, Callable[[str], object]]] = {
     "assignment": re.compile(r"[:=]| (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE).search,
     "digits": re.compile(r"\d\d|[Cc][Vv][VvCc]|[Ii][Bb][Aa][Nn]").search,
-    "dots": re.compile(r"\w\.\w|://").search,
+    "dots": lambda text: "." in text and _DOTS.search(text) or "://" in text,
     "colon": lambda text: ":" in text,
     "markup": re.compile(r"[<\[{`]|\":|##|==|--").search,
     "long": _long,
@@ -78,9 +80,10 @@ def check_inbound(
     for hit in found:
         if hit.rule.kind == "guardrail":
             hits.setdefault(hit.rule.name, GuardrailHit(hit.rule.code, hit.rule.name, hit.words))
-    named = {hit.rule.name: hit.words for hit in found}
-    if {"acceptance_asked", "mentions_protected"} <= named.keys():
-        words = f"{named['mentions_protected']}: {named['acceptance_asked']}"
+    accepted = [hit.words for hit in found if hit.rule.name == "acceptance_asked"]
+    protected = [hit.words for hit in found if hit.rule.name == "mentions_protected"] if accepted else []
+    if protected:
+        words = f"{protected[-1]}: {accepted[-1]}"
         hits.setdefault("fair_housing", GuardrailHit("fair_housing", "acceptance_asked", words))
     raw = "\n".join(message[:MAX_CHARS] for message in messages)
     plain = normalise_characters(raw)
@@ -92,7 +95,7 @@ def check_inbound(
         if match:
             hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, match.group()[:80]))
     scan = _scan(rules)
-    quoted = [raw] if reading.own_text.strip() != plain.strip() else []
+    quoted = [raw] if reading.own_text != plain and reading.own_text.strip() != plain.strip() else []
     our_own = {(hit.rule, hit.words) for text in ours for hit in scan.found(text)} if quoted else set()
     for hit_elsewhere in scan.hidden(raw):
         hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
@@ -260,6 +263,5 @@ def _without_leet(text: str) -> str | None:
 
 def risk_of(reasons: Iterable[str]) -> RiskLevel | None:
     """The highest risk among guardrail reasons; None without any."""
-    order = list(RiskLevel)
     risks = [RISKS.get(reason, RiskLevel.HIGH) for reason in reasons]
-    return max(risks, key=order.index, default=None)
+    return max(risks, key=_RISK_ORDER.index, default=None)

@@ -48,7 +48,7 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
 
     A single line of ours that stands alone is kept: copying or quoting one offered time is how some leads choose.
     """
-    known = {_plain(line) for text in ours for line in text.splitlines() if len(_plain(line)) > 3}
+    known = frozenset().union(*map(_plain_lines, ours)) if ours else frozenset()
     kept: list[str] = []
     copied: list[str] = []
     quoted: list[str] = []
@@ -85,6 +85,11 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
     if len(copied) == 1:
         kept.append(copied[0])
     return kept
+
+
+@lru_cache(maxsize=1024)  # texts of ours, most of them the same template
+def _plain_lines(text: str) -> frozenset[str]:
+    return frozenset(plain for line in text.splitlines() if len(plain := _plain(line)) > 3)
 
 
 def _plain(line: str) -> str:

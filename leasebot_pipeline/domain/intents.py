@@ -94,7 +94,9 @@ def understand(
         open_questions=open_questions,
         remarks=sum(one.is_remark for one in said),
         only_courtesy=bool(said) and all(one.is_courtesy for one in said),
-        language=language(reading, rules.words),
+        language=language(reading, rules.words)
+        if any(one.foreign for one in said) or not reading.own_text.isascii()
+        else ("en" if any(one.english for one in said) else None),
         evidence=_shortest([item for one in said for item in one.evidence]),
         unread=tuple(dict.fromkeys(words for one in said for words in one.unread)),
         hits=tuple(hit for one in said for hit in one.hits),
@@ -115,6 +117,9 @@ class _Said(NamedTuple):
     """A question no rule recognised, or one that names a time."""
     is_remark: bool
     is_courtesy: bool
+    english: bool
+    foreign: bool
+    """Whether a word is frequent in English, in another language."""
 
 
 @lru_cache(maxsize=16384)  # leads write the same sentences again and again
@@ -150,6 +155,9 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
+        english=not rules.words.english.isdisjoint(set(sentence.words) - sentence.names),
+        foreign=not rules.words.foreign.isdisjoint(set(sentence.words) - sentence.names)
+        or not sentence.text.isascii(),
     )
 
 

@@ -59,6 +59,10 @@ _DEVICE_LINE: Final = re.compile(
     re.I,
 )
 _SIGNATURE_RULE: Final = re.compile(r"^\s*(?:--|__)\s*$")
+_RULE_BEGINS: Final = frozenset("-_")
+_HEADER_BEGINS: Final = frozenset("oO-fF_")
+_DEVICE_BEGINS: Final = frozenset("sSgG*\u017f")
+"""First letters of such lines; the last one is a long s, which equals an s where case does not matter."""
 _SIGN_OFF: Final = re.compile(
     r"^\s*(?:(?:all the |with |my )?best(?: (?:wishes|regards))?|(?:kind(?:est)?|warm(?:est)?|best) regards|regards|cheers"
     r"|sincerely(?: yours)?|respectfully|yours(?: truly)?|warmly|take care|many thanks|thanks(?: again| so much| a lot)?"
@@ -117,6 +121,7 @@ _REQUESTS: Final = {
     }.items()
 }
 """Words that make a sentence ask for something, question mark or not, under a sign of theirs."""
+_REQUEST_SIGNS: Final = re.compile("|".join(map(re.escape, _REQUESTS)))
 _TEXT_SPEAK: Final = re.compile(
     r" id(?= (?:like|love|prefer|be|rather|appreciate|want|really|also) )| 2(?= (?:see|view|visit|come|tour|check|rent|move|look|schedule|book|know|get|stop) )"
     r"| 4(?= (?:me|us|rent|the|my|sure) )| c(?= (?:the|it|you|this|your) )| b(?= (?:able|available|there|ok|great|good|free|possible) )"
@@ -222,13 +227,14 @@ def strip_quotes_and_signature(text: str, known: Collection[str] = ()) -> str:
     own: list[str] = []
     lines = text.splitlines()
     for number, line in enumerate(lines):
-        if _SIGNATURE_RULE.match(line):
+        first = line.lstrip()[:1]
+        if first in _RULE_BEGINS and _SIGNATURE_RULE.match(line):
             break
-        if _QUOTE_HEADER.match(line):
+        if first in _HEADER_BEGINS and _QUOTE_HEADER.match(line):
             if any(later.lstrip().startswith(">") for later in lines[number + 1 :]):
                 continue
             break
-        if not line.lstrip().startswith(">") and not _DEVICE_LINE.match(line):
+        if first != ">" and not (first in _DEVICE_BEGINS and _DEVICE_LINE.match(line)):
             own.append(line)
     while own and not own[-1].strip():
         own.pop()
@@ -250,6 +256,10 @@ class Reader:
         self._words = words
         self._speller = speller
         self._splice = _splice(words.classes["order"])
+        self._as_written = frozenset(
+            word for word in speller.known if word.isascii() and "'" not in word and word not in words.spelling
+        )
+        """Words that are spelt as the rules spell them: nearly all a lead writes."""
         self._written = lru_cache(maxsize=8192)(self._spell)
         self._piece_of = lru_cache(maxsize=16384)(self._piece)
 
@@ -313,9 +323,10 @@ class Reader:
         """The clauses between two full stops, each a sentence of its own."""
         tokens = _WORD.findall(piece)
         names = _names(tokens)
-        written = self._written
+        written, right = self._written, self._as_written
         lowered = [token.casefold() for token in tokens]
-        text = f" {' '.join([written(word, word in names) for word in lowered]).strip(' ,')} "
+        spelt = [word if word in right else written(word, word in names) for word in lowered]
+        text = f" {' '.join(spelt).strip(' ,')} "
         if not _TEXT_SPEAK_WORDS.isdisjoint(lowered):
             text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], text)
         clauses = [text]
@@ -354,7 +365,9 @@ def _asks(text: str, stop: str) -> bool:
         return True
     if first in _ASKS_BEFORE_A_SUBJECT and rest.partition(" ")[0] in _SUBJECTS:
         return True
-    return any(sign in text and any(map(text.__contains__, told)) for sign, told in _REQUESTS.items())
+    return bool(_REQUEST_SIGNS.search(text)) and any(
+        sign in text and any(map(text.__contains__, told)) for sign, told in _REQUESTS.items()
+    )
 
 
 _FEW_NAMES: Final = 5
@@ -390,11 +403,6 @@ def language(reading: Reading, words: Words) -> str | None:
     for sentence in reading.sentences:
         scores: dict[str, int] = {}
         said = set(sentence.words) - sentence.names
-        if sentence.text.isascii() and words.foreign.isdisjoint(said):
-            # As nearly always: nothing speaks for another language.
-            if english := len(said & words.english):
-                total["en"] = total.get("en", 0) + english
-            continue
         for word in said:
             for code in words.languages_of.get(word if word.isascii() else _without_accents(word), ()):
                 scores[code] = scores.get(code, 0) + 1
