@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class _Part(StrEnum):
     TUNING = "tuning"
     SCORED = "scored"
+    OPENED = "opened"
+    FRESH = "fresh"
 
 
 class _Provider(StrEnum):

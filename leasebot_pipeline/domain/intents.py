@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
@@ -35,6 +36,12 @@ _NAMES_ITSELF: Final = re.compile(
 )
 _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
+_APPOINTMENTS: Final = frozenset({"viewing", "tour", "appointment", "showing", "slot", "booking", "visit"})
+_THIN_WORDS: Final = 5
+_WRITER: Final = frozenset({"i", "we", "my", "our"})
+_SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
+_AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
+"""A number that is no time, day or year: of a few words, it is the one that matters."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
 _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
@@ -87,7 +94,9 @@ def understand(
         open_questions=open_questions,
         remarks=sum(one.is_remark for one in said),
         only_courtesy=bool(said) and all(one.is_courtesy for one in said),
-        language=language(reading, rules.words),
+        language=language(reading, rules.words)
+        if any(one.foreign for one in said) or not reading.own_text.isascii()
+        else ("en" if any(one.english for one in said) else None),
         evidence=_shortest([item for one in said for item in one.evidence]),
         unread=tuple(dict.fromkeys(words for one in said for words in one.unread)),
         hits=tuple(hit for one in said for hit in one.hits),
@@ -108,6 +117,9 @@ class _Said(NamedTuple):
     """A question no rule recognised, or one that names a time."""
     is_remark: bool
     is_courtesy: bool
+    english: bool
+    foreign: bool
+    """Whether a word is frequent in English, in another language."""
 
 
 @lru_cache(maxsize=16384)  # leads write the same sentences again and again
@@ -115,9 +127,12 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     hits = rules.index.find(sentence)
     codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
     unread = _left_over(sentence, hits, rules)
-    explained = any(_explains(hit, answering=offered) for hit in hits)
+    explained = any(_explains(hit, answering=offered) for hit in hits) and not (
+        not offered and _is_thin(sentence, hits)
+    )
     if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
         unread.append(sentence.text.strip())
+    unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
     asks: Literal["open", "time", None] = None
     is_remark = False
@@ -140,13 +155,16 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
+        english=not rules.words.english.isdisjoint(set(sentence.words) - sentence.names),
+        foreign=not rules.words.foreign.isdisjoint(set(sentence.words) - sentence.names)
+        or not sentence.text.isascii(),
     )
 
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
     spans = [
-        (hit.start, hit.end, hit.rule.kind == "intent")
+        (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
         for hit in hits
         if hit.rule.covers and _explains(hit, answering=True)
     ]
@@ -167,6 +185,33 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     return [] if left and _says_a_name(sentence, left, rules) else left
 
 
+def _of_somebody(sentence: Sentence, rules: Rulebook) -> list[str]:
+    """Appointments under a name nobody knows ("is Anna's viewing before mine"): somebody else's."""
+    if not sentence.names:
+        return []
+    return [
+        f"{name} {word}"
+        for name, word in pairwise(sentence.words)
+        if word in _APPOINTMENTS and name in sentence.names and name not in rules.known
+    ]
+
+
+def _is_thin(sentence: Sentence, hits: Sequence[Hit]) -> bool:
+    """Whether a statement that is not about its writer is understood in less than half of its words: a
+    fragment of it ("... in May", "... a reply") does not say what the rest is for."""
+    words = sentence.words
+    if sentence.is_question or len(words) < _THIN_WORDS or not _WRITER.isdisjoint(words):
+        return False
+    if any(hit.rule.kind in ("intent", "topic") or hit.rule.code in _SETTLES for hit in hits):
+        return False
+    spans = [(hit.start, hit.end) for hit in hits if _explains(hit, answering=True)]
+    position, read = 1, 0
+    for word in words:
+        read += word in sentence.names or any(start <= position < end for start, end in spans)
+        position += len(word) + 1
+    return 2 * read < len(words)
+
+
 def _says_a_name(sentence: Sentence, left: Sequence[str], rules: Rulebook) -> bool:
     """What leads are called, said or written under the message: words nobody knows, and nothing else."""
     found = _NAMES_ITSELF.match(sentence.text)
@@ -185,6 +230,8 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
 
 def _needs_no_rule(sentence: Sentence, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
+    if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
+        return False
     said = sum(word not in sentence.names for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 

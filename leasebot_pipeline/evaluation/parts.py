@@ -1,4 +1,9 @@
-"""Our own labelled set: a part the rules are tuned on, and a part that is only ever scored."""
+"""Our own labelled set, in parts by who may read them.
+
+``tuning`` and ``opened`` are for writing rules; ``scored`` and ``fresh`` are only ever scored. ``opened`` and
+``fresh`` are the two halves of one batch, written on 25 November 2026 without a look at the rules and scored
+once as a whole before ``opened`` was opened.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,13 @@ _DATA: Final = Path(__file__).parent / "data"
 class Part(StrEnum):
     TUNING = "tuning"
     SCORED = "scored"
+    OPENED = "opened"
+    FRESH = "fresh"
+
+    @property
+    def only_scored(self) -> bool:
+        """Whoever works on the rules does not read it."""
+        return self in (Part.SCORED, Part.FRESH)
 
 
 def part_file(part: Part) -> Path:
