@@ -32,6 +32,8 @@ ALL: Final = tuple(Platform)
 _LONGEST_STEP_S: Final = 60.0
 _ROUND_S: Final = 60.0
 """In how many seconds the leads of a round begin to write."""
+_LEAST_BEATS: Final = 15
+"""How many beats of a round have faults at least, however slow the machine is."""
 _MOST_QUIET_BEATS: Final = 400
 
 
@@ -101,8 +103,8 @@ class Play:
         scripts = leads.deal(self.chance, messages, self._leads, platforms)
         self._leads += len(scripts)
         added = self.scene.sandbox.add_leads(scripts, spacing=_ROUND_S / len(scripts))
-        quiet = 0
-        while quiet < 3:
+        quiet, until = 0, self.beats.count + _LEAST_BEATS
+        while quiet < 3 or self.beats.count < until:
             self.beats.beat(plan.choose(self.chance, platforms, self.options.fault_rate), platforms)
             busy = any(lead.scheduled or not lead.messages for lead in added)
             quiet = 0 if busy else quiet + 1

@@ -32,6 +32,9 @@ _CHORES: Final[dict[str, TaskKind]] = {
     "availability": "calendars",
     "listings": "listings",
     "account": "resume",
+    "rollups": "tallies",
+    "model": "bill",
+    "reply": "reply",
 }
 """Rooms of crash points that no cycle of a platform passes."""
 _PASSED_OFTEN: Final = (

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 from pydantic import SecretStr
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from leasebot_pipeline.chaos.clock import PlayClock
@@ -25,6 +26,7 @@ from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.domain.alerts import AlertPolicy
 from leasebot_pipeline.domain.dispatching import DispatchState, OperatorAction
 from leasebot_pipeline.domain.follow_ups import FollowUpPolicy
+from leasebot_pipeline.domain.model_metering import BatchReport, DailyLimits, Spend
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
 from leasebot_pipeline.platforms.protocol import Connectors
@@ -43,9 +45,17 @@ from leasebot_pipeline.stages import (
 )
 from leasebot_pipeline.stages.alerts import Alerter, Webhook, sweep
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
-from leasebot_pipeline.storage import accounts_runtime, crash_points, outbox_operations
+from leasebot_pipeline.storage import (
+    accounts_runtime,
+    crash_points,
+    manual_replies,
+    outbox_operations,
+    rollups,
+)
+from leasebot_pipeline.storage.booking import Actor
 from leasebot_pipeline.storage.crash_points import CrashPointReached
 from leasebot_pipeline.storage.engine import create_engine
+from leasebot_pipeline.storage.model_usage import DatabaseMeter
 
 _PERSON: Final = outbox_operations.Actor("admin", "play")
 
@@ -153,6 +163,13 @@ def _work(pipeline: Pipeline, task: Task) -> tuple[bool, dict[str, int]]:
             accounts.limit(pipeline.engine, rows, limits, actor="play")
         case "retry":
             _retry_dead_letters(pipeline)
+        case "tallies":
+            rollups.advance(pipeline.engine, pipeline.clock(), timedelta(seconds=2))
+        case "bill":
+            _ask_a_model(pipeline)
+        case "reply":
+            assert task.platform is not None
+            _person_writes(pipeline, task.platform)
         case "alerts":
             sweep(pipeline.engine, pipeline.alerts, pipeline.clock)
         case "stop":
@@ -172,6 +189,36 @@ def _retry_dead_letters(pipeline: Pipeline) -> None:
             reason="tried again",
             now=pipeline.clock(),
         )
+
+
+def _ask_a_model(pipeline: Pipeline) -> None:
+    """What a batch of questions to a model does to its bill."""
+    meter = DatabaseMeter(pipeline.engine, "play", DailyLimits(), pipeline.clock)
+    admission = meter.admit([Spend(100, 5)])
+    meter.settle(admission, BatchReport(questions=1, spent=Spend(40, 2), answered=True))
+
+
+_SOMEBODY = text("""
+    SELECT c.id FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+     WHERE a.platform = :platform AND c.status = 'open' ORDER BY c.last_message_at DESC NULLS LAST LIMIT 1
+""")
+
+
+def _person_writes(pipeline: Pipeline, platform: Platform) -> None:
+    """A person answers the newest conversation of a platform in the inbox."""
+    with pipeline.engine.begin() as conn:
+        conversation = conn.execute(_SOMEBODY, {"platform": platform.value}).scalar_one_or_none()
+        if conversation is not None:
+            manual_replies.write(
+                conn,
+                conversation,
+                "Thank you for writing, we will get back to you.",
+                {},
+                agent_id=None,
+                send=True,
+                actor=Actor("admin", "play"),
+                now=pipeline.clock(),
+            )
 
 
 def serve(pipe: Pipe, place: Place) -> None:
