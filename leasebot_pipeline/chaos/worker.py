@@ -15,9 +15,9 @@ from typing import Final
 
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from leasebot_pipeline.chaos import people
 from leasebot_pipeline.chaos.clock import PlayClock
 from leasebot_pipeline.chaos.connections import CommitFaults
 from leasebot_pipeline.chaos.connector import HttpConnectors, SiteLogin
@@ -48,11 +48,9 @@ from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
 from leasebot_pipeline.storage import (
     accounts_runtime,
     crash_points,
-    manual_replies,
     outbox_operations,
     rollups,
 )
-from leasebot_pipeline.storage.booking import Actor
 from leasebot_pipeline.storage.crash_points import CrashPointReached
 from leasebot_pipeline.storage.engine import create_engine
 from leasebot_pipeline.storage.model_usage import DatabaseMeter
@@ -125,7 +123,7 @@ def cycle(pipeline: Pipeline, platform: Platform, run_id: str) -> tuple[bool, di
     batch = ingest.load(pipeline, platform)
     if batch.rows:
         counts["ingested"] = ingest.ingest(pipeline, batch, {}, run_id).ingested
-        link.link(pipeline, platform, run_id)
+    link.link(pipeline, platform, run_id)
     plan = decide.plan(pipeline, platform, run_id)
     if plan.planned:
         counts["decided"] = decide.apply(pipeline, plan, {}, run_id).decided
@@ -198,26 +196,12 @@ def _ask_a_model(pipeline: Pipeline) -> None:
     meter.settle(admission, BatchReport(questions=1, spent=Spend(40, 2), answered=True))
 
 
-_SOMEBODY = text("""
-    SELECT c.id FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
-     WHERE a.platform = :platform AND c.status = 'open' ORDER BY c.last_message_at DESC NULLS LAST LIMIT 1
-""")
-
-
 def _person_writes(pipeline: Pipeline, platform: Platform) -> None:
-    """A person answers the newest conversation of a platform in the inbox."""
     with pipeline.engine.begin() as conn:
-        conversation = conn.execute(_SOMEBODY, {"platform": platform.value}).scalar_one_or_none()
+        conversation = people.newest_conversation(conn, platform)
         if conversation is not None:
-            manual_replies.write(
-                conn,
-                conversation,
-                "Thank you for writing, we will get back to you.",
-                {},
-                agent_id=None,
-                send=True,
-                actor=Actor("admin", "play"),
-                now=pipeline.clock(),
+            people.write(
+                conn, conversation, "Thank you for writing, we will get back to you.", pipeline.clock()
             )
 
 

@@ -72,10 +72,16 @@ class House:
             if self.stopped(platform):
                 accounts.resume(self.pipeline.engine, platform, actor="tests")
             self.cycle(platform)
-            if not self.open_work():
+            if self.is_settled():
                 break
             self.time.pass_by(31.0)
         sweep(self.pipeline.engine, self.pipeline.alerts, self.pipeline.clock)
+
+    def is_settled(self) -> bool:
+        """Everything that was written is known, and nothing is left to do for it."""
+        with self.pipeline.engine.connect() as conn:
+            known = ground.stored(conn)
+        return known >= self.sandbox.written and not self.open_work()
 
     def stopped(self, platform: Platform) -> bool:
         with self.pipeline.engine.connect() as conn:
