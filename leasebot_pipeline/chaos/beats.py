@@ -79,7 +79,7 @@ class Beats:
         deadline = time.monotonic() + _DEADLINE_S
         self._again.clear()
         while True:
-            tasks.extend(self._ticking_again())
+            tasks.extendleft(self._ticking_again())
             for worker in crew.workers:
                 if tasks and worker.idle:
                     self._give(worker, tasks)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from leasebot_pipeline.chaos import ground
@@ -27,6 +28,8 @@ from leasebot_pipeline.storage.outbox_operations import Actor
 AWAY_S: Final = 60.0
 """How long a database that is away is away."""
 _SLOW_S: Final = 2.4  # longer than the connector waits for a page
+_SKEW_S: Final = 3.0
+"""No two clocks of a play differ by more."""
 _PERSON: Final = Actor("admin", "play")
 _CHORES: Final[dict[str, TaskKind]] = {
     "availability": "calendars",
@@ -57,6 +60,8 @@ class Strikes:
     struck: Counter[str] = field(default_factory=Counter)
     _lasting: list[tuple[int, Callable[[], None]]] = field(default_factory=list, init=False)
     _tick: int = field(default=0, init=False)
+    _ruled_at: datetime | None = field(default=None, init=False)
+    """When a person last said what may be sent: no clock is set back behind that, for who could judge by it then?"""
 
     # ---- faults that begin with a tick
 
@@ -153,37 +158,51 @@ class Strikes:
         target = (
             KillTarget(KillScope.GLOBAL) if everything else KillTarget(KillScope.PLATFORM, fault.platform)
         )
-        engine, now = self.scene.database.engine, self.scene.now
+        engine = self.scene.database.engine
 
-        def lift() -> None:
+        def engage(at: datetime) -> None:
             with engine.begin() as conn:
-                kill_switches.lift(conn, target, actor=_PERSON, now=now())
+                kill_switches.engage(conn, target, reason="a play", actor=_PERSON, now=at)
 
-        with engine.begin() as conn:
-            kill_switches.engage(conn, target, reason="a play", actor=_PERSON, now=now())
-        self._later(fault.ticks, lift)
+        def lift(at: datetime) -> None:
+            with engine.begin() as conn:
+                kill_switches.lift(conn, target, actor=_PERSON, now=at)
+
+        self._rule(engage)
+        self._later(fault.ticks, lambda: self._rule(lift))
 
     def _silence(self, fault: Fault) -> None:
         """From now on nothing may be clicked there, whatever was queued before."""
-        engine, began = self.scene.database.engine, self.scene.now()
+        engine = self.scene.database.engine
         platform = None if fault.kind == "shadow" else fault.platform
-        match fault.kind:
-            case "shadow":
-                ground.set_stage(engine, ReleaseStage.SHADOW, began)
-            case "inactive":
-                ground.set_account(engine, platform, active=False)
-            case _:
-                ground.set_account(engine, platform, send_mode=SendMode.DRAFT_ONLY)
+        begun: list[datetime] = []
 
-        def end() -> None:
-            now = self.scene.now()
-            self.silences.append(Silence(platform, fault.kind, began, now))
+        def begin(at: datetime) -> None:
+            begun.append(at)
+            match fault.kind:
+                case "shadow":
+                    ground.set_stage(engine, ReleaseStage.SHADOW, at)
+                case "inactive":
+                    ground.set_account(engine, platform, active=False)
+                case _:
+                    ground.set_account(engine, platform, send_mode=SendMode.DRAFT_ONLY)
+
+        def end(at: datetime) -> None:
+            self.silences.append(Silence(platform, fault.kind, begun[0], at))
             if fault.kind == "shadow":
-                ground.set_stage(engine, ReleaseStage.FULL, now)
+                ground.set_stage(engine, ReleaseStage.FULL, at)
             else:
                 ground.set_account(engine, platform)
 
-        self._later(fault.ticks, end)
+        self._rule(begin)
+        self._later(fault.ticks, lambda: self._rule(end))
+
+    def _rule(self, change: Callable[[datetime], None]) -> None:
+        """A person says what may be sent from now on, clearly before and after all else, by whichever clock."""
+        self.scene.time.pass_by(_SKEW_S)
+        self._ruled_at = self.scene.now()
+        change(self._ruled_at)
+        self.scene.time.pass_by(_SKEW_S)
 
     def _cap(self, platform: Platform, tasks: list[Task], ticks: int) -> None:
         tasks.insert(0, Task("cap", platform, value=1))
@@ -215,7 +234,9 @@ class Strikes:
             case "clock_forward":
                 scene.time.leap(fault.seconds)
             case "clock_back":
-                scene.time.leap(-fault.seconds / 4)
+                since = self._ruled_at or scene.time.begun
+                most = (scene.now() - since).total_seconds() - _SKEW_S
+                scene.time.leap(-max(0.0, min(fault.seconds / 4, most)))
             case kind:
                 raise PlayFailed(f"nobody knows how to strike with {kind}")
 

@@ -62,8 +62,8 @@ def policy() -> PipelinePolicy:
     """The limits of a play: those of production, but for waits that only a page's owner would miss."""
     return PipelinePolicy(
         default_send_mode=SendMode.AUTO_SEND,
-        dispatch_deadline_s=20.0,
-        poll_deadline_s=15.0,
+        dispatch_deadline_s=8.0,
+        poll_deadline_s=8.0,
         threads_per_poll=25,
         follow_ups=FollowUpPolicy(
             follow_up_1_after=timedelta(minutes=20),
