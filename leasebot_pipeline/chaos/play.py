@@ -45,8 +45,8 @@ class PlayOptions:
 
     messages: int = 20_000
     seed: int = 1
-    workers: int = 3
-    round_messages: int = 500
+    workers: int = 4
+    round_messages: int = 1000
     fault_rate: float = 4.0
     browser: Path | None = None
     """A browser's executable for a last round in real Chromium; None leaves that out."""
