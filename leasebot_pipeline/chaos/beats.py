@@ -37,6 +37,8 @@ class Beats:
     _frozen: dict[int, tuple[Worker, int]] = field(default_factory=dict, init=False)
     """Workers by number, with the beat in which they are woken."""
     _given: dict[int, float] = field(default_factory=dict, init=False)
+    _again: dict[Platform, float] = field(default_factory=dict, init=False)
+    """When an interrupted platform's own sensor ticks next: it does not wait for the beat of the others to end."""
 
     def beat(
         self, faults: Sequence[Fault], platforms: Sequence[Platform], chores: Sequence[Task] = ()
@@ -75,7 +77,9 @@ class Beats:
         crew = self.scene.crew
         reports: list[Report | None] = []
         deadline = time.monotonic() + _DEADLINE_S
+        self._again.clear()
         while True:
+            tasks.extendleft(self._ticking_again())
             for worker in crew.workers:
                 if tasks and worker.idle:
                     self._give(worker, tasks)
@@ -88,12 +92,24 @@ class Beats:
                 self.wake_all()
             while instants and instants[0][0] <= time.monotonic():
                 self.strikes.strike(instants.pop(0)[1])
-            soon = bool(instants) or any(worker.may_freeze for worker in crew.workers)
+            soon = bool(instants or self._again) or any(worker.may_freeze for worker in crew.workers)
             reports += [self._note(ended) for ended in crew.ended(0.02 if soon else 0.5)]
             for worker in crew.notice_frozen():
                 self._froze(worker)
             if time.monotonic() > deadline:
                 raise PlayFailed(f"a beat did not end: {[worker.task for worker in crew.workers]}")
+
+    def _ticking_again(self) -> list[Task]:
+        now = self.scene.time.played_s
+        due = [platform for platform, at in self._again.items() if at <= now]
+        for platform in due:
+            del self._again[platform]
+        return [Task("cycle", platform) for platform in due]
+
+    def _interrupted(self, platform: Platform) -> None:
+        now = self.scene.time.played_s
+        self.recovery.interrupted(platform, now)
+        self._again[platform] = now + BEAT_S
 
     def _give(self, worker: Worker, tasks: deque[Task]) -> None:
         """The first task this worker may do."""
@@ -113,7 +129,7 @@ class Beats:
         self.deck.reached[point, way] += 1
         self._frozen[worker.number] = (worker, self.count + self.chance.randint(1, 9))
         if task.platform is not None:
-            self.recovery.interrupted(task.platform, self.scene.time.played_s)
+            self._interrupted(task.platform)
 
     def _wake(self, worker: Worker) -> None:
         self._frozen.pop(worker.number, None)
@@ -129,9 +145,13 @@ class Beats:
             self._book(task.armed, report, killed_anywhere=worker.killed)
         if task.platform is not None and task.kind == "cycle":
             if report is None or report.error is not None:
-                self.recovery.interrupted(task.platform, self.scene.time.played_s)
+                self._interrupted(task.platform)
             elif report.free:
                 self.recovery.went_on(task.platform, self._given[worker.number])
+            elif (
+                task.platform in self.recovery.since
+            ):  # a lease that has not run out: the next tick looks again
+                self._again[task.platform] = self.scene.time.played_s + BEAT_S
         return report
 
     def _book(self, armed: str, report: Report | None, *, killed_anywhere: bool) -> None:

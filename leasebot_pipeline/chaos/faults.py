@@ -13,7 +13,7 @@ from leasebot_pipeline.storage.crash_points import CRASH_POINTS
 
 WAYS: Final = ("raise", "kill")
 
-_KINDS: Final[dict[str, float]] = {
+KINDS: Final[dict[str, float]] = {
     "crash": 60,  # raise, kill -9 or freeze at a named point
     "kill": 8,  # kill -9 at any instant
     "commit_unsent": 3,  # connection reset before the server got the commit
@@ -57,6 +57,10 @@ SITE_FAULTS: Final[dict[str, float]] = {
 """Faults of the sites by how often they are chosen; three are the sandbox's own with another reach."""
 
 
+_NOT_PLAYED: Final = ("privacy.",)
+"""Points of what the verdict could not see through: who is erased has neither written nor received anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault. ``delay_s`` is when in its tick it strikes, ``ticks`` how long it lasts."""
@@ -86,7 +90,7 @@ class CrashDeck:
     def deal(self, *, stall: bool) -> tuple[str, str]:
         """The next point and way. ``stall`` says whether a worker may be frozen now."""
         if not self._deck:
-            ways = self._all()
+            ways = self.all_ways()
             self.chance.shuffle(ways)
             self._deck.extend(ways)
         for _ in range(len(self._deck)):
@@ -99,18 +103,19 @@ class CrashDeck:
     @property
     def ways(self) -> int:
         """How many crashes there are: every point, each way it can be done there."""
-        return len(self._all())
+        return len(self.all_ways())
 
     def missed(self, point: str, way: str) -> None:
         """It was armed and never passed: its turn comes again."""
         self._deck.append((point, way))
 
     @staticmethod
-    def _all() -> list[tuple[str, str]]:
+    def all_ways() -> list[tuple[str, str]]:
         # Inside a transaction a frozen process only holds locks until the server ends its connection.
         return [
             (point, way)
             for point in CRASH_POINTS
+            if not point.startswith(_NOT_PLAYED)
             for way in (*WAYS, *(("stall",) if _outside(point) else ()))
         ]
 
@@ -123,7 +128,7 @@ def choose(chance: random.Random, platforms: Sequence[Platform], rate: float) ->
     """The faults of one tick; ``rate`` is how many there are on average."""
     found: list[Fault] = []
     while chance.random() < rate / (1 + rate):
-        kind = chance.choices(list(_KINDS), list(_KINDS.values()))[0]
+        kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
         what = chance.choices(list(SITE_FAULTS), list(SITE_FAULTS.values()))[0] if kind == "site" else None
         found.append(
             Fault(

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
@@ -23,12 +23,16 @@ from leasebot_pipeline.storage.bootstrap import AccountChoice, ensure_release_st
 from leasebot_pipeline.storage.engine import create_engine
 from leasebot_pipeline.storage.server import EmbeddedServer
 
+_NO_WAIT_FOR_DISKS: Final = {"fsync": "off", "full_page_writes": "off"}
+"""What is committed is in the log of the server before it is answered, as ever, and outlives it: only a machine that
+loses power could lose it, and none does in a play."""
+
 
 class Database(AbstractContextManager["Database"]):
     """A server of our own with one migrated database, which keeps its port over restarts."""
 
     def __init__(self, folder: Path, now: datetime) -> None:
-        self._server = EmbeddedServer(folder, port=_free_port())
+        self._server = EmbeddedServer(folder, port=_free_port(), settings=_NO_WAIT_FOR_DISKS)
         self._now = now
 
     def __enter__(self) -> Self:
@@ -36,10 +40,7 @@ class Database(AbstractContextManager["Database"]):
         self.url = self._server.url("postgres")
         self.engine: Engine = create_engine(self.url, application_name="chaos play", pool_size=2)
         migrate.upgrade(self.engine)
-        with self.engine.begin() as conn:
-            ensure_required_accounts(conn, {platform: _may_send(platform) for platform in Platform})
-            ensure_release_stage(conn, ReleaseStage.FULL, "a play", self._now)
-            practice.prepare(conn, self._now)
+        prepare(self.engine, self._now)
         return self
 
     def __exit__(
@@ -66,6 +67,14 @@ class Database(AbstractContextManager["Database"]):
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid <> pg_backend_pid() AND application_name = 'leasebot chaos'"
             )
+
+
+def prepare(engine: Engine, now: datetime) -> None:
+    """Five accounts that may send, and the practice team, in a migrated database."""
+    with engine.begin() as conn:
+        ensure_required_accounts(conn, {platform: _may_send(platform) for platform in Platform})
+        ensure_release_stage(conn, ReleaseStage.FULL, "a play", now)
+        practice.prepare(conn, now)
 
 
 def _may_send(platform: Platform) -> AccountChoice:
@@ -137,6 +146,19 @@ def next_due(engine: Engine, now: datetime) -> datetime | None:
     with engine.connect() as conn:
         found: datetime | None = conn.execute(_NEXT, {"now": now}).scalar_one()
         return found
+
+
+# The database's clock can't be set: what it counts from moves back instead.
+_AGE = text("""
+    UPDATE "OutboundDispatches" SET in_doubt_since = in_doubt_since - make_interval(secs => :seconds)
+     WHERE state = 'unknown'
+""")
+
+
+def let_time_pass(engine: Engine, seconds: float) -> None:
+    """For the database, that many seconds went by at once. Raises OperationalError while it is away."""
+    with engine.begin() as conn:
+        conn.execute(_AGE, {"seconds": seconds})
 
 
 _STORED = text("""SELECT count(*) FROM "Messages" WHERE direction = 'inbound'""")

@@ -32,6 +32,10 @@ ALL: Final = tuple(Platform)
 _LONGEST_STEP_S: Final = 60.0
 _ROUND_S: Final = 60.0
 """In how many seconds the leads of a round begin to write."""
+_LEAST_BEATS: Final = 15
+"""How many beats of a round have faults at least, however slow the machine is."""
+_LEAST_MESSAGES: Final = 15
+"""How many messages a round has at least."""
 _MOST_QUIET_BEATS: Final = 400
 
 
@@ -41,8 +45,8 @@ class PlayOptions:
 
     messages: int = 20_000
     seed: int = 1
-    workers: int = 3
-    round_messages: int = 500
+    workers: int = 4
+    round_messages: int = 1000
     fault_rate: float = 4.0
     browser: Path | None = None
     """A browser's executable for a last round in real Chromium; None leaves that out."""
@@ -89,7 +93,9 @@ class Play:
         number = 0
         while (written := self.scene.sandbox.written) < self.options.messages:
             number += 1
-            self.round(min(self.options.round_messages, self.options.messages - written))
+            # Not everything that is dealt comes to be written; a last round of three leads takes as long as one of fifty.
+            wanted = max(_LEAST_MESSAGES, int(1.2 * (self.options.messages - written)))
+            self.round(min(self.options.round_messages, wanted))
             self.tell(f"round {number}")
         if self.options.browser is not None:
             self.browser_round(self.options.browser)
@@ -101,8 +107,8 @@ class Play:
         scripts = leads.deal(self.chance, messages, self._leads, platforms)
         self._leads += len(scripts)
         added = self.scene.sandbox.add_leads(scripts, spacing=_ROUND_S / len(scripts))
-        quiet = 0
-        while quiet < 3:
+        quiet, until = 0, self.beats.count + _LEAST_BEATS
+        while quiet < 3 or self.beats.count < until:
             self.beats.beat(plan.choose(self.chance, platforms, self.options.fault_rate), platforms)
             busy = any(lead.scheduled or not lead.messages for lead in added)
             quiet = 0 if busy else quiet + 1

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
+from sqlalchemy.exc import OperationalError
+
+from leasebot_pipeline.chaos import ground
 from leasebot_pipeline.chaos.clock import PlayClock
 from leasebot_pipeline.chaos.crew import Crew
 from leasebot_pipeline.chaos.ground import Database, Receiver
@@ -31,7 +36,11 @@ class PlayTime:
     clock: PlayClock
     begun: datetime
     wake: Callable[[], None]
+    age: Callable[[float], None]
+    """Lets seconds go by for the database, whose own clock can't be set."""
     leapt_s: float = 0.0
+    owed_s: float = 0.0
+    """Seconds that went by while the database was away."""
 
     @property
     def played_s(self) -> float:
@@ -42,11 +51,16 @@ class PlayTime:
         """Time goes by, and nobody has to wait for it."""
         self.clock.advance(seconds)
         self.wake()
+        self.owed_s += seconds
+        with contextlib.suppress(OperationalError):
+            self.age(self.owed_s)
+            self.owed_s = 0.0
 
     def leap(self, seconds: float) -> None:
         """The clock is set, by a person or by its network: no time goes by."""
         self.leapt_s += seconds
-        self.pass_by(seconds)
+        self.clock.advance(seconds)
+        self.wake()
 
 
 class Scene:
@@ -65,7 +79,8 @@ class Scene:
                 SandboxServer(self.folder / "sites", time_scale=1.0, seed=self.seed, clock=clock)
             )
             self.receiver = enter(Receiver())
-            self.time = PlayTime(clock, clock(), self.sandbox.wake)
+            age = partial(ground.let_time_pass, self.database.engine)
+            self.time = PlayTime(clock, clock(), self.sandbox.wake, age)
             self.crew = enter(Crew(self._place(), self.workers))
         except BaseException:
             self._stack.close()

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Final
 
 from leasebot_pipeline.chaos import ground
@@ -27,11 +28,16 @@ from leasebot_pipeline.storage.outbox_operations import Actor
 AWAY_S: Final = 60.0
 """How long a database that is away is away."""
 _SLOW_S: Final = 2.4  # longer than the connector waits for a page
+_SKEW_S: Final = 3.0
+"""No two clocks of a play differ by more."""
 _PERSON: Final = Actor("admin", "play")
 _CHORES: Final[dict[str, TaskKind]] = {
     "availability": "calendars",
     "listings": "listings",
     "account": "resume",
+    "rollups": "tallies",
+    "model": "bill",
+    "reply": "reply",
 }
 """Rooms of crash points that no cycle of a platform passes."""
 _PASSED_OFTEN: Final = (
@@ -54,6 +60,13 @@ class Strikes:
     struck: Counter[str] = field(default_factory=Counter)
     _lasting: list[tuple[int, Callable[[], None]]] = field(default_factory=list, init=False)
     _tick: int = field(default=0, init=False)
+    _ruled_at: datetime | None = field(default=None, init=False)
+    """When a person last said what may be sent: no clock is set back behind that, for who could judge by it then?"""
+    _latest: datetime | None = field(default=None, init=False)
+    """The latest any clock has shown before it was set back."""
+    _skewed_tick: int = field(default=-9, init=False)
+    _rules_now: bool = field(default=False, init=False)
+    _silent: bool = field(default=False, init=False)
 
     # ---- faults that begin with a tick
 
@@ -67,6 +80,9 @@ class Strikes:
                 how: CommitFault = "unsent" if fault.kind == "commit_unsent" else "unanswered"
                 self._change(tasks, platform, commit_fault=how, commit_nth=fault.nth * 3)
             case "clock_skew":
+                if self._rules_now:  # which of two was in force would be a matter of whose clock is asked
+                    return True
+                self._skewed_tick = self._tick
                 self._change(tasks, platform, skew_s=fault.seconds / 50 - 2.4)
             case "twice":
                 tasks += [Task("cycle", each) for each in Platform]
@@ -90,7 +106,7 @@ class Strikes:
     def _arm(self, fault: Fault, tasks: list[Task], *, may_stall: bool) -> None:
         """Arm the next crash point of the deck on a task that can pass it, and see that it does."""
         point, way = self.deck.deal(stall=may_stall)
-        room, platform = point.partition(".")[0], fault.platform
+        room, platform = point.partition(".")[0], _free(tasks, fault.platform)
         if room in _CHORES:
             tasks.append(Task(_CHORES[room], platform, armed=f"{point}:{way}"))
             return
@@ -107,7 +123,7 @@ class Strikes:
             sandbox.fault(platform, SiteFault.SERVER_ERROR, pages=[Page.REPLY], count=2)
         elif point.endswith("_cap"):
             self._cap(platform, tasks, 4)
-        nth = fault.nth if point.startswith(_PASSED_OFTEN) else 1
+        nth = 1 + fault.nth // 3 if point.startswith(_PASSED_OFTEN) else 1
         if not self._change(tasks, platform, armed=f"{point}:{way}:{nth}"):
             self.deck.missed(point, way)
 
@@ -150,37 +166,59 @@ class Strikes:
         target = (
             KillTarget(KillScope.GLOBAL) if everything else KillTarget(KillScope.PLATFORM, fault.platform)
         )
-        engine, now = self.scene.database.engine, self.scene.now
+        engine = self.scene.database.engine
 
-        def lift() -> None:
+        def engage(at: datetime) -> None:
             with engine.begin() as conn:
-                kill_switches.lift(conn, target, actor=_PERSON, now=now())
+                kill_switches.engage(conn, target, reason="a play", actor=_PERSON, now=at)
 
-        with engine.begin() as conn:
-            kill_switches.engage(conn, target, reason="a play", actor=_PERSON, now=now())
-        self._later(fault.ticks, lift)
+        def lift(at: datetime) -> None:
+            with engine.begin() as conn:
+                kill_switches.lift(conn, target, actor=_PERSON, now=at)
+
+        self._rule(engage)
+        self._later(fault.ticks, lambda: self._rule(lift))
 
     def _silence(self, fault: Fault) -> None:
-        """From now on nothing may be clicked there, whatever was queued before."""
-        engine, began = self.scene.database.engine, self.scene.now()
+        """From now on nothing may be clicked there, whatever was queued before. One silence at a time."""
+        if self._silent:
+            return
+        self._silent = True
+        engine = self.scene.database.engine
         platform = None if fault.kind == "shadow" else fault.platform
-        match fault.kind:
-            case "shadow":
-                ground.set_stage(engine, ReleaseStage.SHADOW, began)
-            case "inactive":
-                ground.set_account(engine, platform, active=False)
-            case _:
-                ground.set_account(engine, platform, send_mode=SendMode.DRAFT_ONLY)
+        begun: list[datetime] = []
 
-        def end() -> None:
-            now = self.scene.now()
-            self.silences.append(Silence(platform, fault.kind, began, now))
+        def begin(at: datetime) -> None:
+            begun.append(at)
+            match fault.kind:
+                case "shadow":
+                    ground.set_stage(engine, ReleaseStage.SHADOW, at)
+                case "inactive":
+                    ground.set_account(engine, platform, active=False)
+                case _:
+                    ground.set_account(engine, platform, send_mode=SendMode.DRAFT_ONLY)
+
+        def end(at: datetime) -> None:
+            self._silent = False
+            self.silences.append(Silence(platform, fault.kind, begun[0], at))
             if fault.kind == "shadow":
-                ground.set_stage(engine, ReleaseStage.FULL, now)
+                ground.set_stage(engine, ReleaseStage.FULL, at)
             else:
                 ground.set_account(engine, platform)
 
-        self._later(fault.ticks, end)
+        self._rule(begin)
+        self._later(fault.ticks, lambda: self._rule(end))
+
+    def _rule(self, change: Callable[[datetime], None]) -> None:
+        """A person says what may be sent from now on, after all that was sent before by whichever clock."""
+        ahead = _SKEW_S if self._tick - self._skewed_tick <= 1 else 0.0
+        if self._latest is not None:
+            ahead += max(0.0, (self._latest - self.scene.now()).total_seconds())
+            self._latest = None
+        if ahead:
+            self.scene.time.leap(ahead)
+        self._ruled_at, self._rules_now = self.scene.now(), True
+        change(self._ruled_at)
 
     def _cap(self, platform: Platform, tasks: list[Task], ticks: int) -> None:
         tasks.insert(0, Task("cap", platform, value=1))
@@ -212,7 +250,10 @@ class Strikes:
             case "clock_forward":
                 scene.time.leap(fault.seconds)
             case "clock_back":
-                scene.time.leap(-fault.seconds / 4)
+                since = self._ruled_at or scene.time.begun
+                most = (scene.now() - since).total_seconds() - _SKEW_S
+                self._latest = max(self._latest or scene.now(), scene.now())
+                scene.time.leap(-max(0.0, min(fault.seconds / 4, most)))
             case kind:
                 raise PlayFailed(f"nobody knows how to strike with {kind}")
 
@@ -225,6 +266,7 @@ class Strikes:
     def next_tick(self) -> None:
         """End what has lasted long enough."""
         self._tick += 1
+        self._rules_now = False
         due = [end for tick, end in self._lasting if tick <= self._tick]
         self._lasting = [one for one in self._lasting if one[0] > self._tick]
         for end in due:
@@ -251,3 +293,9 @@ class Strikes:
 
     def _receiver_up(self) -> None:
         self.scene.receiver.down = False
+
+
+def _free(tasks: list[Task], platform: Platform) -> Platform:
+    """A platform whose cycle has nothing to die of yet: that one, if it can be."""
+    free = [task.platform for task in tasks if task.kind == "cycle" and task.armed is None and task.platform]
+    return platform if platform in free or not free else free[0]

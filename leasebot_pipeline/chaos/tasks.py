@@ -8,7 +8,9 @@ from typing import Literal
 
 from leasebot_pipeline.domain.platforms import Platform
 
-TaskKind = Literal["cycle", "listings", "calendars", "resume", "retry", "cap", "alerts", "stop"]
+TaskKind = Literal[
+    "cycle", "listings", "calendars", "resume", "retry", "cap", "alerts", "tallies", "bill", "reply", "stop"
+]
 CommitFault = Literal["unsent", "unanswered"]
 
 

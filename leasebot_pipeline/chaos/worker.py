@@ -17,6 +17,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
+from leasebot_pipeline.chaos import people
 from leasebot_pipeline.chaos.clock import PlayClock
 from leasebot_pipeline.chaos.connections import CommitFaults
 from leasebot_pipeline.chaos.connector import HttpConnectors, SiteLogin
@@ -25,6 +26,7 @@ from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.domain.alerts import AlertPolicy
 from leasebot_pipeline.domain.dispatching import DispatchState, OperatorAction
 from leasebot_pipeline.domain.follow_ups import FollowUpPolicy
+from leasebot_pipeline.domain.model_metering import BatchReport, DailyLimits, Spend
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
 from leasebot_pipeline.platforms.protocol import Connectors
@@ -43,9 +45,15 @@ from leasebot_pipeline.stages import (
 )
 from leasebot_pipeline.stages.alerts import Alerter, Webhook, sweep
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
-from leasebot_pipeline.storage import accounts_runtime, crash_points, outbox_operations
+from leasebot_pipeline.storage import (
+    accounts_runtime,
+    crash_points,
+    outbox_operations,
+    rollups,
+)
 from leasebot_pipeline.storage.crash_points import CrashPointReached
 from leasebot_pipeline.storage.engine import create_engine
+from leasebot_pipeline.storage.model_usage import DatabaseMeter
 
 _PERSON: Final = outbox_operations.Actor("admin", "play")
 
@@ -54,8 +62,8 @@ def policy() -> PipelinePolicy:
     """The limits of a play: those of production, but for waits that only a page's owner would miss."""
     return PipelinePolicy(
         default_send_mode=SendMode.AUTO_SEND,
-        dispatch_deadline_s=20.0,
-        poll_deadline_s=15.0,
+        dispatch_deadline_s=8.0,
+        poll_deadline_s=8.0,
         threads_per_poll=25,
         follow_ups=FollowUpPolicy(
             follow_up_1_after=timedelta(minutes=20),
@@ -115,7 +123,7 @@ def cycle(pipeline: Pipeline, platform: Platform, run_id: str) -> tuple[bool, di
     batch = ingest.load(pipeline, platform)
     if batch.rows:
         counts["ingested"] = ingest.ingest(pipeline, batch, {}, run_id).ingested
-        link.link(pipeline, platform, run_id)
+    link.link(pipeline, platform, run_id)
     plan = decide.plan(pipeline, platform, run_id)
     if plan.planned:
         counts["decided"] = decide.apply(pipeline, plan, {}, run_id).decided
@@ -153,6 +161,13 @@ def _work(pipeline: Pipeline, task: Task) -> tuple[bool, dict[str, int]]:
             accounts.limit(pipeline.engine, rows, limits, actor="play")
         case "retry":
             _retry_dead_letters(pipeline)
+        case "tallies":
+            rollups.advance(pipeline.engine, pipeline.clock(), timedelta(seconds=2))
+        case "bill":
+            _ask_a_model(pipeline)
+        case "reply":
+            assert task.platform is not None
+            _person_writes(pipeline, task.platform)
         case "alerts":
             sweep(pipeline.engine, pipeline.alerts, pipeline.clock)
         case "stop":
@@ -172,6 +187,22 @@ def _retry_dead_letters(pipeline: Pipeline) -> None:
             reason="tried again",
             now=pipeline.clock(),
         )
+
+
+def _ask_a_model(pipeline: Pipeline) -> None:
+    """What a batch of questions to a model does to its bill."""
+    meter = DatabaseMeter(pipeline.engine, "play", DailyLimits(), pipeline.clock)
+    admission = meter.admit([Spend(100, 5)])
+    meter.settle(admission, BatchReport(questions=1, spent=Spend(40, 2), answered=True))
+
+
+def _person_writes(pipeline: Pipeline, platform: Platform) -> None:
+    with pipeline.engine.begin() as conn:
+        conversation = people.newest_conversation(conn, platform)
+        if conversation is not None:
+            people.write(
+                conn, conversation, "Thank you for writing, we will get back to you.", pipeline.clock()
+            )
 
 
 def serve(pipe: Pipe, place: Place) -> None:

@@ -21,7 +21,7 @@ def chaos(
     seed: Annotated[int, typer.Option(help="Chooses leads and faults; the same seed chooses the same.")] = 1,
     workers: Annotated[
         int, typer.Option(min=2, max=8, help="Worker processes; the last one plays a second deployment.")
-    ] = 3,
+    ] = 4,
     faults: Annotated[
         float, typer.Option(min=0, max=10, help="Faults per tick of five seconds, on average.")
     ] = 4.0,

@@ -20,7 +20,10 @@ from leasebot_pipeline.domain.identity import normalise_text, text_fingerprint
 from leasebot_pipeline.domain.readings import Direction, SendBaseline, ThreadMessage, ThreadReading
 
 SETTLE: Final = timedelta(seconds=20)
-"""A page may show a message late: absence is proof only when this much time has passed since the click."""
+"""A page may show a message late, and a click may still be under way: absence is proof only of a reply that has
+been in doubt this long, by the database's clock alone. Workers' clocks differ."""
+FIRST_LOOK: Final = SETTLE + timedelta(seconds=1)
+"""When a reply that was clicked and not proven is looked for first: an absence is proof by then."""
 RECONCILE_EVERY: Final = timedelta(seconds=30)
 RECONCILE_FOR: Final = timedelta(minutes=10)
 """How long a reply in doubt is looked for before a person is asked."""
@@ -54,8 +57,12 @@ def reconcile(
     baseline: SendBaseline | None,
     sending_at: datetime | None,
     now: datetime,
+    in_doubt_for: timedelta | None,
 ) -> Reconciliation:
-    """Judge a reading of the thread, oldest message first, against the thread before the click."""
+    """Judge a reading of the thread, oldest message first, against the thread before the click.
+
+    ``in_doubt_for`` is how long the reply had been in doubt when the reading began.
+    """
     if baseline is None or sending_at is None:
         return Reconciliation(Proof.NONE, reason="nothing is known of the thread before the click")
     ours = [message for message in thread.messages if message.direction is Direction.OUTBOUND]
@@ -72,14 +79,14 @@ def reconcile(
     known = ours[: baseline.outbound_count] if new is None else [m for m in ours if m not in new]
     if any(_looks_like(m.body, body) for m in ours if m not in known and _in_window(m, sending_at, now)):
         return Reconciliation(Proof.NONE, reason="a message of ours resembles the reply without being it")
-    if now - sending_at < SETTLE:
+    if in_doubt_for is None or in_doubt_for < SETTLE:
         return Reconciliation(Proof.NONE, reason="the page may not show it yet")
     return Reconciliation(Proof.ABSENT)
 
 
-def recheck_at(sending_at: datetime | None, now: datetime) -> datetime | None:
+def recheck_at(in_doubt_for: timedelta | None, now: datetime) -> datetime | None:
     """When a reply that nothing was proven of is looked for again; None gives it to a person."""
-    if sending_at is None or now - sending_at > RECONCILE_FOR:
+    if in_doubt_for is None or in_doubt_for > RECONCILE_FOR:
         return None
     return now + RECONCILE_EVERY
 

@@ -79,7 +79,7 @@ class WorkerSettings(Group):
             about="How long an account and a reply stay with a worker that gives no sign of life; it gives one four "
             "times in this span. Work of a killed process on another host resumes after it.",
         ),
-    ] = 10_000
+    ] = 8_000
     daily_send_cap: Annotated[
         int,
         rules.whole(0),

@@ -18,7 +18,7 @@ from leasebot_pipeline.domain.dispatching import DispatchState, after_failure
 from leasebot_pipeline.domain.failures import PAGE_CODES, FailureClass, PlatformFailure, SendPhase
 from leasebot_pipeline.domain.pacing_daily import SendDay, cap_in_force, is_capped, send_day
 from leasebot_pipeline.domain.readings import DeliveryReceipt, SendBaseline, SendRequest
-from leasebot_pipeline.domain.reconciling import SETTLE
+from leasebot_pipeline.domain.reconciling import FIRST_LOOK
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages import reliability_events
 from leasebot_pipeline.stages.dispatch_audit import (
@@ -173,7 +173,7 @@ class _Attempt:
             now=now,
             fraction=pipeline.fraction(),
         )
-        recheck = now + SETTLE if failure.phase is SendPhase.AFTER_CLICK else None
+        recheck = now + FIRST_LOOK if failure.phase is SendPhase.AFTER_CLICK else None
         account = lease.account.state
         events: list[AlertEvent] = []
         with transaction(pipeline.engine, "dispatch.before_failure", "dispatch.after_failure") as conn:

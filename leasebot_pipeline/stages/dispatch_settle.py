@@ -50,7 +50,7 @@ def settle_next(lease: Lease, run_id: str | None, counts: Counter[str]) -> bool 
     now = pipeline.clock()
     if thread is not None and current.failure is None:
         counts["reconciled"] += 1
-        proven = reconcile(thread, claim.body, claim.baseline, claim.sending_at, now)
+        proven = reconcile(thread, claim.body, claim.baseline, claim.sending_at, now, claim.in_doubt_for)
         _record(lease, claim, proven, run_id, now, counts)
         return False
     failure = current.failure
@@ -82,7 +82,7 @@ def _record(
             _record_absence(lease, claim, run_id, now, counts)
         case Proof.NONE:
             unproven = PlatformFailure("OUTBOUND_DELIVERY_UNCONFIRMED", proven.reason or "nothing is proven")
-            _keep_in_doubt(lease, claim, unproven, recheck_at(claim.sending_at, now), run_id, now)
+            _keep_in_doubt(lease, claim, unproven, recheck_at(claim.in_doubt_for, now), run_id, now)
 
 
 def _keep_in_doubt(

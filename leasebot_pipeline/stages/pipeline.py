@@ -38,9 +38,9 @@ class PipelinePolicy:
     poll_deadline_s: float = 25.0
     dispatch_deadline_s: float = 40.0
     action_deadline_s: float = 20.0
-    lease_ttl: timedelta = timedelta(seconds=10)
+    lease_ttl: timedelta = timedelta(seconds=8)
     """How long an account or a reply stays with a worker that gives no sign of life."""
-    heartbeat_s: float = 2.5
+    heartbeat_s: float = 2.0
     account_lease: timedelta = timedelta(seconds=90)
     """How long an account stays with a worker that lives but makes no progress."""
     claim_ttl: timedelta = timedelta(seconds=60)

@@ -136,11 +136,14 @@ def leased(pipeline: Pipeline, account: AccountRow) -> Iterator[Lease | None]:
 
 
 def _give_back(lease: Lease) -> None:
-    try:
-        with transaction(lease.pipeline.engine, "lease.before_release", "lease.after_release") as conn:
-            accounts_runtime.release_lease(conn, lease.account.state.id, lease.owner, lease.fence)
-    except SQLAlchemyError as error:  # it runs out by itself; what went wrong before must stay visible
-        _log.warning("lease_not_released", account=lease.account.state.name, error=type(error).__name__)
+    """A connection that broke costs one more try on another; a lease that stays runs out by itself."""
+    for _ in range(2):
+        try:
+            with transaction(lease.pipeline.engine, "lease.before_release", "lease.after_release") as conn:
+                accounts_runtime.release_lease(conn, lease.account.state.id, lease.owner, lease.fence)
+            return
+        except SQLAlchemyError as error:  # what went wrong before must stay visible
+            _log.warning("lease_not_released", account=lease.account.state.name, error=type(error).__name__)
 
 
 @dataclass(slots=True)

@@ -32,7 +32,10 @@ from leasebot_pipeline.storage.outbox_sql import MOVED, Moved, in_doubt, killed,
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDispatch:
-    """A reply in a worker's hands. ``sending_at`` and ``baseline`` are those of an earlier attempt."""
+    """A reply in a worker's hands. ``sending_at`` and ``baseline`` are those of an earlier attempt.
+
+    ``in_doubt_for``: how long it has been ``unknown``, by the database's clock; None when it is not.
+    """
 
     id: UUID
     fence: int
@@ -51,6 +54,7 @@ class ClaimedDispatch:
     body: str
     sending_at: datetime | None
     baseline: SendBaseline | None
+    in_doubt_for: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ def expire_claims(conn: Connection, platform: Platform, now: datetime) -> list[M
 _COLUMNS = """
     d.id, d.fence, d.attempts, d.max_attempts, d.lost_claims, d.absences, d.purpose, d.purpose_key, d.decision_id,
     d.conversation_id, d.platform_account_id, d.external_thread_id, d.body, d.sending_at, d.baseline,
+    clock_timestamp() - d.in_doubt_since AS in_doubt_for,
     (SELECT inbound_message_id FROM "Decisions" x WHERE x.id = d.decision_id) AS inbound_message_id,
     (SELECT assigned_agent_id FROM "Conversations" c WHERE c.id = d.conversation_id) AS assigned_agent_id
 """

@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -146,11 +147,17 @@ class EmbeddedServer:
     """A PostgreSQL server over one data directory, as a context manager.
 
     On Linux the server also ends when the thread that started it does: start it from one that lives as
-    long as the process.
+    long as the process. ``settings`` are PostgreSQL's own, over ours.
     """
 
     def __init__(
-        self, data_dir: Path, *, port: int | None = None, binaries: Path | None = None, durable: bool = True
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        binaries: Path | None = None,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.cluster = self.data_dir / "cluster"
@@ -158,7 +165,7 @@ class EmbeddedServer:
         self.port = 0
         self._wanted_port = port
         self._binaries = binaries
-        self._durable = durable
+        self._settings = {**_SETTINGS, **({} if durable else _FAST_SETTINGS), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._user = _unprivileged()
 
@@ -303,7 +310,7 @@ class EmbeddedServer:
             raise ServerError(f"initdb failed: {done.stderr.strip()[-2000:]}")
 
     def _launch(self, binaries: Path) -> None:
-        settings = {**_SETTINGS, **({} if self._durable else _FAST_SETTINGS), "port": str(self.port)}
+        settings = {**self._settings, "port": str(self.port)}
         arguments = [item for name, value in settings.items() for item in ("-c", f"{name}={value}")]
         uid, gid = self._user or (None, None)
         parent = os.getpid()

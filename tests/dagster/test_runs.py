@@ -57,6 +57,7 @@ def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckE
 
 
 def test_a_question_about_a_tour_is_ingested_linked_decided_and_answered_in_one_run(office: Office) -> None:
+    """Behaviour 92 (differs: the look at the inbox is the sensor's; a run begins with what it landed)."""
     office.lead_writes("t1", "Hi, can I come for a tour this week?")
     result = work(office)
     assert result.success

@@ -62,7 +62,7 @@ class Stage:
         with self.database.engine.begin() as conn:
             conn.execute(
                 text(
-                    """UPDATE "OutboundDispatches" SET sending_at = sending_at - interval '2 minutes',
+                    """UPDATE "OutboundDispatches" SET in_doubt_since = in_doubt_since - interval '2 minutes',
                            next_attempt_at = next_attempt_at - interval '2 minutes'
                         WHERE state IN ('unknown', 'retry_scheduled')"""
                 )

@@ -159,7 +159,7 @@ def test_a_click_whose_answer_was_lost_is_settled_by_reading_not_by_clicking_aga
     house.sandbox.clear_faults()
     house.run(
         f"""UPDATE "OutboundDispatches" SET next_attempt_at = now() - interval '1 second',
-              sending_at = sending_at - interval '{timedelta(minutes=2).seconds} seconds' WHERE state = 'unknown'"""
+              in_doubt_since = in_doubt_since - interval '{timedelta(minutes=2).seconds} seconds' WHERE state = 'unknown'"""
     )
     house.cycle(SICK)
     assert len(house.sandbox.received(SICK)) == before + 1

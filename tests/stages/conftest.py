@@ -106,6 +106,14 @@ class Office:
         with self.pipeline.engine.connect() as conn:
             return [tuple(row) for row in conn.execute(text(query), parameters)]
 
+    def pass_by(self, **span: float) -> None:
+        """Time goes by on our clock and on the database's, which can't be set: what it counts from moves back."""
+        self.clock.advance(**span)
+        self.run(
+            'UPDATE "OutboundDispatches" SET in_doubt_since = in_doubt_since - CAST(:span AS interval)',
+            span=timedelta(**span),
+        )
+
     def run(self, statement: str, **parameters: object) -> None:
         with self.pipeline.engine.begin() as conn:
             conn.execute(text(statement), parameters)

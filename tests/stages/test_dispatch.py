@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import structlog
@@ -21,6 +21,7 @@ from leasebot_pipeline.platforms.mock import MockConnector, MockConnectors
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages import accounts, dispatch, poll, visits
 from leasebot_pipeline.stages.dispatch import DispatchResult
+from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import accounts_runtime, crash_points, invariants, kill_switches
 from leasebot_pipeline.storage.crash_points import VARIABLE, CrashPointReached
 from leasebot_pipeline.storage.outbox_operations import Actor
@@ -38,6 +39,8 @@ class Site(MockConnector):
         super().__init__(connector.platform, connector._clock)
         self.sends = 0
         self.before_intent: Callable[[], None] = lambda: None
+        self.on_its_way: Callable[[], None] = lambda: None
+        """What happens between the last look and the click."""
         self.swallow = 0
         """How many clicks lead to nothing, unproven."""
         self.lose_answer = 0
@@ -59,6 +62,7 @@ class Site(MockConnector):
         def intend(baseline: SendBaseline) -> None:
             self.before_intent()
             before_click(baseline)
+            self.on_its_way()
             if self.swallow:
                 self.swallow -= 1
                 raise unconfirmed()
@@ -182,7 +186,7 @@ def test_a_busy_account_is_left_to_whoever_has_it(desk: Desk) -> None:
         now = desk.office.clock()
         assert accounts_runtime.acquire_lease(conn, ACCOUNT, "other-host/1/x", now, timedelta(seconds=10))
     assert "busy" in str(desk.dispatch().left)
-    desk.office.clock.advance(seconds=11)  # the other host's worker gives no sign of life any more
+    desk.office.pass_by(seconds=11)  # the other host's worker gives no sign of life any more
     assert desk.dispatch().sent == 1
 
 
@@ -287,7 +291,7 @@ def test_a_conversation_whose_reply_is_in_doubt_is_decided_when_it_is_settled(de
     desk.ask(body="Hello? Can I come on Friday?")
     desk.take_in()
     assert desk.office.decide().decided == 0
-    desk.office.clock.advance(seconds=21)
+    desk.office.pass_by(seconds=21)
     assert desk.dispatch().sent == 1
     assert desk.office.decide().decided == 1
 
@@ -296,11 +300,48 @@ def test_a_click_whose_answer_is_lost_is_settled_by_reading(desk: Desk) -> None:
     desk.answer()
     desk.site.lose_answer = 1
     assert desk.dispatch().unknown == 1
-    desk.office.clock.advance(seconds=21)
+    desk.office.pass_by(seconds=21)
     result = desk.dispatch()
     assert (result.reconciled, result.sent, desk.site.sends) == (1, 1, 1)
     assert len(desk.received()) == 1
     assert desk.broken() == []
+
+
+def test_a_click_under_way_is_not_judged_absent_by_a_worker_whose_clock_is_ahead(desk: Desk) -> None:
+    """For its clock the other's claim has run out, and long since: only the database's clock says how long."""
+    desk.answer()
+    seen: list[str] = []
+
+    def meanwhile() -> None:
+        dispatch.dispatch(ahead_of(desk, seconds=25), PLATFORM, "run-2")
+        seen.extend(desk.states())
+
+    desk.site.on_its_way = _once(meanwhile)
+    with suppress(PlatformFailure):  # the account was taken over
+        desk.dispatch()
+    assert seen == ["unknown"]
+    for _ in range(3):
+        desk.office.pass_by(seconds=31)
+        desk.dispatch()
+    assert (desk.site.sends, len(desk.received()), desk.states()) == (1, 1, ["sent"])
+    assert desk.broken() == []
+
+
+def test_a_reply_that_shows_late_is_not_judged_absent_by_a_worker_whose_clock_is_ahead(desk: Desk) -> None:
+    desk.answer()
+    desk.site.swallow = 1
+    assert desk.dispatch().unknown == 1
+    assert dispatch.dispatch(ahead_of(desk, seconds=25), PLATFORM, "run-2").reconciled == 1
+    assert desk.states() == ["unknown"], "one second after it became so, nothing is proven"
+
+
+def ahead_of(desk: Desk, seconds: float) -> Pipeline:
+    """A worker of another host whose clock is ahead of the desk's."""
+
+    def clock() -> datetime:
+        return desk.office.clock() + timedelta(seconds=seconds)
+
+    return replace(desk.office.pipeline, worker="other-host/1/x", clock=clock)
 
 
 def test_a_click_that_led_to_nothing_is_tried_once_more_and_then_a_person_is_asked(desk: Desk) -> None:
@@ -308,7 +349,7 @@ def test_a_click_that_led_to_nothing_is_tried_once_more_and_then_a_person_is_ask
     desk.site.swallow = 5
     for _ in range(8):
         desk.dispatch()
-        desk.office.clock.advance(seconds=31)
+        desk.office.pass_by(seconds=31)
     assert desk.site.sends == 2
     assert desk.states() == ["dead_letter"]
     assert [(one.type, one.reason) for one in desk.told.events] == [
@@ -322,7 +363,7 @@ def test_a_reply_that_shows_late_is_not_clicked_again(desk: Desk) -> None:
     desk.answer()
     desk.site.swallow = 1
     desk.dispatch()
-    desk.office.clock.advance(seconds=21)
+    desk.office.pass_by(seconds=21)
     body = str(desk.office.rows('SELECT body FROM "OutboundDispatches"')[0][0])
 
     def shows_late() -> None:
@@ -337,7 +378,7 @@ def test_a_reply_that_shows_late_is_not_clicked_again(desk: Desk) -> None:
     _shown = _once(shows_late)
     desk.site.send = send  # type: ignore[method-assign]
     desk.dispatch()
-    desk.office.clock.advance(seconds=31)
+    desk.office.pass_by(seconds=31)
     desk.dispatch()
     assert desk.received() == [normalise_text(body)]
     assert desk.states() == ["sent"]
@@ -349,7 +390,7 @@ def test_a_permanent_failure_costs_one_attempt_and_one_alert(desk: Desk) -> None
     desk.site.fail = [PlatformFailure("PAGE_NOT_FOUND", "the thread was deleted")] * 2
     result = desk.dispatch()
     assert (result.claimed, result.dead_lettered) == (2, 2)
-    desk.office.clock.advance(hours=1)
+    desk.office.pass_by(hours=1)
     assert desk.dispatch().claimed == 0
     assert desk.office.rows("""SELECT occurrences FROM "AlertIncidents" WHERE closed_at IS NULL""") == [(2,)]
     assert desk.audited("platform_dispatch_dlq") == desk.audited("ai_reply_dispatch_escalated") == 2
@@ -365,7 +406,7 @@ def test_a_transient_failure_retries_with_growing_pauses_and_ends(desk: Desk) ->
         (row,) = desk.office.rows('SELECT next_attempt_at, state FROM "OutboundDispatches"')
         if row[1] == "retry_scheduled":
             pauses.append(row[0] - desk.office.clock.now)  # type: ignore[operator]
-        desk.office.clock.advance(minutes=11)
+        desk.office.pass_by(minutes=11)
     assert pauses == sorted(pauses)
     assert len(set(pauses)) == 4
     assert desk.states() == ["dead_letter"]
@@ -380,7 +421,7 @@ def test_a_challenge_stops_the_account_after_one_look(desk: Desk) -> None:
     desk.answer("t1", "t2")
     desk.site.fail = [PlatformFailure("BOT_CHALLENGE", "are you human?")]
     desk.dispatch()
-    desk.office.clock.advance(minutes=5)
+    desk.office.pass_by(minutes=5)
     assert "BOT_CHALLENGE" in str(desk.dispatch().left)
     assert desk.site.sends == 1
     assert desk.office.rows('SELECT DISTINCT attempts FROM "OutboundDispatches"') == [(0,)]
@@ -396,11 +437,11 @@ def test_an_outage_opens_the_breaker_for_the_account_and_its_end_closes_it(desk:
         desk.dispatch()
     assert "CIRCUIT_OPEN" in str(desk.dispatch().left)
     assert desk.site.sends == 3
-    desk.office.clock.advance(seconds=31)
+    desk.office.pass_by(seconds=31)
     desk.site.fail = [PlatformFailure("NETWORK_ERROR", "connection refused")]
     desk.dispatch()
     assert "CIRCUIT_OPEN" in str(desk.dispatch().left), "a failed probe opens it again"
-    desk.office.clock.advance(seconds=31)
+    desk.office.pass_by(seconds=31)
     assert desk.dispatch().sent == 4
     assert desk.audited("platform_circuit_opened") == desk.audited("platform_circuit_closed") == 1
     assert [one.type for one in desk.told.events][:1] == ["rpa_circuit_opened"]
@@ -443,7 +484,7 @@ def test_an_error_of_our_own_on_one_reply_leaves_the_others_alone(desk: Desk) ->
     desk.site.fail = [ValueError("a bug")]
     desk.dispatch()
     assert sorted(desk.states()) == ["queued", "retry_scheduled"]
-    desk.office.clock.advance(seconds=6)
+    desk.office.pass_by(seconds=6)
     assert desk.dispatch().sent == 2
 
 
@@ -506,7 +547,7 @@ def test_an_exception_at_each_point_loses_and_doubles_nothing(
     for _ in range(6):
         with suppress(CrashPointReached):
             desk.dispatch()
-        desk.office.clock.advance(seconds=31)
+        desk.office.pass_by(seconds=31)
     assert crash_points._passed[point] >= 1, "the point was passed"
     assert len(desk.received()) == 1
     assert desk.states() == ["sent"]
@@ -577,7 +618,7 @@ def test_the_log_tells_of_retries_breakers_and_stops_by_their_old_names(desk: De
         for _ in range(3):
             desk.site.fail = [PlatformFailure("NETWORK_ERROR", "connection refused")]
             desk.dispatch()
-        desk.office.clock.advance(seconds=31)
+        desk.office.pass_by(seconds=31)
         desk.site.fail = [PlatformFailure("CAPTCHA_REQUIRED", "are you human?")]
         desk.dispatch()
         accounts.resume(desk.office.pipeline.engine, PLATFORM, actor="tests")
@@ -596,7 +637,7 @@ def test_an_inbox_read_slower_than_its_target_is_told(desk: Desk) -> None:
     read = desk.site.read_inbox
 
     def slowly(*arguments: object, **named: object) -> object:
-        desk.office.clock.advance(seconds=0.02)
+        desk.office.pass_by(seconds=0.02)
         return read(*arguments, **named)  # type: ignore[arg-type]
 
     desk.site.read_inbox = slowly  # type: ignore[assignment, method-assign]

@@ -92,6 +92,15 @@ def test_a_reply_is_claimed_once(conn: Connection, reply: UUID) -> None:
     assert outbox.claim_due(conn, ACCOUNT, "two", None, NOW, TTL) is None
 
 
+def test_a_claim_names_its_worker_and_when_it_ends(conn: Connection, reply: UUID) -> None:
+    """Behaviour 91 (differs: one reply just before its turn, not a batch: the rest stays with whoever is free)."""
+    claim(conn, "one")
+    row = conn.execute(
+        text('SELECT claimed_by, claimed_at, lease_expires_at FROM "OutboundDispatches"')
+    ).one()
+    assert tuple(row) == ("one", NOW, NOW + TTL)
+
+
 def test_a_claim_that_ran_out_before_the_intent_is_due_again(conn: Connection, reply: UUID) -> None:
     """Behaviour 139, G-07: an expired claim is taken over, and the old worker's fence is stale."""
     stale = claim(conn)
@@ -116,6 +125,8 @@ def test_a_claim_that_ran_out_after_the_intent_is_unknown_and_never_simply_due(
     in_doubt = outbox.claim_unknown(conn, ACCOUNT, "two", LATER, TTL)
     assert in_doubt is not None
     assert (in_doubt.id, in_doubt.baseline) == (reply, BASELINE)
+    assert in_doubt.in_doubt_for is not None
+    assert timedelta(0) <= in_doubt.in_doubt_for < TTL, "counted by the database from the moment it became so"
     assert not mark_sent(conn, claimed, RECEIPT, LATER), "the old worker's fence is stale"
     assert mark_sent(conn, in_doubt, RECEIPT, LATER)
 
@@ -193,7 +204,7 @@ def test_a_transient_failure_is_due_again_later_and_a_stopped_account_costs_noth
 
 
 def test_after_the_click_a_failure_waits_for_the_thread_to_be_read(conn: Connection, reply: UUID) -> None:
-    """G-06."""
+    """G-06; behaviour 106: claim, intent and failure run against a real database, with every type of theirs."""
     claimed = claim(conn)
     intend(conn, claimed)
     failure = PlatformFailure("OUTBOUND_DELIVERY_UNCONFIRMED", "no echo", phase=SendPhase.AFTER_CLICK)

@@ -120,6 +120,7 @@ outbound_dispatches = Table(
     instant("attempt_deadline_at"),
     Column("lost_claims", Integer, nullable=False, server_default=text("0")),
     Column("absences", Integer, nullable=False, server_default=text("0")),
+    instant("in_doubt_since"),
     one_of(
         "outbound_dispatches_purpose_chk",
         "purpose",

@@ -42,12 +42,17 @@ BEFORE = SendBaseline(outbound_count=0, same_text_count=0, last_external_message
 ARRIVED = message(2, BODY, at=CLICK)
 
 
-def judged(reading: ThreadReading, baseline: SendBaseline | None = BEFORE, now: datetime = NOW) -> Proof:
-    return reconcile(reading, BODY, baseline, CLICK, now).proof
+MINUTE = timedelta(minutes=1)
+
+
+def judged(
+    reading: ThreadReading, baseline: SendBaseline | None = BEFORE, doubt: timedelta | None = MINUTE
+) -> Proof:
+    return reconcile(reading, BODY, baseline, CLICK, NOW, doubt).proof
 
 
 def test_the_reply_in_the_thread_is_delivered() -> None:
-    proven = reconcile(thread(QUESTION, ARRIVED), BODY, BEFORE, CLICK, NOW)
+    proven = reconcile(thread(QUESTION, ARRIVED), BODY, BEFORE, CLICK, NOW, timedelta(0))
     assert (proven.proof, proven.external_message_id) == (Proof.DELIVERED, "m2")
 
 
@@ -89,8 +94,14 @@ def test_the_window_of_time_is_as_sharp_as_the_page(at: datetime | None, timed: 
 
 
 def test_absence_is_proof_only_after_a_while() -> None:
-    assert judged(thread(QUESTION), now=CLICK + SETTLE - timedelta(seconds=1)) is Proof.NONE
-    assert judged(thread(QUESTION), now=CLICK + SETTLE) is Proof.ABSENT
+    assert judged(thread(QUESTION), doubt=SETTLE - timedelta(seconds=1)) is Proof.NONE
+    assert judged(thread(QUESTION), doubt=SETTLE) is Proof.ABSENT
+
+
+def test_how_long_ago_a_workers_clock_says_the_click_was_proves_no_absence() -> None:
+    """Its clock may be minutes behind: only how long the reply has been in doubt counts."""
+    assert judged(thread(QUESTION), doubt=timedelta(seconds=2)) is Proof.NONE
+    assert judged(thread(QUESTION), doubt=None) is Proof.NONE
 
 
 def test_a_page_that_shows_less_than_before_proves_no_absence() -> None:
@@ -124,7 +135,7 @@ def test_absence_is_never_claimed_of_a_thread_that_holds_one_more_of_the_reply(
     messages = [message(n, body, ours=ours) for n, (ours, body) in enumerate(shown)]
     same = sum(ours and body == BODY for ours, body in shown)
     baseline = SendBaseline(same, min(before, same), None)
-    proof = judged(thread(*messages), baseline, CLICK + timedelta(seconds=seconds))
+    proof = judged(thread(*messages), baseline, timedelta(seconds=seconds))
     if same > baseline.same_text_count:
         assert proof is Proof.DELIVERED
     else:
@@ -132,8 +143,8 @@ def test_absence_is_never_claimed_of_a_thread_that_holds_one_more_of_the_reply(
 
 
 def test_doubt_is_looked_at_for_a_while_and_then_a_person_is_asked() -> None:
-    assert recheck_at(CLICK, NOW) == NOW + RECONCILE_EVERY
-    assert recheck_at(CLICK, CLICK + RECONCILE_FOR + timedelta(seconds=1)) is None
+    assert recheck_at(MINUTE, NOW) == NOW + RECONCILE_EVERY
+    assert recheck_at(RECONCILE_FOR + timedelta(seconds=1), NOW) is None
 
 
 def test_an_outage_never_hands_a_reply_to_a_person_and_a_deleted_thread_does() -> None:
