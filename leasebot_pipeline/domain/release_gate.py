@@ -356,7 +356,9 @@ def _failed_sends(compared: Mapping[str, RateRatio], spikes: frozenset[str]) -> 
     """Sends that fail repeatedly, or dead letters that grow; no second check is waited for."""
     watched = {name: one for name, one in compared.items() if name.partition(":")[2] in FAILED_SENDS}
     growing = sorted(spikes & watched.keys())
-    said = f"twice what is accepted or more: {', '.join(growing)}" if growing else "sends do not fail repeatedly"
+    said = (
+        f"twice what is accepted or more: {', '.join(growing)}" if growing else "sends do not fail repeatedly"
+    )
     numbers = {name: _numbers(one) for name, one in watched.items() if one.count}
     return Rule("failed_sends", not growing, said, True, numbers)
 
