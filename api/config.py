@@ -31,6 +31,8 @@ class ApiConfig:
 
     database_url: str
     auth_secret: str
+    previous_secrets: tuple[str, ...] = ()
+    """Secrets before it, whose cookies are still accepted."""
     base_url: str = "http://localhost:3001"
     trusted_origins: tuple[str, ...] = (DEFAULT_ORIGIN,)
     allow_public_signup: bool = False

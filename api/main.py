@@ -32,6 +32,7 @@ def api_config(settings: Settings) -> ApiConfig:
     return ApiConfig(
         database_url=settings.database.url.get_secret_value(),
         auth_secret=settings.auth.secret.get_secret_value(),
+        previous_secrets=tuple(one.get_secret_value() for one in settings.auth.previous_secrets),
         base_url=settings.api.base_url.rstrip("/"),
         trusted_origins=settings.auth.trusted_origins,
         allow_public_signup=settings.auth.allow_public_signup,

@@ -13,6 +13,9 @@ PLATFORMS: Final = dg.StaticPartitionsDefinition([platform.value for platform in
 PLATFORM_TAG: Final = "leasebot/platform"
 """Tag of every run that acts on one platform; the queue lets one such run of a platform start at a time."""
 
+UPKEEP_TAGS: Final = {"leasebot/kind": "upkeep"}
+"""Tags of every run that no lead waits for; the queue lets two of them run at a time, so that inboxes keep their places."""
+
 OWNERS: Final = ["team:leasebot"]
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ import dagster as dg
 
 from assets.availability import availability_horizon
 from assets.book import showing_appointments
-from assets.common import PLATFORMS
+from assets.common import PLATFORMS, UPKEEP_TAGS
 from assets.decide import reply_decisions
 from assets.dispatch import outbound_dispatches
 from assets.ingest import conversation_linkage, inbound_messages
 
 # A run that hangs holds its platform's place in the queue.
 _MAX_RUNTIME: Final = {"dagster/max_runtime": "900"}
+_UPKEEP: Final = _MAX_RUNTIME | UPKEEP_TAGS
 
 INBOX_PIPELINE: Final = dg.define_asset_job(
     "inbox_pipeline",
@@ -50,20 +51,20 @@ LISTING_SYNC: Final = dg.define_asset_job(
     "listing_sync",
     selection=dg.AssetSelection.assets("listings"),
     executor_def=dg.in_process_executor,
-    run_tags=_MAX_RUNTIME,
+    run_tags=_UPKEEP,
     description="Read our own adverts on the platforms.",
 )
 AVAILABILITY_HORIZON: Final = dg.define_asset_job(
     "availability_update",
     selection=[availability_horizon],
     executor_def=dg.in_process_executor,
-    run_tags=_MAX_RUNTIME,
+    run_tags=_UPKEEP,
     description="Write weekly rules out as times up to the horizon.",
 )
 INVARIANT_CHECK: Final = dg.define_asset_job(
     "invariant_check",
     selection=dg.AssetSelection.assets("invariants"),
     executor_def=dg.in_process_executor,
-    run_tags=_MAX_RUNTIME,
+    run_tags=_UPKEEP,
     description="Look whether everything that must always hold does.",
 )

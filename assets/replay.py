@@ -5,7 +5,7 @@ from typing import Final
 
 import dagster as dg
 
-from assets.common import OWNERS, Result
+from assets.common import OWNERS, UPKEEP_TAGS, Result
 from leasebot_pipeline.stages import replay
 from leasebot_pipeline.stages.pipeline import Pipeline
 
@@ -77,6 +77,6 @@ DECISION_REPLAY: Final = dg.define_asset_job(
     selection=[decision_replays],
     partitions_def=DAYS,
     executor_def=dg.in_process_executor,
-    run_tags={"dagster/max_runtime": "900"},
+    run_tags={"dagster/max_runtime": "900", **UPKEEP_TAGS},
     description="Make a day's decisions again, and compare.",
 )

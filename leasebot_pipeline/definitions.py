@@ -25,11 +25,12 @@ from assets.inventory import listings_asset
 from assets.operations import invariants_asset
 from assets.platforms import INBOXES
 from assets.replay import DECISION_REPLAY, decision_replays
+from assets.retention import MAINTENANCE, Step, retention_asset
 from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.release import stages as release_stages
 from leasebot_pipeline.settings import Settings, load_settings
-from leasebot_pipeline.stages import follow_up
+from leasebot_pipeline.stages import follow_up, retention
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.storage import (
     audit,
@@ -41,14 +42,14 @@ from leasebot_pipeline.storage import (
 )
 from leasebot_pipeline.storage.availability_horizon import rules_fingerprint
 from leasebot_pipeline.storage.outbox_operations import Actor
-from leasebot_pipeline.wiring import build_pipeline
+from leasebot_pipeline.wiring import build_pipeline, retention_policy
 from sensors.alerts import alerts_sensor
 from sensors.availability import AVAILABILITY_SCHEDULE, availability_sensor
 from sensors.failures import RunFailure, run_failure_sensor
 from sensors.follow_up import follow_up_sensor
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listing_schedule, listings_at_start
-from sensors.maintenance import INVARIANTS_SCHEDULE, REPLAY_SCHEDULE, maintenance_job, maintenance_schedule
+from sensors.maintenance import INVARIANTS_SCHEDULE, MAINTENANCE_SCHEDULE, REPLAY_SCHEDULE
 from sensors.outbox import outbox_sensor
 from sensors.release import GateLook, release_gate_sensor
 from sensors.rollups import rollups_sensor
@@ -150,6 +151,28 @@ def clean_up(pipeline: Pipeline) -> dict[str, int]:
         return housekeeping.clean_up(conn, pipeline.clock())
 
 
+def retention_steps(settings: Settings) -> dict[str, Step]:
+    """What the nightly cleaning does besides Dagster's own tables, by what it is about."""
+    policy = retention_policy(settings)
+
+    def evidence(pipeline: Pipeline) -> dict[str, int]:
+        return {"deleted_files": retention.prune_evidence(policy, pipeline.clock())}
+
+    def audit_rows(pipeline: Pipeline) -> dict[str, int | str]:
+        done = retention.archive_audit(pipeline.engine, policy, pipeline.clock)
+        return {"archived": done.rows, "files": ", ".join(done.files) or "none"}
+
+    def personal(pipeline: Pipeline) -> dict[str, int]:
+        return retention.erase_silent_leads(pipeline.engine, policy, pipeline.clock)
+
+    return {
+        "expired": clean_up,
+        "page_evidence": evidence,
+        "audit": audit_rows,
+        "personal_data": personal,
+    }
+
+
 def record_run_failure(pipeline: Pipeline, failure: RunFailure) -> None:
     """Write a failed run into the audit log."""
     entry = audit.AuditEntry(
@@ -171,7 +194,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     sync_interval = timedelta(milliseconds=sync.interval_ms)
     poll_interval = timedelta(milliseconds=settings.worker.poll_interval_ms)
     read = settings.worker.ingest_platforms
-    upkeep = maintenance_job(clean_up)
     return dg.Definitions(
         assets=[
             *INBOXES,
@@ -185,6 +207,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             availability_horizon,
             invariants_asset(check_invariants),
             decision_replays,
+            retention_asset(timedelta(days=settings.retention.runs_days), retention_steps(settings)),
         ],
         jobs=[
             jobs.INBOX_PIPELINE,
@@ -194,7 +217,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             jobs.AVAILABILITY_HORIZON,
             jobs.INVARIANT_CHECK,
             DECISION_REPLAY,
-            upkeep,
+            MAINTENANCE,
         ],
         sensors=[
             *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
@@ -215,7 +238,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         schedules=[
             listing_schedule(sync_interval, enabled=sync.on_start),
             AVAILABILITY_SCHEDULE,
-            maintenance_schedule(upkeep),
+            MAINTENANCE_SCHEDULE,
             INVARIANTS_SCHEDULE,
             REPLAY_SCHEDULE,
         ],

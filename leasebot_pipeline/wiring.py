@@ -14,12 +14,14 @@ from sqlalchemy import Engine
 from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.domain.alerts import AlertPolicy
 from leasebot_pipeline.domain.decisions import DecisionProvider
+from leasebot_pipeline.platforms.evidence import EvidenceLimits
 from leasebot_pipeline.platforms.options import PlatformOptions, RuntimeOptions
 from leasebot_pipeline.platforms.registry import build_connectors, paces
 from leasebot_pipeline.settings import Settings, catalogue
 from leasebot_pipeline.stages.alerts import Alerter, Alerts, Destination, NoAlerts, Telegram, Webhook
 from leasebot_pipeline.stages.alerts_mail import Mail, MailServer
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
+from leasebot_pipeline.stages.retention import RetentionPolicy
 from leasebot_pipeline.storage.engine import create_engine
 
 if TYPE_CHECKING:
@@ -183,6 +185,18 @@ def runtime_options(settings: Settings) -> RuntimeOptions:
         listings_page_size=rpa.listings_page_size,
         listings_max_pages=rpa.listings_max_pages,
         thread_ready_timeout_s=rpa.thread_ready_timeout_ms / 1000,
+    )
+
+
+def retention_policy(settings: Settings) -> RetentionPolicy:
+    """How long things are kept, as the environment says."""
+    chosen, rpa = settings.retention, settings.rpa
+    return RetentionPolicy(
+        archive_dir=chosen.archive_dir,
+        audit=timedelta(days=chosen.audit_days) if chosen.audit_days else None,
+        personal=timedelta(days=chosen.personal_days) if chosen.personal_days else None,
+        evidence_dir=rpa.debug_dir,
+        evidence=EvidenceLimits(rpa.debug_max_mb * 1_000_000, timedelta(hours=rpa.debug_max_age_hours)),
     )
 
 

@@ -40,11 +40,13 @@ class Identity:
 
 
 def cookie_jar(services: Services) -> CookieJar:
-    return CookieJar(services.config.auth_secret, secure=services.config.secure)
+    config = services.config
+    return CookieJar(config.auth_secret, secure=config.secure, previous=config.previous_secrets)
 
 
 async def find_identity(request: Request, response: Response, services: ServicesDep) -> Identity | None:
-    """The caller, None for a stranger. A session older than a day is renewed, its cookie with it."""
+    """The caller, None for a stranger. A session older than a day is renewed, its cookie with it; a cookie of a
+    previous secret is signed anew, so that it outlives that secret."""
     jar = cookie_jar(services)
     cookies = request.headers.get("cookie", "")
     token = jar.read(cookies, jar.session_token)
@@ -56,13 +58,16 @@ async def find_identity(request: Request, response: Response, services: Services
         return None
     session, user = found
     remembered = jar.read(cookies, jar.dont_remember) is None
+    sign_until = None if jar.is_current(cookies, jar.session_token) else session.expires_at
     if remembered and session.expires_at - SESSION_LIFETIME + RENEW_AFTER <= now:
         expires_at = now + SESSION_LIFETIME
         if await services.database.run(logins.renew_session, session, expires_at, now):
             session = logins.renewed(session, expires_at, now)
-            max_age_s = int(SESSION_LIFETIME.total_seconds())
-            for line in jar.signed_in(token, remember=True, max_age_s=max_age_s):
-                response.headers.append("set-cookie", line)
+            sign_until = expires_at
+    if sign_until is not None:
+        max_age_s = int((sign_until - now).total_seconds())
+        for line in jar.signed_in(token, remember=remembered, max_age_s=max_age_s):
+            response.headers.append("set-cookie", line)
     return Identity(session, user)
 
 

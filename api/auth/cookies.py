@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -41,11 +42,15 @@ def parse(header: str) -> dict[str, str]:
 
 
 class CookieJar:
-    """Names and Set-Cookie lines; ``secure`` when browsers reach the API through https."""
+    """Names and Set-Cookie lines; ``secure`` when browsers reach the API through https.
 
-    def __init__(self, secret: str, *, secure: bool) -> None:
+    Cookies are signed with ``secret``; ones of a ``previous`` secret are still read.
+    """
+
+    def __init__(self, secret: str, *, secure: bool, previous: Sequence[str] = ()) -> None:
         prefix = "__Secure-" if secure else ""
         self._secret = secret
+        self._previous = tuple(previous)
         self._secure = secure
         self.session_token = f"{prefix}better-auth.session_token"
         self.session_data = f"{prefix}better-auth.session_data"
@@ -53,8 +58,16 @@ class CookieJar:
 
     def read(self, header: str, name: str) -> str | None:
         """The value of a signed cookie; None when it is missing or not signed by us."""
-        value = parse(header).get(name)
-        return None if value is None else unsign(value, self._secret)
+        signed = parse(header).get(name)
+        if signed is None:
+            return None
+        found = (unsign(signed, secret) for secret in (self._secret, *self._previous))
+        return next((value for value in found if value is not None), None)
+
+    def is_current(self, header: str, name: str) -> bool:
+        """Whether the cookie is signed with the current secret, not with a previous one."""
+        signed = parse(header).get(name)
+        return signed is not None and unsign(signed, self._secret) is not None
 
     def signed_in(self, token: str, *, remember: bool, max_age_s: int) -> list[str]:
         """Set-Cookie lines of a session; without ``remember`` the cookies end with the browser."""

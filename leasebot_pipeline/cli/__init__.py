@@ -24,6 +24,7 @@ from leasebot_pipeline.cli import (
     preflight,
     release,
     replay,
+    retention,
     services,
     session,
     stack,
@@ -58,3 +59,4 @@ preflight.register(app)
 drill.register(app)
 gates.register(app)
 backup.register(app)
+retention.register(app)

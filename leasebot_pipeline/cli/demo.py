@@ -36,8 +36,8 @@ def demo(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Play leads over the five local sites until idle, then judge: nothing doubled, nothing lost, every
-    invariant holds.
+    """Play leads over the five local sites until idle, then judge: nothing doubled, nothing lost, no check
+    failed, every invariant holds.
 
     Runs a stack of its own, with a database of its own, in real Chromium and real Dagster. Exit code 1 when the
     verdict is bad.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 import typer
@@ -27,6 +27,14 @@ _State = Annotated[
     list[str] | None, typer.Option("--state", help="Only these states, e.g. dead_letter; may be repeated.")
 ]
 
+_ALIKE: Final = {
+    OperatorAction.RETRY: "Queue given-up or held replies again, with all their attempts. One whose thread moved on is "
+    "cancelled instead.",
+    OperatorAction.DISCARD: "Close replies that were given up, held, drafted or are in doubt: nothing more happens to them.",
+    OperatorAction.CANCEL: "Take replies that wait to be sent out of the queue for good.",
+    OperatorAction.HOLD: "Take replies out of the queue until somebody retries or discards them.",
+}
+
 
 def register(app: typer.Typer) -> None:
     outbox = typer.Typer(
@@ -34,10 +42,8 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     outbox.command("list")(outbox_list)
-    outbox.command("retry")(outbox_retry)
-    outbox.command("discard")(outbox_discard)
-    outbox.command("cancel")(outbox_cancel)
-    outbox.command("hold")(outbox_hold)
+    for action, about in _ALIKE.items():
+        outbox.command(action.value, help=about)(_command(action))
     outbox.command("mark-sent")(outbox_mark_sent)
     app.add_typer(outbox, name="outbox")
     app.command("kill")(kill)
@@ -73,48 +79,19 @@ def outbox_list(
     emit(values, "\n".join(lines), as_json=as_json)
 
 
-def outbox_retry(
-    replies: _Ids,
-    reason: _Reason = None,
-    actor: _Actor = "cli",
-    database_url: DatabaseUrl = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Queue given-up or held replies again, with all their attempts. One whose thread moved on is cancelled instead."""
-    _operate(OperatorAction.RETRY, replies, reason, actor, database_url, as_json)
+def _command(action: OperatorAction) -> Callable[..., None]:
+    """The command that does ``action`` to replies; all but mark-sent take the same."""
 
+    def operate_on(
+        replies: _Ids,
+        reason: _Reason = None,
+        actor: _Actor = "cli",
+        database_url: DatabaseUrl = None,
+        as_json: JsonFlag = False,
+    ) -> None:
+        _operate(action, replies, reason, actor, database_url, as_json)
 
-def outbox_discard(
-    replies: _Ids,
-    reason: _Reason = None,
-    actor: _Actor = "cli",
-    database_url: DatabaseUrl = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Close replies that were given up, held, drafted or are in doubt: nothing more happens to them."""
-    _operate(OperatorAction.DISCARD, replies, reason, actor, database_url, as_json)
-
-
-def outbox_cancel(
-    replies: _Ids,
-    reason: _Reason = None,
-    actor: _Actor = "cli",
-    database_url: DatabaseUrl = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Take replies that wait to be sent out of the queue for good."""
-    _operate(OperatorAction.CANCEL, replies, reason, actor, database_url, as_json)
-
-
-def outbox_hold(
-    replies: _Ids,
-    reason: _Reason = None,
-    actor: _Actor = "cli",
-    database_url: DatabaseUrl = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Take replies out of the queue until somebody retries or discards them."""
-    _operate(OperatorAction.HOLD, replies, reason, actor, database_url, as_json)
+    return operate_on
 
 
 def outbox_mark_sent(

@@ -2,7 +2,8 @@
 
 A release goes on when every rule is kept. Canary becomes full only after two consecutive checks without an
 increase of critical errors to twice the shadow baseline or more; the same increase in two consecutive checks takes
-the release back, and so do the other rollback conditions at once.
+the release back, and so do the other rollback conditions at once. A canary sends for the first time, so in it failing
+sends and breakers that open are such conditions too.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ SHOWING_INVARIANTS: Final = frozenset(
     }
 )
 """Promises of the showing lifecycle."""
+FAILED_SENDS: Final = frozenset({"platform_dispatch_dlq", "platform_dispatch_error"})
+"""Errors of which an increase takes a canary back at first sight: repeated failures, growing dead letters."""
 REQUIRED_GATES: Final = ("critical", "quality", "smoke")
 """Gates that must have passed for the commit: critical suites, data quality, smoke."""
 
@@ -124,6 +127,7 @@ class GateInput:
     forbidden_runtime: int
     """Starts and visits refused with MOCK_RUNTIME_FORBIDDEN in the window."""
     open_circuits: Sequence[str]
+    """Active accounts that fail fast, or did so in the window."""
     evidence: Mapping[str, bool]
     """Gate name to whether its newest run for the commit passed; a missing name was never run."""
     commit: str | None
@@ -176,15 +180,16 @@ def judge(given: GateInput, policy: GatePolicy | None = None) -> GateResult:
     )
     traffic = given.figures.inbound(given.cohort if given.stage is ReleaseStage.CANARY else None)
     conclusive = given.baseline is not None and (bool(spikes) or traffic >= policy.min_traffic)
-    rules = [_evidence(given), _parity(given), _runtime(given), _baseline(given, policy)]
+    rules = [_evidence(given), _parity(given), _runtime(given), _baseline(given, policy), _circuits(given)]
     if given.stage is not ReleaseStage.SHADOW:
         rules += [
             _errors(given, policy, compared, spikes, conclusive),
             _clean_checks(given, policy, spikes, conclusive, traffic),
             _handoff(given, policy),
             _lifecycle(given),
-            _circuits(given),
         ]
+    if given.stage is ReleaseStage.CANARY:
+        rules.append(_failed_sends(compared, spikes))
     broken = [rule for rule in rules if not rule.kept]
     take_back = given.stage is not ReleaseStage.SHADOW and any(rule.takes_back for rule in broken)
     verdict = Verdict.ROLLBACK if take_back else Verdict.HOLD if broken else Verdict.PASS
@@ -341,9 +346,21 @@ def _lifecycle(given: GateInput) -> Rule:
 
 
 def _circuits(given: GateInput) -> Rule:
-    waiting = list(given.open_circuits)
-    said = f"breakers are open: {', '.join(waiting)}" if waiting else "no breaker is open"
-    return Rule("circuits", not waiting, said, False, {"open": waiting})
+    """Takes a canary back; in shadow there is nothing to take back, and in full one site's outage is no regression."""
+    failing = list(given.open_circuits)
+    said = f"breakers opened: {', '.join(failing)}" if failing else "no breaker opened"
+    return Rule("circuits", not failing, said, given.stage is ReleaseStage.CANARY, {"open": failing})
+
+
+def _failed_sends(compared: Mapping[str, RateRatio], spikes: frozenset[str]) -> Rule:
+    """Sends that fail repeatedly, or dead letters that grow; no second check is waited for."""
+    watched = {name: one for name, one in compared.items() if name.partition(":")[2] in FAILED_SENDS}
+    growing = sorted(spikes & watched.keys())
+    said = (
+        f"twice what is accepted or more: {', '.join(growing)}" if growing else "sends do not fail repeatedly"
+    )
+    numbers = {name: _numbers(one) for name, one in watched.items() if one.count}
+    return Rule("failed_sends", not growing, said, True, numbers)
 
 
 def _worse(given: GateInput, names: frozenset[str]) -> dict[str, int]:

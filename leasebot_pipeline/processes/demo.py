@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import psycopg
@@ -173,7 +173,7 @@ def _look(
 
 @_while_parts_restart
 def _judge(database_url: str, engine: Engine, leads: list[LeadTranscript]) -> dict[str, Any]:
-    runs, checks = _dagster_figures(database_url)
+    runs, checks = dagster_figures(libpq_url(dagster_url(database_url)))
     with engine.connect() as conn:
         return demo_report.build(conn, leads, dagster_runs=runs, checks=checks)
 
@@ -197,14 +197,21 @@ def transcripts(sandbox: httpx2.Client) -> list[LeadTranscript]:
     return found
 
 
-def _dagster_figures(database_url: str) -> tuple[int, dict[str, int]]:
-    """Runs and asset check results, from Dagster's own tables."""
-    with psycopg.connect(libpq_url(dagster_url(database_url))) as conn:
+# A check that was planned by a killed run stays "planned": it was never evaluated.
+_CHECKS: Final = """
+    SELECT count(*) FILTER (WHERE execution_status = 'SUCCEEDED'),
+           count(*) FILTER (WHERE execution_status = 'FAILED' AND NOT warned),
+           count(*) FILTER (WHERE execution_status = 'FAILED' AND warned)
+      FROM (SELECT execution_status, evaluation_event LIKE '%AssetCheckSeverity.WARN%' AS warned
+              FROM asset_check_executions) each
+"""
+
+
+def dagster_figures(url: str) -> tuple[int, dict[str, int]]:
+    """Runs and asset check results, from Dagster's own tables; a failed check that only warns is counted apart."""
+    with psycopg.connect(url) as conn:
         runs = conn.execute("SELECT count(*) FROM runs").fetchone()
-        rows = conn.execute(
-            "SELECT execution_status, count(*) FROM asset_check_executions GROUP BY 1"
-        ).fetchall()
-    by_status = {str(status).lower(): int(count) for status, count in rows}
-    # Checks a killed run had planned stay "planned": they were never evaluated.
-    checks = {"passed": by_status.get("succeeded", 0), "failed": by_status.get("failed", 0)}
-    return int(runs[0]) if runs else 0, checks
+        checks = conn.execute(_CHECKS).fetchone() or (0, 0, 0)
+    return int(runs[0]) if runs else 0, dict(
+        zip(("passed", "failed", "warned"), map(int, checks), strict=True)
+    )

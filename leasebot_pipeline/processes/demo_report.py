@@ -54,9 +54,9 @@ def build(
 
 
 def holds(report: dict[str, Any]) -> bool:
-    """True when nothing was doubled or lost and every invariant holds."""
+    """True when nothing was doubled or lost, no asset check failed (one that only warns may) and every invariant holds."""
     broken = sum(invariant["violations"] for invariant in report["invariants"])
-    return not (report["duplicates"] or report["lost"] or broken)
+    return not (report["duplicates"] or report["lost"] or report["checks"]["failed"] or broken)
 
 
 def duplicates(leads: Iterable[LeadTranscript], clicked: Iterable[dict[str, Any]]) -> int:

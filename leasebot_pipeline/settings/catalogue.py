@@ -16,6 +16,7 @@ from leasebot_pipeline.settings.browser import (
 )
 from leasebot_pipeline.settings.follow_ups import FollowUpSettings
 from leasebot_pipeline.settings.release import ReleaseSettings
+from leasebot_pipeline.settings.retention import RetentionSettings
 from leasebot_pipeline.settings.server import (
     ApiSettings,
     AuthSettings,
@@ -44,6 +45,7 @@ GROUPS: Final[Mapping[str, type[Group]]] = {
     "showings": ShowingSettings,
     "follow_ups": FollowUpSettings,
     "release": ReleaseSettings,
+    "retention": RetentionSettings,
     "ai": AiSettings,
     "bootstrap": BootstrapSettings,
     "rpa": RpaSettings,

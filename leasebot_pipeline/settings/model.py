@@ -19,6 +19,7 @@ from leasebot_pipeline.settings.browser import (
 from leasebot_pipeline.settings.catalogue import Variable, catalogue
 from leasebot_pipeline.settings.follow_ups import FollowUpSettings
 from leasebot_pipeline.settings.release import ReleaseSettings
+from leasebot_pipeline.settings.retention import RetentionSettings
 from leasebot_pipeline.settings.rules import is_placeholder
 from leasebot_pipeline.settings.server import (
     ApiSettings,
@@ -65,6 +66,7 @@ class Settings(BaseModel):
     showings: ShowingSettings
     follow_ups: FollowUpSettings
     release: ReleaseSettings
+    retention: RetentionSettings
     ai: AiSettings
     bootstrap: BootstrapSettings
     rpa: RpaSettings

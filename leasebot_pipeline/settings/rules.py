@@ -19,6 +19,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.settings.secret_file import MIN_SECRET_LENGTH
 
 TRUE_WORDS: Final = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS: Final = frozenset({"0", "false", "no", "off"})
@@ -161,6 +162,17 @@ def _text(text: str) -> str:
 TEXT: Final = Rule(_text, "text")
 SECRET: Final = Rule(lambda text: text, "text", credential=True)
 LOGIN: Final = Rule(_text, "text", credential=True)
+
+
+def _secret_list(text: str) -> str:
+    """The items, joined again: a secret stays one hidden text. Short ones would let anybody sign a cookie."""
+    items = _items(text)
+    if any(len(item) < MIN_SECRET_LENGTH for item in items):
+        raise ValueError(f"must list secrets of at least {MIN_SECRET_LENGTH} characters")
+    return ",".join(items)
+
+
+SECRET_LIST: Final = Rule(_secret_list, "comma list of secrets", credential=True)
 
 
 def _single_word(what: str) -> Callable[[str], str]:

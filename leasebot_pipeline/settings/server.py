@@ -126,6 +126,16 @@ class AuthSettings(Group):
             example="change-me",
         ),
     ] = None
+    previous: Annotated[
+        SecretStr | None,
+        rules.SECRET_LIST,
+        env(
+            "BETTER_AUTH_PREVIOUS_SECRETS",
+            about="Former values of BETTER_AUTH_SECRET whose cookies are still accepted while the secret is rotated; "
+            "a session that comes with one gets a cookie of the current secret. Empty again after a week.",
+            example="replace-with-former-secret",
+        ),
+    ] = None
     url: Annotated[
         str | None,
         rules.HTTP_URL,
@@ -155,6 +165,12 @@ class AuthSettings(Group):
         Raises SettingsError when that file can't be written or read.
         """
         return self.configured_secret or SecretStr(kept_secret(self.data_dir / "auth-secret"))
+
+    @property
+    def previous_secrets(self) -> tuple[SecretStr, ...]:
+        """The items of BETTER_AUTH_PREVIOUS_SECRETS."""
+        listed = self.previous.get_secret_value() if self.previous else ""
+        return tuple(SecretStr(item) for item in listed.split(",") if item)
 
 
 class WebSettings(Group):

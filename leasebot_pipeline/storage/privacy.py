@@ -58,6 +58,16 @@ _UNDER_WAY = text("""
     SELECT EXISTS (SELECT 1 FROM "OutboundDispatches"
                     WHERE conversation_id = ANY(:ids) AND state IN ('claimed', 'sending', 'unknown'))
 """)
+PERSONAL_DETAILS: Final = (
+    "leadName",
+    "leadContact",
+    "evidence",
+    "inboundBody",
+    "body",
+    "replyBody",
+    "allowlist",
+)
+"""What in an audit row's details may tell who a lead is, or what was written."""
 _KEPT_METADATA: Final = (
     "reviewStatus",
     "aiProcessedAt",
@@ -108,9 +118,7 @@ _ERASE: Final[dict[str, str]] = {
          WHERE conversation_id = ANY(:ids)
     """,
     "audit": """
-        UPDATE "AuditLogs"
-           SET details = details - 'leadName' - 'leadContact' - 'evidence' - 'inboundBody' - 'body' - 'replyBody' - 'allowlist'
-         WHERE conversation_id = ANY(:ids)
+        UPDATE "AuditLogs" SET details = details - CAST(:personal AS text[]) WHERE conversation_id = ANY(:ids)
     """,
     "conversations": """
         UPDATE "Conversations"
@@ -138,7 +146,12 @@ def erase(conn: Connection, conversations: Sequence[UUID], now: datetime) -> Era
     conn.execute(_LOCK, {"ids": ids})
     if conn.execute(_UNDER_WAY, {"ids": ids}).scalar_one():
         raise ReplyUnderWay
-    parameters = {"ids": ids, "now": now, "kept": list(_KEPT_METADATA)}
+    parameters = {
+        "ids": ids,
+        "now": now,
+        "kept": list(_KEPT_METADATA),
+        "personal": list(PERSONAL_DETAILS),
+    }
     counts = {}
     for name, query in _ERASE.items():
         statement = text(query)

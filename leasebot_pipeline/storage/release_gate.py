@@ -99,17 +99,29 @@ def forbidden_runtime(conn: Connection, since: datetime, now: datetime) -> int:
     return int(conn.execute(_FORBIDDEN, {"since": since, "now": now}).scalar_one())
 
 
-_OPEN_CIRCUITS = text("""
-    SELECT a.id, a.platform, a.account_name
-      FROM "AccountRuntime" r JOIN "PlatformAccounts" a ON a.id = r.platform_account_id
-     WHERE r.circuit_state = 'open' AND r.circuit_open_until > :now AND a.is_active
+# A breaker's cooldown is shorter than the time between two looks, so one that opened in the window counts as well.
+# One whose cooldown is over is still open until a visit succeeds.
+_FAILING_FAST = text("""
+    SELECT DISTINCT a.platform, a.account_name
+      FROM "PlatformAccounts" a
+      LEFT JOIN "AccountRuntime" r ON r.platform_account_id = a.id
+     WHERE a.is_active
+       AND (r.circuit_state <> 'closed'
+            OR jsonb_path_exists(r.action_circuits, '$.*.state ? (@ != "closed")')
+            OR EXISTS (SELECT 1 FROM "AuditLogs" l
+                        WHERE l.action = 'platform_circuit_opened' AND l.platform_account_id = a.id
+                          AND l.created_at >= :since AND l.created_at <= :now))
      ORDER BY a.platform, a.account_name
 """)
 
 
-def open_circuits(conn: Connection, now: datetime) -> list[str]:
-    """Active accounts that fail fast now, as ``platform/name``."""
-    return [f"{row.platform}/{row.account_name}" for row in conn.execute(_OPEN_CIRCUITS, {"now": now})]
+def failing_fast(conn: Connection, since: datetime, now: datetime) -> list[str]:
+    """Active accounts with a breaker, of the account or one action, that is open or opened in the window:
+    ``platform/name``."""
+    return [
+        f"{row.platform}/{row.account_name}"
+        for row in conn.execute(_FAILING_FAST, {"since": since, "now": now})
+    ]
 
 
 _ACCOUNTS = text('SELECT id FROM "PlatformAccounts"')

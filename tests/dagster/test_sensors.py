@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from assets.common import PLATFORM_TAG
 from assets.inventory import listings_asset
 from assets.jobs import INBOX_PIPELINE, LISTING_SYNC
 from assets.platforms import inbox_key
+from assets.retention import purge_runs, purge_ticks
 from leasebot_pipeline.definitions import (
     build_definitions,
     due_dispatches,
@@ -21,14 +32,14 @@ from leasebot_pipeline.definitions import (
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import load_settings
-from leasebot_pipeline.storage import sync_requests
+from leasebot_pipeline.storage import rollups, sync_requests
 from sensors.failures import failure_of
 from sensors.inbox import inbox_sensor
 from sensors.listings import listing_requests, listings_at_start
-from sensors.maintenance import purge_runs
 from sensors.outbox import outbox_sensor
-from tests.dagster.conftest import PLATFORM, Office
+from tests.dagster.conftest import NOON, PLATFORM, Office
 
+ROOT = Path(__file__).parents[2]
 INTERVAL = timedelta(seconds=15)
 TAGS = {PLATFORM_TAG: PLATFORM.value}
 
@@ -282,7 +293,65 @@ def queue_reply(office: Office) -> None:
     )
 
 
-def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) -> None:
+def night(office: Office, data_dir: Path) -> tuple[dict[str, object], str | None]:
+    """Run the nightly job; what its asset says, and what its check found wrong."""
+    settings = load_settings({"LEASE_BOT_RPA_RUNTIME": "mock", "LEASE_BOT_DATA_DIR": str(data_dir)})
+    result = (
+        build_definitions(settings)
+        .resolve_job_def("maintenance")
+        .execute_in_process(
+            instance=office.instance, resources={"pipeline": office.pipeline}, raise_on_error=False
+        )
+    )
+    [made] = result.asset_materializations_for_node("retention")
+    [check] = result.get_asset_check_evaluations()
+    assert check.passed is result.success
+    return {name: value.value for name, value in made.metadata.items()}, check.description
+
+
+def test_a_part_of_the_night_that_fails_is_told_and_keeps_no_other(office: Office, tmp_path: Path) -> None:
+    (tmp_path / "archive").write_text("a file where the directory should be")
+    office.run('INSERT INTO "RateLimits" VALUES (:key, 1, :ends)', key="old", ends=NOON - timedelta(days=30))
+    office.run(
+        """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, created_at)
+           VALUES ('system', 'message', 'm', 'ai_reply_created', :old)""",
+        old=NOON - timedelta(days=400),
+    )
+    rollups.advance(office.pipeline.engine, office.clock())
+    done, wrong = night(office, tmp_path)
+    assert wrong == "audit: FileExistsError"
+    assert (done["expired/rate_limits"], done["personal_data/strays"], "audit/archived" in done) == (
+        1,
+        0,
+        False,
+    )
+
+
+def test_ticks_of_what_was_switched_off_are_forgotten_too() -> None:
+    location = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file="gone.py"))
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "gone"), "gone")
+    kept = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))["retention"]
+    with dg.instance_for_test(overrides={"retention": kept}) as instance:
+        state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.STOPPED)
+        instance.add_instigator_state(state)
+        for days, status in ((40, TickStatus.SUCCESS), (3, TickStatus.SKIPPED), (3, TickStatus.SUCCESS)):
+            instance.create_tick(
+                TickData(
+                    state.instigator_origin_id,
+                    "gone",
+                    InstigatorType.SENSOR,
+                    status,
+                    (datetime.now(UTC) - timedelta(days=days)).timestamp(),
+                    run_ids=[],
+                    selector_id=state.selector_id,
+                )
+            )
+        assert purge_ticks(instance) == 1
+        left = instance.get_ticks(state.instigator_origin_id, state.selector_id)
+        assert [tick.status for tick in left] == [TickStatus.SUCCESS]
+
+
+def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office, tmp_path: Path) -> None:
     old = office.clock.now - timedelta(days=30)
     for key, ends in (("old", old), ("new", office.clock.now)):
         office.run('INSERT INTO "RateLimits" VALUES (:key, 1, :ends)', key=key, ends=ends)
@@ -300,20 +369,28 @@ def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) ->
         now=office.clock.now,
     )
     office.run("""DELETE FROM "Tallies" WHERE kind = 'message'""")  # as if loaded past the triggers
-    definitions = build_definitions(load_settings({"LEASE_BOT_RPA_RUNTIME": "mock"}))
-    result = definitions.get_job_def("maintenance").execute_in_process(
-        instance=office.instance, resources={"pipeline": office.pipeline}
+    office.run(
+        """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, created_at)
+           VALUES ('system', 'message', 'm', 'ai_reply_created', :old)""",
+        old=office.clock.now - timedelta(days=400),
     )
-    (done,) = [
-        event.step_output_data.metadata
-        for event in result.all_events
-        if event.is_successful_output and event.step_key == "clean_up_database"
-    ]
-    assert {name: value.value for name, value in done.items()} == {
-        "rate_limits": 1,
-        "remembered_answers": 1,
-        "mended_tallies": 1,
+    rollups.advance(office.pipeline.engine, office.clock())
+    done, wrong = night(office, tmp_path)
+    assert wrong is None
+    assert done == {
+        "runs/deleted": 0,
+        "runs/kept_days": 14,
+        "ticks/purged_for": 0,
+        "expired/rate_limits": 1,
+        "expired/remembered_answers": 1,
+        "expired/mended_tallies": 1,
+        "page_evidence/deleted_files": 0,
+        "audit/archived": 1,
+        "audit/files": done["audit/files"],
+        "personal_data/conversations": 0,
+        "personal_data/strays": 0,
     }
+    assert (tmp_path / "archive" / str(done["audit/files"])).exists()
     assert office.rows("""SELECT k1, total FROM "Tallies" WHERE kind = 'message'""") == [("inbound", 1)]
     assert office.rows('SELECT key FROM "RateLimits"') == [("new",)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -140,6 +141,43 @@ def test_a_failed_gate_of_the_commit_takes_back(canary: World) -> None:
     canary.pass_time(hours=2)
     canary.evidence(critical=False)
     assert canary.check().result.verdict is Verdict.ROLLBACK
+
+
+def breaker(world: World, sql: str) -> None:
+    with world.database.engine.begin() as conn:
+        conn.execute(text(sql), {"account": CANARY, "now": world.now - timedelta(minutes=5)})
+
+
+BREAKERS = {
+    "of the account": """UPDATE "AccountRuntime" SET circuit_state = 'open', circuit_failures = 3,
+        circuit_open_until = :now WHERE platform_account_id = :account""",
+    "of one action": """UPDATE "AccountRuntime" SET action_circuits = '{"send": {"state": "open", "failures": 3}}',
+        updated_at = :now WHERE platform_account_id = :account""",
+    "closed again": """INSERT INTO "AuditLogs" (actor_type, entity_type, entity_id, action, details, created_at,
+        platform_account_id) VALUES ('system', 'platform_account', 'a', 'platform_circuit_opened', '{}', :now, :account)""",
+}
+
+
+@pytest.mark.parametrize("sql", BREAKERS.values(), ids=BREAKERS)
+def test_a_breaker_that_opens_in_canary_takes_back(canary: World, sql: str) -> None:
+    canary.pass_time(hours=2)
+    assert canary.check().result.verdict is Verdict.HOLD
+    canary.pass_time(minutes=30)
+    breaker(canary, sql)
+    check = canary.check()
+    assert check.result.verdict is Verdict.ROLLBACK
+    [circuits] = [rule for rule in check.result.rules if rule.name == "circuits"]
+    assert circuits.numbers == {"open": ["roomies/Default Roomies"]}
+
+
+def test_outages_of_shadow_that_are_over_hold_no_canary_back(world: World) -> None:
+    world.pass_time(hours=3)
+    breaker(world, BREAKERS["closed again"])
+    rules = {rule.name: rule.kept for rule in world.check().result.rules}
+    assert rules["circuits"]
+    breaker(world, BREAKERS["of one action"])
+    rules = {rule.name: rule.kept for rule in world.check().result.rules}
+    assert not rules["circuits"]
 
 
 def test_two_operators_at_once_leave_one_stage(canary: World) -> None:

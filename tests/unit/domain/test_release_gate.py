@@ -128,6 +128,7 @@ def test_failed_sends_have_the_accepted_rate_as_baseline() -> None:
         ({"figures": replace(CALM.figures, breaches={"nothing_sent_against_policy": 1})}, "human_handoff"),
         ({"figures": replace(CALM.figures, handed_over=2)}, "human_handoff"),
         ({"figures": replace(CALM.figures, breaches={"confirmed_showing_booked": 1})}, "showing_lifecycle"),
+        ({"open_circuits": ("roomies/Default",)}, "circuits"),
     ],
 )
 def test_a_rollback_condition_takes_back_at_once(change: dict[str, object], rule: str) -> None:
@@ -142,7 +143,8 @@ def test_a_rollback_condition_takes_back_at_once(change: dict[str, object], rule
     [
         {"evidence": {}},
         {"commit": None},
-        {"open_circuits": ("roomies/Default",)},
+        {"stage": ReleaseStage.FULL, "open_circuits": ("roomies/Default",)},
+        {"stage": ReleaseStage.SHADOW, "open_circuits": ("roomies/Default",)},
         {"baseline": None},
         {"baseline": replace(BASE, since=NOW - timedelta(hours=3))},
         {"baseline": replace(BASE, figures=figures(3))},
@@ -150,6 +152,18 @@ def test_a_rollback_condition_takes_back_at_once(change: dict[str, object], rule
 )
 def test_what_is_not_known_holds(change: dict[str, object]) -> None:
     assert judge(replace(CALM, **change)).verdict is Verdict.HOLD  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("action", ["platform_dispatch_error", "platform_dispatch_dlq"])
+def test_a_canary_whose_sends_fail_goes_back_at_first_sight(action: str) -> None:
+    failing = replace(CALM, figures=figures(200, 800, **{action: 30}))
+    result = judge(failing)
+    assert (result.verdict, broken(result) >= {"failed_sends", "error_spike"}) == (Verdict.ROLLBACK, True)
+    assert judge(replace(failing, stage=ReleaseStage.FULL)).verdict is Verdict.HOLD  # seen once so far
+
+
+def test_a_few_failed_sends_do_not_take_a_canary_back() -> None:
+    assert judge(replace(CALM, figures=figures(200, 800, platform_dispatch_error=2))).verdict is Verdict.PASS
 
 
 def test_breaches_of_the_baseline_are_no_regression() -> None:

@@ -47,8 +47,14 @@ def test_latency_is_from_visible_to_answered_and_leaves_out_what_was_held() -> N
 
 
 def test_the_verdict_is_bad_for_any_single_fault() -> None:
-    good: dict[str, Any] = {"duplicates": 0, "lost": 0, "invariants": [{"name": "a", "violations": 0}]}
+    good: dict[str, Any] = {
+        "duplicates": 0,
+        "lost": 0,
+        "checks": {"passed": 9, "failed": 0, "warned": 1},
+        "invariants": [{"name": "a", "violations": 0}],
+    }
     assert demo_report.holds(good)
     assert not demo_report.holds({**good, "duplicates": 1})
     assert not demo_report.holds({**good, "lost": 1})
+    assert not demo_report.holds({**good, "checks": {"passed": 9, "failed": 1, "warned": 0}})
     assert not demo_report.holds({**good, "invariants": [{"name": "a", "violations": 2}]})
