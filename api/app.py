@@ -20,9 +20,17 @@ from api.auth.passwords import PasswordHasher, hash_password
 from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.console import assets as console_assets
+from api.console import assignments as console_assignments
+from api.console import audit as console_audit
+from api.console import automation as console_automation
 from api.console import live as console_live
 from api.console import lost as console_lost
+from api.console import observability as console_observability
+from api.console import platforms as console_platforms
+from api.console import release as console_release
+from api.console import reply_templates as console_reply_templates
 from api.console import sign_in as console_sign_in
+from api.console import users as console_users
 from api.database import Database
 from api.edge.failures import Failures
 from api.edge.guards import BodyLimit, OriginGuard
@@ -89,7 +97,20 @@ _ROUTES = (
     calendar_feeds,
 )
 
-_PAGES = (console_assets, console_live, console_sign_in, console_lost)
+_PAGES = (
+    console_assets,
+    console_assignments,
+    console_audit,
+    console_automation,
+    console_live,
+    console_observability,
+    console_platforms,
+    console_release,
+    console_reply_templates,
+    console_sign_in,
+    console_users,
+    console_lost,
+)
 
 
 def utc_now() -> datetime:

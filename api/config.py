@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from api.mail import MailServer
@@ -55,6 +56,10 @@ class ApiConfig:
     read_platforms: tuple[Platform, ...] = tuple(Platform)
     """Platforms whose inboxes are read here."""
     poll_interval: timedelta = timedelta(seconds=15)
+    dagster_url: str | None = None
+    """Where administrators reach the Dagster UI; None: runs are shown without a link."""
+    evidence_dir: Path | None = None
+    """Where workers of this machine keep masked pages of failed visits."""
     log_level: str = "info"
     host: str = "127.0.0.1"
     port: int = 3001

@@ -50,10 +50,19 @@ def api_config(settings: Settings) -> ApiConfig:
         read_platforms=tuple(settings.worker.ingest_platforms),
         poll_interval=timedelta(milliseconds=settings.worker.poll_interval_ms),
         ingest_p95_target_ms=settings.rpa.ingest_p95_target_ms,
+        dagster_url=_dagster_url(settings),
+        evidence_dir=settings.rpa.debug_dir,
         log_level=settings.api.log_level,
         host=settings.api.host,
         port=settings.api.port,
     )
+
+
+def _dagster_url(settings: Settings) -> str | None:
+    """The address set, else of the UI `leasebot up` starts on this machine; in production only the one set."""
+    if settings.dagster.url is not None:
+        return settings.dagster.url.rstrip("/")
+    return None if settings.is_production else f"http://localhost:{settings.dagster.port}"
 
 
 def _secret(value: SecretStr | None) -> str | None:

@@ -20,7 +20,8 @@ from api.auth.access import ADMIN
 from api.auth.cookies import parse, sign, unsign
 from api.console import times
 from api.console.navigation import entries_for
-from api.console.wording import TONES, error_text, words
+from api.console.readable import readable
+from api.console.wording import TONES, error_text, spaced, words
 from api.services import Services, services
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -67,7 +68,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(static=static_url, query=query, tones=TONES)
-    environment.filters.update(words=words, age=times.age)
+    environment.filters.update(words=words, spaced=spaced, age=times.age, readable=readable)
     return environment
 
 

@@ -10,6 +10,10 @@ _WORDS: Final = {
     "dead_letter": "Failed for good",
     "draft": "Draft",
     "draft_only": "Drafts only",
+    "full": "Full",
+    "furnishedfinder": "Furnished Finder",
+    "renthop": "RentHop",
+    "spareroom": "SpareRoom",
     "follow_up_1": "First follow-up",
     "follow_up_2": "Second follow-up",
     "hold": "Held",
@@ -23,7 +27,16 @@ _WORDS: Final = {
 """What the code alone does not say well; all others are shown with blanks for underscores."""
 
 TONES: Final = {
+    "accepted": "good",
     "active": "good",
+    "canary": "warn",
+    "full": "good",
+    "healthy": "good",
+    "pass": "good",
+    "rollback": "bad",
+    "running": "info",
+    "shadow": "info",
+    "succeeded": "good",
     "cancelled": "plain",
     "claimed": "info",
     "closed": "good",
@@ -73,6 +86,11 @@ def words(code: object) -> str:
     return _WORDS.get(text) or (text[:1].upper() + text[1:]).replace("_", " ")
 
 
+def spaced(name: object) -> str:
+    """A camelCase name as words: ``threadsRead`` is "threads read"."""
+    return "".join(f" {char.lower()}" if char.isupper() else char for char in str(name)).replace("_", " ")
+
+
 def error_text(body: Mapping[str, object]) -> str:
     """One text for an error body of the API: its details, else its message, else words for its code."""
     details = body.get("details")
@@ -93,5 +111,5 @@ def field_text(detail: str) -> str:
     name, colon, rule = detail.partition(": ")
     if not colon or " " in name:
         return detail
-    spaced = "".join(f" {char.lower()}" if char.isupper() else char for char in name.rpartition(".")[2])
-    return f"{spaced[:1].upper()}{spaced[1:].replace('_', ' ')} {rule}"
+    field = spaced(name.rpartition(".")[2])
+    return f"{field[:1].upper()}{field[1:]} {rule}"

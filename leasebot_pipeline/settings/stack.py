@@ -59,6 +59,17 @@ class DagsterSettings(Group):
         env("LEASE_BOT_DAGSTER_HOST", about="Address of the Dagster UI. It asks for no login."),
     ] = "127.0.0.1"
     port: Annotated[int, rules.PORT, env("LEASE_BOT_DAGSTER_PORT", about="Port of the Dagster UI.")] = 3000
+    url: Annotated[
+        str | None,
+        rules.HTTP_URL,
+        env(
+            "LEASE_BOT_DAGSTER_URL",
+            about="Where administrators' browsers reach the Dagster UI: the console links runs to it. Not set in "
+            "production: runs are shown without a link.",
+            described="outside of production http://localhost:<LEASE_BOT_DAGSTER_PORT>",
+            example="https://dagster.example.com",
+        ),
+    ] = None
     code_server_port: Annotated[
         int,
         rules.PORT,

@@ -44,6 +44,10 @@ _LIST = text(f"""
      WHERE platform_account_id IS NULL OR platform_account_id = :account
      ORDER BY platform_account_id NULLS LAST, priority, created_at, id
 """)
+_LIST_ALL = text(f"""
+    SELECT {_COLUMNS} FROM "AutomationRules"
+     ORDER BY platform_account_id NULLS FIRST, priority, created_at, id LIMIT :limit
+""")
 _OF_ACCOUNT = text(f"""
     SELECT {_COLUMNS} FROM "AutomationRules"
      WHERE platform_account_id = :account AND {_SENDS}
@@ -72,6 +76,11 @@ _DELETE = text('DELETE FROM "AutomationRules" WHERE id = :id')
 def list_rules(conn: Connection, account_id: UUID) -> list[StoredRule]:
     """The account's own by priority, then the global ones."""
     return [StoredRule(*row) for row in conn.execute(_LIST, {"account": account_id})]
+
+
+def list_all(conn: Connection, limit: int) -> list[StoredRule]:
+    """Those of every account, the global ones first, by priority."""
+    return [StoredRule(*row) for row in conn.execute(_LIST_ALL, {"limit": limit})]
 
 
 def rules_of_account(conn: Connection, account_id: UUID) -> list[StoredRule]:

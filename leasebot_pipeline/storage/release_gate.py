@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -178,6 +179,29 @@ def conclusive_checks(conn: Connection, stage: UUID) -> list[PastCheck]:
     """The stage's conclusive checks, newest first."""
     rows = conn.execute(_CONCLUSIVE, {"stage": stage})
     return [PastCheck(row.taken_at, frozenset(row.spikes)) for row in rows]
+
+
+_LAST = text("""
+    SELECT taken_at, since, verdict, conclusive, result FROM "GateChecks"
+     WHERE stage_id = :stage ORDER BY taken_at DESC, id DESC LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCheck:
+    """A check as it was kept; ``result`` holds its rules and figures."""
+
+    taken_at: datetime
+    since: datetime
+    verdict: str
+    conclusive: bool
+    result: Mapping[str, Any]
+
+
+def last_check(conn: Connection, stage: UUID) -> KeptCheck | None:
+    """The stage's newest check, conclusive or not."""
+    row = conn.execute(_LAST, {"stage": stage}).one_or_none()
+    return None if row is None else KeptCheck(*row)
 
 
 _NEWEST = text("""

@@ -43,6 +43,9 @@ _LIST = text(f"""
      WHERE platform_account_id IS NULL OR platform_account_id = :account
      ORDER BY updated_at DESC, id
 """)
+_LIST_ALL = text(f"""
+    SELECT {_COLUMNS} FROM "Templates" ORDER BY platform_account_id NULLS FIRST, name, locale, id LIMIT :limit
+""")
 _FIND = text(f'SELECT {_COLUMNS} FROM "Templates" WHERE id = :id FOR UPDATE')
 # NULLs are distinct to the unique constraint, so a second global one is looked for here.
 _TWIN = text("""
@@ -72,6 +75,11 @@ _DELETE = text('DELETE FROM "Templates" WHERE id = :id')
 def list_templates(conn: Connection, account_id: UUID) -> list[StoredTemplate]:
     """The account's own and the global ones, newest change first."""
     return [StoredTemplate(*row) for row in conn.execute(_LIST, {"account": account_id})]
+
+
+def list_all(conn: Connection, limit: int) -> list[StoredTemplate]:
+    """Those of every account, the global ones first, by name."""
+    return [StoredTemplate(*row) for row in conn.execute(_LIST_ALL, {"limit": limit})]
 
 
 def find_template(conn: Connection, template_id: UUID) -> StoredTemplate | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.api.house import House
+from tests.console.day_admin import fill_admin
 
 
 def fill_day(house: House) -> None:
     """Everything the screens show at least once. Each part stands beside the screens it is for."""
+    fill_admin(house)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import text
+
+from leasebot_pipeline.domain.platforms import REQUIRED_ACCOUNTS, Platform
 from tests.api.house import House
+from tests.console.day_admin import KEPT_PAGE
+
+ROOMIES = next(account.id for account in REQUIRED_ACCOUNTS if account.platform is Platform.ROOMIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +28,37 @@ SCREENS: Final = (
     Screen("invite-unknown", "stranger", "/invite?token=none"),
     Screen("lost", "agent", "/agent/nothing-here"),
     Screen("not-allowed", "agent", "/admin/users"),
+    Screen("assignments", "admin", "/admin/assignments"),
+    Screen("audit", "admin", "/admin/audit"),
+    Screen("automation", "admin", "/admin/automation"),
+    Screen("automation-rule", "admin", "/admin/automation/{rule}"),
+    Screen("observability", "admin", "/admin/observability"),
+    Screen("platform", "admin", "/admin/platform"),
+    Screen("platform-account", "admin", "/admin/platform/{account}"),
+    Screen("platform-evidence", "admin", "/admin/platform/evidence/{page}"),
+    Screen("release", "admin", "/admin/release"),
+    Screen("templates", "admin", "/admin/templates"),
+    Screen("template", "admin", "/admin/templates/{template}"),
+    Screen("template-new", "admin", "/admin/templates/new"),
+    Screen("users", "admin", "/admin/users"),
+    Screen("users-link", "admin", "/admin/users?link={login}"),
 )
 
 
 def ids_of(house: House) -> dict[str, str]:
     """What paths of screens may name."""
-    return {"unit": str(house.unit), "agent": str(house.dana)}
+    return {
+        "unit": str(house.unit),
+        "agent": str(house.dana),
+        "account": str(ROOMIES),
+        "page": KEPT_PAGE,
+        "rule": _one(house, 'SELECT id FROM "AutomationRules" ORDER BY priority, id LIMIT 1'),
+        "template": _one(house, 'SELECT id FROM "Templates" ORDER BY name LIMIT 1'),
+        "login": _one(house, """SELECT id FROM "user" WHERE email = 'unlinked@example.com'"""),
+    }
+
+
+def _one(house: House, query: str) -> str:
+    """The id found, or what leads nowhere when the day has no such row."""
+    with house.rows() as conn:
+        return str(conn.execute(text(query)).scalar())

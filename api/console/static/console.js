@@ -109,3 +109,12 @@ keepTyped(document);
 listen();
 addEventListener("pagehide", () => { stream?.close(); stream = null; subject = null; });
 addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
+
+// Copying what stands in a field: <button data-copy="id of the field">.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try { await navigator.clipboard.writeText(field.value); button.lastChild.textContent = "Copied"; } catch { /* it stays selected, to copy by hand */ }
+});

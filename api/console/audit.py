@@ -1,0 +1,165 @@
+"""The audit: what happened, when, by whom, to which conversation, in which run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api.answers import iso_millis
+from api.console.access import Administrator
+from api.console.lists import searched
+from api.console.render import page
+from api.console.routes import page_router
+from api.console.wording import error_text
+from api.errors import ApiError, validation_error
+from api.inputs import plain_uuid
+from api.paging import MAX_LIMIT, Page, decode
+from api.routes import agents, audit
+from api.routes.audit import AuditAnswer
+from api.services import Services, ServicesDep
+from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.storage import audit_actions, people_search
+
+router = page_router()
+PATH: Final = "/admin/audit"
+ROWS: Final = 30
+_FIELDS: Final = ("action", "platform", "agent", "conversation", "run", "from", "to")
+ACTIONS: Final = tuple(
+    sorted(
+        {
+            *audit_actions.CRITICAL_ACTIONS,
+            *audit_actions.FAILURE_ACTIONS,
+            *audit_actions.LINKAGE_ACTIONS,
+            "kill_switch_engaged",
+            "kill_switch_lifted",
+            "message_automation_switched",
+            "platform_account_resumed",
+            "platform_circuit_reset",
+            "platform_policy_updated",
+            "release_gate_checked",
+            "release_promoted",
+            "release_rolled_back",
+            "release_started",
+            "template_updated",
+            "unit_assignment_changed",
+            "user_invited",
+        }
+    )
+)
+"""Suggestions; any other action can be typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters as typed; instants are UTC, as a browser's date and time field gives them."""
+
+    values: dict[str, str]
+    cursor: str
+
+    @classmethod
+    def of(cls, request: Request) -> Asked:
+        given = {name: searched(request.query_params.get(name)) for name in _FIELDS}
+        return cls(given, searched_cursor(request))
+
+    def url(self, path: str, **more: str | None) -> str:
+        pairs = {**self.values, **more}
+        kept = {name: value for name, value in pairs.items() if value}
+        return f"{path}?{urlencode(kept)}" if kept else path
+
+    def filters(self) -> dict[str, Any]:
+        """As the API's search takes them. Raises the API's 400 that names the field."""
+        conversation = self.values["conversation"]
+        try:
+            conversation_id = plain_uuid(conversation) if conversation else None
+        except ValueError as error:
+            raise validation_error([f"conversation: {error}"]) from None
+        return {
+            "conversation_id": conversation_id,
+            "action": [self.values["action"]] if self.values["action"] else None,
+            "platform": self.values["platform"] or None,
+            "agent_id": self.values["agent"] or None,
+            "run_id": self.values["run"] or None,
+            "since": _instant("from", self.values["from"]),
+            "until": _instant("to", self.values["to"]),
+        }
+
+    def export(self, kind: str) -> str:
+        """The address of the same rows as a file."""
+        found = self.filters()
+        pairs = {
+            "format": kind,
+            "action": self.values["action"],
+            "platform": found["platform"],
+            "agentId": found["agent_id"],
+            "conversationId": found["conversation_id"],
+            "runId": found["run_id"],
+            "since": found["since"],
+            "until": found["until"],
+        }
+        return f"/api/admin/audit/export?{urlencode({k: v for k, v in pairs.items() if v}, quote_via=quote)}"
+
+
+def searched_cursor(request: Request) -> str:
+    return (request.query_params.get("cursor") or "").replace("\x00", "")[:300]
+
+
+@router.get(PATH)
+async def audit_search(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
+    asked = Asked.of(request)
+    try:
+        found, reason = await _search(asked, services), None
+    except ApiError as error:
+        found, reason = AuditAnswer(items=[], next_cursor=None), error_text(error.body)
+    everybody = await agents.list_agents(viewer, Page(MAX_LIMIT, None), services)
+    people = {item.actor_id for item in found.items if item.actor_id}
+    names = await services.database.read(people_search.addresses, people)
+    now = services.clock()
+    spans = [
+        (label, asked.url(PATH, **{"from": f"{now - span:%Y-%m-%dT%H:%M}", "to": None}))
+        for label, span in (
+            ("Last hour", timedelta(hours=1)),
+            ("24 hours", timedelta(hours=24)),
+            ("7 days", timedelta(days=7)),
+        )
+    ]
+    return page(
+        request,
+        "audit.html",
+        status=200 if reason is None else 422,
+        found=found,
+        reason=reason,
+        asked=asked,
+        names=names | {str(agent.id): agent.full_name for agent in everybody.items},
+        agent_options=[("", "Anybody"), *((str(agent.id), agent.full_name) for agent in everybody.items)],
+        platform_options=[("", "All"), *((one.value, one.value) for one in Platform)],
+        actions=ACTIONS,
+        spans=spans,
+        older=asked.url(PATH, cursor=found.next_cursor) if found.next_cursor else None,
+        newest=asked.url(PATH) if asked.cursor else None,
+        exports=[("CSV", asked.export("csv")), ("JSON", asked.export("json"))] if reason is None else [],
+        dagster_url=services.config.dagster_url,
+    )
+
+
+async def _search(asked: Asked, services: Services) -> AuditAnswer:
+    wanted = audit.wanted_rows(None, **asked.filters())
+    try:
+        after = decode(asked.cursor) if asked.cursor else None
+    except ValueError as error:
+        raise validation_error([f"cursor: {error}"]) from None
+    return await audit.search_audit(wanted, Page(ROWS, after), services)
+
+
+def _instant(name: str, text: str) -> str | None:
+    """``2026-03-02T09:30`` as an instant in UTC."""
+    if not text:
+        return None
+    try:
+        return iso_millis(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    except ValueError:
+        raise validation_error([f"{name}: must be a date and a time"]) from None

@@ -1,0 +1,162 @@
+"""People: who may sign in, who is invited, and for which agent a login acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api.console.access import Administrator
+from api.console.forms import Form, FormData, attempt, parse
+from api.console.lists import Pages, known, page_number, searched
+from api.console.render import go, page, query
+from api.console.routes import page_router
+from api.errors import validation_error
+from api.inputs import plain_uuid
+from api.paging import MAX_LIMIT, Page
+from api.routes import agents, people
+from api.routes.people import SentInvitationAnswer
+from api.services import Services, ServicesDep
+from leasebot_pipeline.storage import people_search
+from leasebot_pipeline.storage.people_search import Wanted
+
+router = page_router()
+PATH: Final = "/admin/users"
+ROWS: Final = 20
+KINDS: Final = ("user", "invitation")
+STATUSES: Final = ("active", "pending", "accepted", "expired", "revoked")
+ROLES: Final = ("agent", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for; unknown values count as not given."""
+
+    text: str
+    kind: str
+    status: str
+    role: str
+    page: int
+    link: str
+    """The login an agent is chosen for."""
+
+    @classmethod
+    def of(cls, request: Request) -> Asked:
+        asked = request.query_params
+        return cls(
+            text=searched(asked.get("q")),
+            kind=known(asked.get("type"), KINDS),
+            status=known(asked.get("status"), STATUSES),
+            role=known(asked.get("role"), ROLES),
+            page=page_number(asked.get("page")),
+            link=searched(asked.get("link")),
+        )
+
+    def url(self, **changes: object) -> str:
+        values = {"q": self.text, "type": self.kind, "status": self.status, "role": self.role}
+        return query(PATH, **(values | changes))
+
+
+@router.get(PATH)
+async def users(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
+    return await _page(request, viewer, services)
+
+
+@router.post(PATH)
+async def change(request: Request, viewer: Administrator, form: FormData, services: ServicesDep) -> Response:
+    asked = Asked.of(request)
+    here = asked.url(page=asked.page if asked.page > 1 else None)
+    match form.text("do"):
+        case "invite":
+            return await _invite(request, viewer, form, services)
+        case "revoke":
+            work: Any = people.revoke(viewer.identity, _id(form, "invitation"), services)
+            told = "The invitation is revoked; its link works no more."
+        case "link":
+            work = _link(viewer, form, services)
+            told = "The login acts for that agent now." if form.text("agent") else "It acts for nobody now."
+        case _:
+            raise validation_error(["do: must be a known action"])
+    done, reason = await attempt(work)
+    if done is not None:
+        return go(request, here, told)
+    return await _page(request, viewer, services, at=form.text("do"), reason=reason, form=form, status=422)
+
+
+async def _invite(request: Request, viewer: Administrator, form: Form, services: Services) -> Response:
+    """Without a mail server the link is shown here, once: only the invited person's token opens it."""
+
+    async def send() -> SentInvitationAnswer:
+        values = form.given("email", "role") | {
+            "firstName": form.text("firstName"),
+            "lastName": form.text("lastName"),
+        }
+        body = parse(people.InviteBody, values)
+        return (await people.invite(viewer.identity, body, services)).invitation
+
+    made, reason = await attempt(send())
+    if made is None:
+        return await _page(request, viewer, services, at="invite", reason=reason, form=form, status=422)
+    if made.preview_url is None:
+        return go(request, PATH, f"Invited. The link is on its way to {made.email}.")
+    return await _page(request, viewer, services, made=made)
+
+
+async def _link(viewer: Administrator, form: Form, services: Services) -> bool:
+    """Let a login act for another agent. The agent it acted for is left without one first."""
+    before = _id(form, "before") if form.text("before") else None
+    wanted = _id(form, "agent") if form.text("agent") else None
+    if before is not None and before != wanted:
+        body = parse(agents.LoginBody, {"userId": None})
+        await agents.link_login(viewer.identity, before, body, services)
+    if wanted is not None:
+        body = parse(agents.LoginBody, {"userId": form.text("user")})
+        await agents.link_login(viewer.identity, wanted, body, services)
+    return True
+
+
+def _id(form: Form, name: str) -> UUID:
+    try:
+        return plain_uuid(form.text(name))
+    except ValueError as error:
+        raise validation_error([f"{name}: {error}"]) from None
+
+
+async def _page(
+    request: Request,
+    viewer: Administrator,
+    services: Services,
+    *,
+    at: str = "",
+    reason: str | None = None,
+    form: Form | None = None,
+    made: SentInvitationAnswer | None = None,
+    status: int = 200,
+) -> Response:
+    asked = Asked.of(request)
+    wanted = Wanted(asked.text or None, asked.kind or None, asked.role or None, asked.status or None)
+    entries, total = await services.database.read(
+        people_search.search, wanted, services.clock(), limit=ROWS, skip=(asked.page - 1) * ROWS
+    )
+    everybody = await agents.list_agents(viewer, Page(MAX_LIMIT, None), services)
+    return page(
+        request,
+        "users.html",
+        status=status,
+        entries=entries,
+        agent_options=[(str(agent.id), agent.full_name) for agent in everybody.items],
+        asked=asked,
+        pages=Pages(asked.page, total, ROWS, asked.url),
+        here=asked.url(page=asked.page if asked.page > 1 else None),
+        page_kept=asked.page if asked.page > 1 else None,
+        linking=next((entry for entry in entries if entry.id == asked.link and entry.kind == "user"), None),
+        at=at,
+        reason=reason,
+        typed=form or Form(()),
+        made=made,
+        mails=services.config.mail is not None,
+        hours=services.config.invite_ttl_hours,
+    )
