@@ -143,6 +143,7 @@ _AT_ONCE: Final = timedelta(0)
 _CALLED_OFF: Final[Mapping[str, tuple[DispatchState, timedelta | None, str | None]]] = {
     "SENDING_STOPPED": (_S.QUEUED, _AT_ONCE, None),  # goes out as soon as the switch is lifted
     "REPLY_SUPERSEDED": (_S.CANCELLED, None, "superseded"),
+    "REPLY_TAKEN_OVER": (_S.HELD, None, "taken_over_by_person"),
     "REPLY_NOT_ALLOWED": (_S.DRAFT, None, "policy_draft_required"),
     "ACCOUNT_INACTIVE": (_S.HELD, None, "policy_platform_inactive"),
     "REPLY_ALREADY_SHOWN": (_S.UNKNOWN, _AT_ONCE, None),
@@ -229,6 +230,8 @@ class ClickFacts:
     """The lead, or one of us on the platform itself, wrote after what the reply answers."""
     groundless: bool = False
     """What a follow-up or reminder was planned on no longer holds, or the lead opted out."""
+    taken_over: bool = False
+    """A person answers this conversation now, and nobody approved this reply."""
 
 
 def refusal_to_click(facts: ClickFacts) -> str | None:
@@ -243,4 +246,6 @@ def refusal_to_click(facts: ClickFacts) -> str | None:
         return "REPLY_NOT_ALLOWED"
     if facts.superseded:
         return "REPLY_SUPERSEDED"
+    if facts.taken_over:
+        return "REPLY_TAKEN_OVER"
     return "REPLY_GROUNDLESS" if facts.groundless else None

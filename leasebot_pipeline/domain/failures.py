@@ -64,6 +64,7 @@ FAILURE_CLASSES: Final[dict[str, FailureClass]] = {
     "CLAIM_LOST": FailureClass.TRANSIENT,  # ours: the worker died or was stuck with the reply in hand
     "SENDING_STOPPED": FailureClass.TRANSIENT,  # ours: a kill switch is engaged
     "REPLY_SUPERSEDED": FailureClass.PERMANENT,  # ours: the thread moved on while the reply waited
+    "REPLY_TAKEN_OVER": FailureClass.PERMANENT,  # ours: a person answers this conversation now
     "REPLY_GROUNDLESS": FailureClass.PERMANENT,  # ours: what a follow-up was planned on no longer holds
     "REPLY_NOT_ALLOWED": FailureClass.PERMANENT,  # ours: send mode or release stage forbid it now
     "ACCOUNT_INACTIVE": FailureClass.PERMANENT,  # ours: the account was switched off meanwhile
@@ -91,6 +92,7 @@ WITHDRAWAL_CODES: Final[frozenset[str]] = frozenset(
     {
         "SENDING_STOPPED",
         "REPLY_SUPERSEDED",
+        "REPLY_TAKEN_OVER",
         "REPLY_GROUNDLESS",
         "REPLY_NOT_ALLOWED",
         "ACCOUNT_INACTIVE",

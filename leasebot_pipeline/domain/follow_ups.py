@@ -48,6 +48,7 @@ class StopReason(StrEnum):
     SHOWING_CHANGED = "showing_changed"
     DISABLED = "disabled"
     BY_PERSON = "called_off_by_person"
+    TAKEN_OVER = "taken_over_by_person"
 
 
 MOST_OVERDUE: Final = timedelta(days=7)

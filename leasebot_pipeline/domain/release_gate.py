@@ -28,6 +28,7 @@ HANDOFF_INVARIANTS: Final = frozenset(
         "nothing_sent_against_policy",
         "kill_switch_stops_sends",
         "opted_out_not_written",
+        "taken_over_left_alone",
         "no_follow_up_after_reply",
     }
 )

@@ -398,6 +398,8 @@ def planned(
     if outcome.outcome in ("send", "draft"):
         if conversation.opted_out:
             outcome = _held(outcome, "escalate_lead_opted_out")
+        elif conversation.taken_over:
+            outcome = _held(outcome, "escalate_taken_over_by_person")
         elif conversation.delivery_unknown:
             outcome = _held(outcome, "escalate_delivery_unknown")
         elif asked.age_s is not None and asked.age_s > history_bound_s:

@@ -65,6 +65,7 @@ class Recorder:
             "boundS": self._bound,
             "optedOut": conversation.opted_out,
             "deliveryUnknown": conversation.delivery_unknown,
+            "takenOver": conversation.taken_over,
         }
 
     def _free_part(self, question: DecisionInput) -> Part:

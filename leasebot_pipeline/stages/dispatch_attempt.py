@@ -44,6 +44,7 @@ _REFUSALS: Final = {
     "ACCOUNT_INACTIVE": "the account was switched off",
     "REPLY_NOT_ALLOWED": "send mode or release stage do not allow this reply now",
     "REPLY_SUPERSEDED": "the thread has a newer message than this reply answers",
+    "REPLY_TAKEN_OVER": "a person has taken the conversation over",
     "REPLY_GROUNDLESS": "what the text was planned on no longer holds",
     "REPLY_ALREADY_SHOWN": "the thread shows the reply of an earlier attempt",
 }

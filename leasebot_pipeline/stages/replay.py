@@ -385,6 +385,7 @@ def _conversation(
         delivery_unknown=record["deliveryUnknown"],
         opted_out=record["optedOut"],
         messages=(newest,),
+        taken_over=record.get("takenOver", False),  # older records know no such thing
     )
 
 

@@ -21,11 +21,12 @@ Row = Mapping[str, object]
 _LOCK = text("""
     SELECT c.id FROM "Conversations" c
       JOIN jsonb_to_recordset(CAST(:seen AS jsonb)) AS s(
-             id uuid, newest_seq bigint, handled_seq bigint, workflow_state text, workflow_outcome text, showing_state text)
+             id uuid, newest_seq bigint, handled_seq bigint, workflow_state text, workflow_outcome text, showing_state text,
+             taken_over boolean)
         ON s.id = c.id
      WHERE c.newest_inbound_seq = s.newest_seq AND c.handled_through_seq = s.handled_seq
        AND c.workflow_state = s.workflow_state AND c.workflow_outcome IS NOT DISTINCT FROM s.workflow_outcome
-       AND c.showing_state IS NOT DISTINCT FROM s.showing_state
+       AND c.showing_state IS NOT DISTINCT FROM s.showing_state AND (c.taken_over_at IS NOT NULL) = s.taken_over
      ORDER BY c.id
      FOR UPDATE OF c
 """)
@@ -41,6 +42,7 @@ def lock_unchanged(conn: Connection, seen: Sequence[WaitingConversation]) -> set
             "workflow_state": c.workflow_state,
             "workflow_outcome": c.workflow_outcome,
             "showing_state": c.showing_state,
+            "taken_over": c.taken_over,
         }
         for c in seen
     ]

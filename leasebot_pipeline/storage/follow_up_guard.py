@@ -25,6 +25,7 @@ from leasebot_pipeline.storage.follow_up_sql import (
 _WHY_NOT: Final = f"""
     CASE WHEN f.status <> 'pending' THEN COALESCE(f.reason, 'text_not_sent')
          WHEN c.opted_out_at IS NOT NULL THEN 'lead_opted_out'
+         WHEN c.taken_over_at IS NOT NULL THEN 'taken_over_by_person'
          WHEN f.appointment_id IS NULL AND {LEAD_WROTE_SINCE.format(seq="f.after_seq")} THEN 'lead_replied'
          WHEN f.appointment_id IS NULL AND {CONFIRMED_SHOWING_AHEAD} THEN 'showing_booked'
          WHEN f.appointment_id IS NOT NULL AND NOT EXISTS (

@@ -66,6 +66,7 @@ _FACTS = text(f"""
                           AND COALESCE(n.metadata ->> 'reviewStatus', 'sent') = 'sent')
                 THEN 'replaced_by_newer_message'
                 WHEN c.opted_out_at IS NOT NULL THEN 'lead_opted_out'
+                WHEN c.taken_over_at IS NOT NULL THEN 'taken_over_by_person'
                 WHEN c.status <> 'open' THEN 'conversation_closed'
                 WHEN {LEAD_WROTE_SINCE.format(seq="m.seq")} OR {LEAD_WAITS} THEN 'lead_replied'
                 WHEN {CONFIRMED_SHOWING_AHEAD} THEN 'showing_booked'

@@ -94,6 +94,7 @@ _FACTS = f"""
                 THEN 'showing_changed'
                 WHEN f.stage = 'outcome_prompt' THEN NULL
                 WHEN c.opted_out_at IS NOT NULL THEN 'lead_opted_out'
+                WHEN c.taken_over_at IS NOT NULL THEN 'taken_over_by_person'
                 WHEN f.appointment_id IS NOT NULL THEN NULL
                 WHEN c.status <> 'open' THEN 'conversation_closed'
                 WHEN {LEAD_WROTE_SINCE.format(seq="f.after_seq")} THEN 'lead_replied'

@@ -61,6 +61,15 @@ FOLLOW_UP_INVARIANTS: Final[tuple[Invariant, ...]] = (
         """,
     ),
     Invariant(
+        "taken_over_left_alone",
+        "Nothing leaves by itself in a conversation that a person has taken over.",
+        f"""
+        SELECT format('dispatch %s (%s) at %s', d.id, d.purpose, d.sending_at)
+          FROM "OutboundDispatches" d JOIN "Conversations" c ON c.id = d.conversation_id
+         WHERE {_OUT} AND d.purpose IN ('decision', 'follow_up', 'reminder') AND d.sending_at > c.taken_over_at
+        """,
+    ),
+    Invariant(
         "silent_lead_not_forgotten",
         "Each step of a silence is taken in time once its inbox was read.",
         f"""

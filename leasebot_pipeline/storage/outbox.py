@@ -195,6 +195,7 @@ _FACTS = f"""
            d.fence = :fence AND d.claimed_by = :owner AND d.lease_expires_at > :now
              AND r.lease_owner = :owner AND r.lease_fence = :account_fence AND r.lease_expires_at > :now AS ours,
            {killed("d")} AS killed, NOT ({follow_up_guard.STANDS}) AS groundless, COALESCE({overtaken("d", "c")}, false) AS superseded,
+           c.taken_over_at IS NOT NULL AND d.purpose = 'decision' AS taken_over,
            a.id AS account_id, a.is_active, a.send_mode, COALESCE(s.stage, 'shadow') AS stage,
            COALESCE(s.cohort, '{{}}'::jsonb) AS cohort
       FROM "OutboundDispatches" d
@@ -227,7 +228,7 @@ def commit_intent(
 
     CLAIM_LOST: claim or account lease are no longer ours. SENDING_STOPPED: a kill switch is engaged.
     ACCOUNT_INACTIVE: the account was switched off. REPLY_NOT_ALLOWED: send mode or release stage forbid it.
-    REPLY_SUPERSEDED: the thread moved on. REPLY_GROUNDLESS: what a follow-up or reminder was planned on no longer
+    REPLY_SUPERSEDED: the thread moved on. REPLY_TAKEN_OVER: a person answers instead. REPLY_GROUNDLESS: what a follow-up or reminder was planned on no longer
     holds.
     REPLY_ALREADY_SHOWN: an earlier attempt's reply stands in the thread after all.
     """
@@ -294,6 +295,7 @@ def _refusal(
             allowed=policy.may_send(row.purpose),
             superseded=row.superseded,
             groundless=row.groundless,
+            taken_over=row.taken_over,
         )
     )
 

@@ -52,6 +52,8 @@ _EXPORTS: Final[dict[str, str]] = {
     "showings": """SELECT to_jsonb(x) FROM "ShowingAppointments" x WHERE x.conversation_id = ANY(:ids)
         ORDER BY x.starts_at""",
     "followUps": 'SELECT to_jsonb(x) FROM "FollowUps" x WHERE x.conversation_id = ANY(:ids) ORDER BY x.due_at',
+    "notes": """SELECT to_jsonb(x) FROM "ConversationNotes" x WHERE x.conversation_id = ANY(:ids)
+        ORDER BY x.created_at""",
     "audit": 'SELECT to_jsonb(x) FROM "AuditLogs" x WHERE x.conversation_id = ANY(:ids) ORDER BY x.id',
 }
 _UNDER_WAY = text("""
@@ -116,6 +118,9 @@ _ERASE: Final[dict[str, str]] = {
     "showings": """
         UPDATE "ShowingAppointments" SET notes = NULL, metadata = metadata - 'leadName' - 'inboundBody', updated_at = :now
          WHERE conversation_id = ANY(:ids)
+    """,
+    "notes": f"""
+        UPDATE "ConversationNotes" SET body = '{ERASED}' WHERE conversation_id = ANY(:ids)
     """,
     "audit": """
         UPDATE "AuditLogs" SET details = details - CAST(:personal AS text[]) WHERE conversation_id = ANY(:ids)

@@ -65,6 +65,8 @@ class WaitingConversation:
     delivery_unknown: bool
     opted_out: bool
     messages: tuple[StoredMessage, ...] = ()
+    taken_over: bool = False
+    """A person answers it now."""
 
 
 # Fixed order, so that two runs never wait for each other crosswise.
@@ -77,7 +79,7 @@ _WAITING = text(f"""
              ORDER BY d.through_seq DESC LIMIT 1) AS last_intent,
            EXISTS (SELECT 1 FROM "OutboundDispatches" o
                     WHERE o.conversation_id = c.id AND o.state IN ('claimed', 'sending', 'unknown')) AS delivery_unknown,
-           c.opted_out_at IS NOT NULL AS opted_out
+           c.opted_out_at IS NOT NULL AS opted_out, c.taken_over_at IS NOT NULL AS taken_over
       FROM "Conversations" c
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN "Listings" l ON l.id = c.listing_id

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from leasebot_pipeline.storage.audit import AuditEntry, record
-from leasebot_pipeline.storage.tables import metadata
+from leasebot_pipeline.storage.tables import metadata, steering
 from tests.api.house import SPAREROOM, House
 from tests.storage import rows
 
@@ -45,6 +45,7 @@ def lead(house: House) -> tuple[UUID, UUID]:
         }
         rows.dispatch(conn, first, **draft)
         rows.message(conn, second, body=SECRET)
+        rows.add(conn, steering.conversation_notes, conversation_id=second, body=f"called {SECRET}")
         entry = AuditEntry(
             "worker", "message", "1", "ai_reply_decision", {"evidence": [SECRET]}, conversation_id=first
         )
@@ -67,8 +68,9 @@ def test_an_export_has_all_of_a_lead_and_nothing_of_others(house: House) -> None
     assert answer.headers["content-disposition"].startswith("attachment")
     told = answer.json()
     assert {row["id"] for row in told["conversations"]} == {str(first), str(second)}
-    assert [len(told[name]) for name in ("messages", "landedMessages", "decisions", "replies")] == [
+    assert [len(told[name]) for name in ("messages", "landedMessages", "decisions", "replies", "notes")] == [
         2,
+        1,
         1,
         1,
         1,

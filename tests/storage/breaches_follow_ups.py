@@ -57,6 +57,10 @@ def written_after_opting_out(story: Story) -> None:
     story.set_conversation(opted_out_at=NOW - HOUR)
 
 
+def written_after_taking_over(story: Story) -> None:
+    story.set_conversation(taken_over_at=NOW - HOUR)
+
+
 def silent_lead_forgotten(story: Story) -> None:
     step(story, due_at=NOW - HOUR)
     story.conn.execute(
@@ -80,6 +84,7 @@ BREACHES = [
     (follow_up_clicked_twice, "follow_up_in_thread_once"),
     (followed_up_after_an_answer, "no_follow_up_after_reply"),
     (written_after_opting_out, "opted_out_not_written"),
+    (written_after_taking_over, "taken_over_left_alone"),
     (silent_lead_forgotten, "silent_lead_not_forgotten"),
     (said_to_be_due, "conversation_knows_its_step"),
 ]

@@ -11,6 +11,7 @@ from leasebot_pipeline.storage.tables import (
     release,
     rollups,
     scheduling,
+    steering,
 )
 from leasebot_pipeline.storage.tables.columns import metadata
 
@@ -26,4 +27,5 @@ __all__ = [
     "release",
     "rollups",
     "scheduling",
+    "steering",
 ]
