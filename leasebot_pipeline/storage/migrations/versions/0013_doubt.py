@@ -5,7 +5,7 @@ from pathlib import Path
 from leasebot_pipeline.storage.migrate import run_script
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from leasebot_pipeline.storage.migrate import run_script
 
-revision = "0015"
-down_revision = "0011"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
