@@ -16,6 +16,8 @@ from assets.ingest import conversation_linkage, inbound_messages
 # A run that hangs holds its platform's place in the queue.
 _MAX_RUNTIME: Final = {"dagster/max_runtime": "900"}
 _UPKEEP: Final = _MAX_RUNTIME | UPKEEP_TAGS
+_ANSWERS: Final = {**_MAX_RUNTIME, "dagster/priority": "10"}
+"""Somebody waits for it: it leaves the queue before what can wait."""
 
 INBOX_PIPELINE: Final = dg.define_asset_job(
     "inbox_pipeline",
@@ -28,7 +30,7 @@ INBOX_PIPELINE: Final = dg.define_asset_job(
     ],
     partitions_def=PLATFORMS,
     executor_def=dg.in_process_executor,
-    run_tags=_MAX_RUNTIME,
+    run_tags=_ANSWERS,
     description="Ingest, link, decide, book and dispatch for one platform, whatever the number of messages.",
 )
 OUTBOX_DISPATCH: Final = dg.define_asset_job(
@@ -36,7 +38,7 @@ OUTBOX_DISPATCH: Final = dg.define_asset_job(
     selection=[outbound_dispatches],
     partitions_def=PLATFORMS,
     executor_def=dg.in_process_executor,
-    run_tags=_MAX_RUNTIME,
+    run_tags=_ANSWERS,
     description="Send what is due on one platform: retries, approved drafts, replies of people.",
 )
 FOLLOW_UP: Final = dg.define_asset_job(

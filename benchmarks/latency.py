@@ -136,12 +136,14 @@ class Meter:
 
     def read(self) -> dict[str, Any]:
         seconds, counts = self._seconds(), self._database()
-        runs = counts["runs"] - self._counts["runs"]
+        by_job = {name[4:]: n for name, n in (counts - self._counts).items() if name.startswith("job:")}
+        runs = sum(by_job.values())
         cpu = {name: round(seconds[name] - self._cpu[name], 1) for name in sorted(seconds)}
         wall = time.monotonic() - self._began
         return {
             "wallSeconds": round(wall, 1),
             "runs": runs,
+            "runsByJob": by_job,
             "cpuSeconds": cpu,
             "cpuShareOfTwoCores": round(sum(cpu.values()) / wall / 2, 2),
             "cpuSecondsPerRun": round(cpu.get("runs", 0.0) / runs, 2) if runs else None,
@@ -156,8 +158,10 @@ class Meter:
                 "SELECT datname, sessions FROM pg_stat_database WHERE datname LIKE 'leasebot%'"
             ):
                 found["dagster" if name.endswith("_dagster") else "leasebot"] = int(sessions)
-            row = conn.execute("SELECT count(*) FROM runs WHERE status IN ('SUCCESS', 'FAILURE')").fetchone()
-            found["runs"] = int(row[0]) if row else 0
+            ended = (
+                "SELECT pipeline_name, count(*) FROM runs WHERE status IN ('SUCCESS', 'FAILURE') GROUP BY 1"
+            )
+            found.update({f"job:{name}": count for name, count in conn.execute(ended)})
         return found
 
     def _seconds(self) -> Counter[str]:

@@ -247,7 +247,16 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
+_kept: list[dg.Definitions] = []
+
+
+def keep() -> dg.Definitions:
+    """Build the code location now and hand out this one from now on: to the runs that fork from this process."""
+    _kept[:] = [build_definitions(load_settings())]
+    return _kept[0]
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """The code location. Reads the environment; a faulty one is refused with all its faults."""
-    return build_definitions(load_settings())
+    return _kept[0] if _kept else build_definitions(load_settings())

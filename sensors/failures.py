@@ -3,6 +3,7 @@
 # No postponed annotations here: Dagster reads them.
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -10,8 +11,11 @@ import dagster as dg
 from assets.common import PLATFORM_TAG
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
+from sensors.choices import tick_seconds
 
 _LONGEST: Final = 300
+EVERY: Final = timedelta(seconds=15)
+"""Each tick costs CPU, also when no run failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ def run_failure_sensor(record: Callable[[Pipeline, RunFailure], None]) -> dg.Sen
 
     @dg.run_failure_sensor(
         name="run_failures",
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=tick_seconds(EVERY),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Writes each failed run into the audit log.",
     )

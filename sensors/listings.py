@@ -11,11 +11,13 @@ import dagster as dg
 from assets.jobs import LISTING_SYNC
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.stages.pipeline import Pipeline
-from sensors.choices import SHORTEST_TICK, cron_every, tick_seconds
+from sensors.choices import cron_every, tick_seconds
 
 THIS_START: Final = uuid4().hex
 """Sensors live in the code server for as long as it runs: a new value means that it started anew."""
 
+LOOK_EVERY: Final = timedelta(seconds=15)
+"""How soon a person's wish for listings is seen; each tick costs CPU, also when nobody asked."""
 _EVERY_DAY: Final = timedelta(days=1)
 
 
@@ -64,7 +66,7 @@ def listing_requests(waiting: Callable[[Pipeline], Sequence[Platform]]) -> dg.Se
     @dg.sensor(
         name="listing_requests",
         job=LISTING_SYNC,
-        minimum_interval_seconds=tick_seconds(SHORTEST_TICK),
+        minimum_interval_seconds=tick_seconds(LOOK_EVERY),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reads our adverts when somebody asked for it over the API.",
     )

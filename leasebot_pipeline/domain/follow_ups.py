@@ -108,6 +108,11 @@ class FollowUpPolicy:
     reminders: bool = True
     """Whether confirmed showings are reminded of."""
 
+    @property
+    def soonest_step(self) -> timedelta:
+        """The least time from a reply to the first step of its silence."""
+        return self.follow_up_1_after if self.maximum else self.no_reply_after
+
     def __post_init__(self) -> None:
         for name in ("follow_up_1_after", "follow_up_2_after", "no_reply_after"):
             if not timedelta(0) < getattr(self, name) <= timedelta(days=90):

@@ -36,6 +36,8 @@ _PRELOAD: Final = (
     "dagster._core.execution.api",
     "pandas",
     "great_expectations",
+    "upath",  # what makes an instance imports it late
+    "psycopg2.extras",
 )
 """Imported once in the forkserver. They start no threads, open no sockets and hold no pool at import."""
 _PRELOAD_LAST: Final = "leasebot_pipeline.processes.run_preload"
@@ -52,7 +54,8 @@ def use_forkserver(definitions: str) -> None:
         return real("forkserver") if method == "spawn" else real(method)
 
     multiprocessing.get_context = get_context  # type: ignore[assignment]
-    multiprocessing.set_forkserver_preload([*_PRELOAD, definitions, _PRELOAD_LAST])
+    last = (_PRELOAD_LAST,) if definitions == DEFINITIONS else ()
+    multiprocessing.set_forkserver_preload([*_PRELOAD, definitions, *last])
     forkserver.ensure_running()
 
 

@@ -63,8 +63,9 @@ from leasebot_pipeline.storage.showing_steps import ShowingStepRow
 from leasebot_pipeline.storage.transitions import Actor, TransitionRequest
 
 BATCH = 500
-PLAN_AFTER = timedelta(minutes=1)
-"""How long a proven reply may wait for its silence to be planned: several share one run."""
+PLAN_AFTER = timedelta(minutes=5)
+"""How long a proven reply may wait for its silence to be planned, where the first step is far enough away: several share
+one run, which must not get in the way of answers."""
 
 What = Literal["queued", "drafted", "held", "no_reply", "prompted", "stopped", "postponed", "waits"]
 
@@ -74,7 +75,9 @@ def pending_work(pipeline: Pipeline, platform: Platform, plan_after: timedelta =
     now = pipeline.clock()
     with pipeline.engine.connect() as conn:
         by_account = follow_up_policies.policies(conn, platform, pipeline.policy.follow_ups)
-        work = follow_ups.pending_work(conn, platform, Allowed.by(by_account), now, now - plan_after)
+        soonest = min((one.soonest_step for one in by_account.values()), default=plan_after)
+        planned_before = now - min(plan_after, soonest / 4)
+        work = follow_ups.pending_work(conn, platform, Allowed.by(by_account), now, planned_before)
         showings = showing_steps.pending_work(conn, platform, now)
         people = follow_up_people.pending_work(conn, platform, now, MOST_OVERDUE)
     return replace(work, to_plan=work.to_plan + showings + people)

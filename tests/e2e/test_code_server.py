@@ -166,7 +166,7 @@ def test_a_code_server_that_could_not_look_at_its_runs_for_a_while_can_be_stoppe
     with psycopg.connect(location.dagster_url, autocommit=True) as conn:
         conn.execute("ALTER TABLE runs RENAME TO runs_away")
         os.kill(int(told.read_text()), signal.SIGKILL)
-        _until("a look failed", lambda: "UndefinedTable" in server.log.read_text())
+        _until("a look failed", lambda: "NoSuchTableError" in server.log.read_text())
         conn.execute("ALTER TABLE runs_away RENAME TO runs")
     server.request_stop()
     _until("server gone", lambda: server.poll() is not None)
