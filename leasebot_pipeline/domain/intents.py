@@ -134,6 +134,7 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         unread.append(sentence.text.strip())
     unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
+    said = set(sentence.words).difference(sentence.names)
     asks: Literal["open", "time", None] = None
     is_remark = False
     if sentence.is_question and not _answers(hits, codes, length):
@@ -155,14 +156,16 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
-        english=not rules.words.english.isdisjoint(set(sentence.words) - sentence.names),
-        foreign=not rules.words.foreign.isdisjoint(set(sentence.words) - sentence.names)
-        or not sentence.text.isascii(),
+        english=not rules.words.english.isdisjoint(said),
+        foreign=not sentence.text.isascii() or not rules.words.foreign.isdisjoint(said),
     )
 
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
+    strange = set(sentence.words).difference(rules.words.plain, sentence.names)
+    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
+        return []
     spans = [
         (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
         for hit in hits
@@ -171,12 +174,7 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     left: list[str] = []
     position = 1
     for word in sentence.words:
-        if (
-            word not in rules.words.plain
-            and word[0].isalpha()
-            and len(word) > 1
-            and word not in sentence.names
-        ):
+        if word in strange and word[0].isalpha() and len(word) > 1:
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
             if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
