@@ -43,7 +43,7 @@ _DOTS: Final = re.compile(r"\w\.\w")
 _SIGNS: Final[dict[str, Callable[[str], object]]] = {
     "assignment": re.compile(r"[:=]| (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE).search,
     "digits": re.compile(r"\d\d|[Cc][Vv][VvCc]|[Ii][Bb][Aa][Nn]").search,
-    "dots": lambda text: "." in text and _DOTS.search(text) or "://" in text,
+    "dots": lambda text: ("." in text and _DOTS.search(text)) or "://" in text,
     "colon": lambda text: ":" in text,
     "markup": re.compile(r"[<\[{`]|\":|##|==|--").search,
     "long": _long,

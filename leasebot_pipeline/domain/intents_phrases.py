@@ -188,8 +188,7 @@ class PhraseIndex:
             hit
             for hit in hits.values()
             if not (
-                (places := refused[hit.rule.name])
-                and any(s < hit.end and hit.start < e for s, e in places)
+                (places := refused[hit.rule.name]) and any(s < hit.end and hit.start < e for s, e in places)
             )
             and not (hit.rule.negation_counts and hit.negated and not asked)
         ]

@@ -257,7 +257,9 @@ class Reader:
         self._speller = speller
         self._splice = _splice(words.classes["order"])
         self._as_written = frozenset(
-            word for word in speller.known if word.isascii() and "'" not in word and word not in words.spelling
+            word
+            for word in speller.known
+            if word.isascii() and "'" not in word and word not in words.spelling
         )
         """Words that are spelt as the rules spell them: nearly all a lead writes."""
         self._written = lru_cache(maxsize=8192)(self._spell)
