@@ -130,7 +130,9 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     explained = any(_explains(hit, answering=offered) for hit in hits) and not (
         not offered and _is_thin(sentence, hits)
     )
-    if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
+    if not explained and (
+        unread or not (sentence.is_question or _needs_no_rule(sentence, rules, offered=offered))
+    ):
         unread.append(sentence.text.strip())
     unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
@@ -163,7 +165,8 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
-    strange = set(sentence.words).difference(rules.words.plain, sentence.names)
+    # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
+    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
     if not any(word[0].isalpha() and len(word) > 1 for word in strange):
         return []
     spans = [
@@ -226,11 +229,11 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
     return hit.rule.code != "confirm" or answering
 
 
-def _needs_no_rule(sentence: Sentence, *, offered: bool) -> bool:
+def _needs_no_rule(sentence: Sentence, rules: Rulebook, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
     if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
         return False
-    said = sum(word not in sentence.names for word in sentence.words)
+    said = sum(word not in sentence.names or word in rules.words.plain for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
 
