@@ -145,15 +145,16 @@ def advance_rollups(pipeline: Pipeline) -> str:
     return f"{done.counted} rows counted, {done.merged} tallies merged{waits}"
 
 
-def clean_up(pipeline: Pipeline) -> dict[str, int]:
+def clean_up(pipeline: Pipeline, keep_decision_inputs: timedelta | None) -> dict[str, int]:
     """Delete what nobody needs any more and mend the tallies; how many rows of each."""
     with pipeline.engine.begin() as conn:
-        return housekeeping.clean_up(conn, pipeline.clock())
+        return housekeeping.clean_up(conn, pipeline.clock(), keep_decision_inputs)
 
 
 def retention_steps(settings: Settings) -> dict[str, Step]:
     """What the nightly cleaning does besides Dagster's own tables, by what it is about."""
     policy = retention_policy(settings)
+    replayable = settings.ai.replay_days
 
     def evidence(pipeline: Pipeline) -> dict[str, int]:
         return {"deleted_files": retention.prune_evidence(policy, pipeline.clock())}
@@ -166,7 +167,7 @@ def retention_steps(settings: Settings) -> dict[str, Step]:
         return retention.erase_silent_leads(pipeline.engine, policy, pipeline.clock)
 
     return {
-        "expired": clean_up,
+        "expired": partial(clean_up, keep_decision_inputs=timedelta(days=replayable) if replayable else None),
         "page_evidence": evidence,
         "audit": audit_rows,
         "personal_data": personal,

@@ -130,10 +130,13 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     explained = any(_explains(hit, answering=offered) for hit in hits) and not (
         not offered and _is_thin(sentence, hits)
     )
-    if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
+    if not explained and (
+        unread or not (sentence.is_question or _needs_no_rule(sentence, rules, offered=offered))
+    ):
         unread.append(sentence.text.strip())
     unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
+    said = set(sentence.words).difference(sentence.names)
     asks: Literal["open", "time", None] = None
     is_remark = False
     if sentence.is_question and not _answers(hits, codes, length):
@@ -155,14 +158,17 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
-        english=not rules.words.english.isdisjoint(set(sentence.words) - sentence.names),
-        foreign=not rules.words.foreign.isdisjoint(set(sentence.words) - sentence.names)
-        or not sentence.text.isascii(),
+        english=not rules.words.english.isdisjoint(said),
+        foreign=not sentence.text.isascii() or not rules.words.foreign.isdisjoint(said),
     )
 
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
+    # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
+    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
+    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
+        return []
     spans = [
         (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
         for hit in hits
@@ -171,12 +177,7 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     left: list[str] = []
     position = 1
     for word in sentence.words:
-        if (
-            word not in rules.words.plain
-            and word[0].isalpha()
-            and len(word) > 1
-            and word not in sentence.names
-        ):
+        if word in strange and word[0].isalpha() and len(word) > 1:
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
             if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
@@ -228,11 +229,11 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
     return hit.rule.code != "confirm" or answering
 
 
-def _needs_no_rule(sentence: Sentence, *, offered: bool) -> bool:
+def _needs_no_rule(sentence: Sentence, rules: Rulebook, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
     if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
         return False
-    said = sum(word not in sentence.names for word in sentence.words)
+    said = sum(word not in sentence.names or word in rules.words.plain for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
 

@@ -168,6 +168,7 @@ _CLAUSE: Final = re.compile(
     r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|should)"
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
     r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )|(?: ,)? (?:so|but)(?= please )"
+    r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|have|was|were|any|who|why) [^ ,?]+ [^ ,?]+ )"
     r"|(?: ,(?: and| because| but| so)?| and| because| but| so)(?= (?:please|kindly) [^ ,?]+ |"
     r" (?:what|which|whose|how) [^ ,?]+ (?:is|are|do|does|did|can|could|will|would|has|have|was|were) )"
 )
