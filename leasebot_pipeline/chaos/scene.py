@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -71,6 +72,8 @@ class Scene:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
+        # Visitors die in the middle of a request, on purpose; what the sites say of that is no news.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         clock = PlayClock(self.folder / "clock")
         enter = self._stack.enter_context
         try:

@@ -11,6 +11,7 @@ import pytest
 import structlog
 from sqlalchemy import event, text
 
+from leasebot_pipeline.chaos.connections import CommitFaults
 from leasebot_pipeline.domain.alerts import AlertEvent
 from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
 from leasebot_pipeline.domain.identity import normalise_text
@@ -519,6 +520,21 @@ def test_a_stuck_worker_loses_the_account_though_it_lives(desk: Desk) -> None:
             assert not lease.beat()
             with pytest.raises(PlatformFailure, match="ACCOUNT_BUSY"):
                 lease.keep()
+
+
+def test_a_lease_is_given_back_though_the_connection_broke(desk: Desk) -> None:
+    """One more try on another connection: else the account would be idle until the lease runs out."""
+    pipeline = desk.office.pipeline
+    faults = CommitFaults(pipeline.engine)
+    with pipeline.engine.begin() as conn:
+        (row,) = accounts_runtime.accounts(conn, PLATFORM)
+    with visits.leased(pipeline, row) as lease:
+        assert lease is not None
+        faults.arm("unsent")
+    assert not faults.armed, "the commit that gives it back was cut"
+    assert desk.office.rows(
+        'SELECT lease_owner FROM "AccountRuntime" WHERE platform_account_id = :a', a=ACCOUNT
+    ) == [(None,)]
 
 
 SAFE_TO_PASS = (
