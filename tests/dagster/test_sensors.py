@@ -381,6 +381,7 @@ def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office, tm
         "runs/deleted": 0,
         "runs/kept_days": 14,
         "ticks/purged_for": 0,
+        "expired/decision_parts": 0,
         "expired/rate_limits": 1,
         "expired/remembered_answers": 1,
         "expired/mended_tallies": 1,
