@@ -18,7 +18,7 @@ _FLOOR: Final = 144
 """Pixels: between them columns stand, below them the words."""
 _LEFT: Final = 9.0
 """Percent left free for the numbers of the lines."""
-_LABELS: Final = 5
+_LABELS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from api.preconditions import etag
 from api.routes import platforms, templates
 from api.routes.templates import PreviewAnswer
 from api.services import Services, ServicesDep
-from leasebot_pipeline.domain.replies import sample_context
+from leasebot_pipeline.domain.replies import KNOWN_PLACEHOLDERS, sample_context
 from leasebot_pipeline.storage import templates as stored
 from leasebot_pipeline.storage.templates import StoredTemplate
 
@@ -149,7 +149,7 @@ def _form_of(found: StoredTemplate) -> Form:
         (
             ("name", found.name),
             ("body", found.body),
-            ("variables", ", ".join(found.variables)),
+            ("variables", ", ".join(name for name in found.variables if name not in KNOWN_PLACEHOLDERS)),
             ("locale", found.locale),
             ("isActive", "1" if found.is_active else ""),
             ("etag", etag(found.updated_at)),

@@ -50,6 +50,25 @@ def fill_admin(house: House) -> None:
     leasebreak = _ID[Platform.LEASEBREAK]
     off = {"isActive": False, "disableReason": "The account's plan ended"}
     assert house.ask("admin", "PUT", f"/api/admin/platform-policies/{leasebreak}", off).is_success
+    _bring_to_today(house)
+
+
+def _bring_to_today(house: House) -> None:
+    """The database stamps rows by its own clock; the day is the house's."""
+    columns = (
+        ("AuditLogs", "created_at"),
+        ("Listings", "updated_at"),
+        ("Templates", "updated_at"),
+        ("UnitAgentAssignments", "updated_at"),
+        ("Units", "updated_at"),
+    )
+    with house.rows() as conn:
+        for table, column in columns:
+            conn.execute(
+                text(f"""UPDATE "{table}" SET {column} = CAST(:now AS timestamptz) - interval '90 min'
+                          WHERE {column} > CAST(:now AS timestamptz) + interval '1 day'"""),
+                {"now": house.clock()},
+            )
 
 
 def _accounts(house: House) -> None:
@@ -183,8 +202,8 @@ def _figures(house: House) -> None:
             conn,
             """WITH landed AS (
                  INSERT INTO "InboundEvents" (platform_account_id, platform, external_thread_id, external_message_id,
-                                              identity_source, direction, body, sent_at, landed_at)
-                 SELECT a.id, a.platform, 't', a.platform || n, 'platform', 'inbound', 'text',
+                                              identity_source, direction, body, sent_at_has_time, sent_at, landed_at)
+                 SELECT a.id, a.platform, 't', a.platform || n, 'platform', 'inbound', 'text', true,
                         CAST(:now AS timestamptz) - n * interval '20 min',
                         CAST(:now AS timestamptz) - n * interval '20 min' + (n * 3 + length(a.platform)) * interval '1 s'
                    FROM "PlatformAccounts" a CROSS JOIN generate_series(1, 30) n
