@@ -20,6 +20,10 @@ from api.auth.passwords import PasswordHasher, hash_password
 from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.console import assets as console_assets
+from api.console import conversation as console_conversation
+from api.console import conversation_acts as console_conversation_acts
+from api.console import conversation_slots as console_conversation_slots
+from api.console import inbox as console_inbox
 from api.console import live as console_live
 from api.console import lost as console_lost
 from api.console import sign_in as console_sign_in
@@ -92,7 +96,16 @@ _ROUTES = (
     calendar_feeds,
 )
 
-_PAGES = (console_assets, console_live, console_sign_in, console_lost)
+_PAGES = (
+    console_assets,
+    console_conversation,
+    console_conversation_acts,
+    console_conversation_slots,
+    console_inbox,
+    console_live,
+    console_sign_in,
+    console_lost,
+)
 
 
 def utc_now() -> datetime:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from tests.api.house import House
+from tests.console.day_inbox import fill_inbox, open_calendars
 
 
 def fill_day(house: House) -> None:
     """Everything the screens show at least once. Each part stands beside the screens it is for."""
+    fill_inbox(house)
+    open_calendars(house)
