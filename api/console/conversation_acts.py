@@ -140,6 +140,7 @@ async def outcome(
     if chosen not in _OUTCOMES:
         raise not_found()
     try:
+        await steering.get_steering(viewer, conversation_id, services)  # another agent's is not there
         await workflow.change_workflow(
             viewer, conversation_id, parse(WorkflowBody, _OUTCOMES[chosen]), services
         )

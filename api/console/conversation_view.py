@@ -29,6 +29,8 @@ from leasebot_pipeline.storage.calendars import load_calendars
 from leasebot_pipeline.storage.conversation_story import Linkage, Reply
 
 OFFERED_AT_MOST: Final = 24
+SHOWN: Final = 30
+"""Newest messages on the page; the earlier ones are a tap away."""
 _DECISIONS: Final = 50
 _UNDECIDED: Final = (None, "draft", "held")
 _BY_PERSON: Final = "manual_reply"
@@ -90,6 +92,8 @@ class ConversationView:
     key: str
     typed: Typed | None = None
     snoozes: list[tuple[str, str]] = field(default_factory=list)
+    earlier: int = 0
+    """How many older messages the page leaves out."""
 
     @property
     def zone(self) -> str | None:
@@ -147,10 +151,11 @@ async def load_view(
     if typed is not None and typed.form == "reply":
         text, template, hint = typed.text, typed.template, None
     bubbles, drafts = thread(detail, replies, decided.items)
+    earlier = 0 if asked.get("all") else max(len(bubbles) - SHOWN, 0)
     return ConversationView(
         detail=detail,
         steering=steered,
-        bubbles=bubbles,
+        bubbles=bubbles[earlier:],
         drafts=drafts,
         linkage=linkage,
         showing=showing,
@@ -162,6 +167,7 @@ async def load_view(
         key=uuid4().hex,
         typed=typed,
         snoozes=_SNOOZES,
+        earlier=earlier,
     )
 
 

@@ -101,7 +101,7 @@ def test_the_list_is_paged_searched_and_marked(person: Person, house: House, inb
     expect(page.locator(".unread")).to_have_count(20)
     open_lead(page, "Bo Park")
     row = page.get_by_test_id("inbox-row").filter(has_text="Bo Park")
-    expect(row).to_have_attribute("aria-current", "true"), "list and conversation stand side by side"
+    expect(row).to_have_attribute("aria-current", "true")  # side by side
     expect(page.locator("#thread")).to_contain_text("Could I see it on Thursday")
     expect(page.get_by_text("The thread names the advert's number")).to_be_visible()
     page.get_by_text("Why this reply?").click()
