@@ -23,6 +23,10 @@ from api.console import assets as console_assets
 from api.console import assignments as console_assignments
 from api.console import audit as console_audit
 from api.console import automation as console_automation
+from api.console import conversation as console_conversation
+from api.console import conversation_acts as console_conversation_acts
+from api.console import conversation_slots as console_conversation_slots
+from api.console import inbox as console_inbox
 from api.console import live as console_live
 from api.console import lost as console_lost
 from api.console import observability as console_observability
@@ -104,6 +108,10 @@ _PAGES = (
     console_assignments,
     console_audit,
     console_automation,
+    console_conversation,
+    console_conversation_acts,
+    console_conversation_slots,
+    console_inbox,
     console_live,
     console_observability,
     console_platforms,

@@ -6,6 +6,7 @@ the bot had under way is either before it and done, or after it and left alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final
@@ -172,7 +173,7 @@ def _tell(
     conn: Connection,
     seen: Steering,
     action: str,
-    details: dict[str, object],
+    details: Mapping[str, object],
     actor: Actor,
     agent_id: UUID | None = None,
 ) -> None:

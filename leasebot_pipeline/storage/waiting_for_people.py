@@ -41,22 +41,29 @@ class WaitingPage:
     total: int
 
 
-# A message waits while nobody answered it: held words of the lead, drafts, replies in doubt or given up. Rows by the
-# index of what is to be reviewed; a person's answer that is on its way, or an outcome a person set, ends the wait.
+# A message waits while nobody answered it: held words of the lead, drafts, what was rejected; by the index of what is
+# to be reviewed. Replies given up, or in doubt that reading the thread did not settle, wait whatever came after. A
+# person's answer that is on its way, or an outcome a person set, ends the other waits.
 _WAITING = """
-    WITH waits AS (
-      SELECT m.conversation_id, min(COALESCE(m.sent_at, m.created_at)) AS since, max(m.created_at) AS newest,
-             bool_or(d.state IN ('unknown', 'dead_letter')) AS doubt,
-             bool_or(m.direction = 'outbound' AND m.metadata ->> 'reviewStatus' = 'draft') AS draft
+    WITH each AS (
+      SELECT m.conversation_id, COALESCE(m.sent_at, m.created_at) AS since, m.created_at AS newest, false AS doubt,
+             m.direction = 'outbound' AND m.metadata ->> 'reviewStatus' = 'draft' AS draft
         FROM "Messages" m
         LEFT JOIN "OutboundDispatches" d ON d.message_id = m.id AND d.conversation_id = m.conversation_id
        WHERE m.metadata ->> 'reviewStatus' IN ('draft', 'hold')
          AND NOT m.metadata ? 'superseded' AND NOT m.metadata ? 'discarded'
-         AND CASE WHEN m.direction = 'outbound' THEN COALESCE(d.state, 'draft') IN ('draft', 'held', 'unknown', 'dead_letter')
-                  ELSE m.seq > COALESCE((SELECT max(s.seq) FROM "Messages" s
-                                          WHERE s.conversation_id = m.conversation_id AND s.direction = 'outbound'
-                                            AND COALESCE(s.metadata ->> 'reviewStatus', 'sent') = 'sent'), 0) END
-       GROUP BY m.conversation_id
+         AND (m.direction = 'inbound' OR COALESCE(d.state, 'draft') IN ('draft', 'held'))
+         AND (m.metadata ->> 'reviewStatus' = 'draft'
+              OR m.seq > COALESCE((SELECT max(s.seq) FROM "Messages" s
+                                    WHERE s.conversation_id = m.conversation_id AND s.direction = 'outbound'
+                                      AND COALESCE(s.metadata ->> 'reviewStatus', 'sent') = 'sent'), 0))
+      UNION ALL
+      SELECT d.conversation_id, d.updated_at, d.updated_at, true, false
+        FROM "OutboundDispatches" d
+       WHERE d.state = 'dead_letter' OR (d.state = 'unknown' AND d.next_attempt_at IS NULL)
+    ), waits AS (
+      SELECT conversation_id, min(since) AS since, max(newest) AS newest, bool_or(doubt) AS doubt, bool_or(draft) AS draft
+        FROM each GROUP BY conversation_id
     )
     SELECT c.id, a.platform, c.lead_name,
            CASE WHEN u.id IS NULL THEN NULLIF(c.external_thread_label, '')
@@ -71,8 +78,8 @@ _WAITING = """
       LEFT JOIN "Listings" li ON li.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = li.unit_id
      WHERE c.status = 'open' AND NOT {snoozed}
-       AND NOT (COALESCE(c.workflow_outcome IN ('not_interested', 'no_show', 'completed'), false)
-                AND COALESCE(c.workflow_outcome_at >= w.newest, false))
+       AND (w.doubt OR NOT (COALESCE(c.workflow_outcome IN ('not_interested', 'no_show', 'completed'), false)
+                            AND COALESCE(c.workflow_outcome_at >= w.newest, false)))
        AND (w.doubt OR NOT EXISTS (
              SELECT 1 FROM "OutboundDispatches" o
               WHERE o.conversation_id = c.id AND o.purpose IN ('manual_reply', 'approved_draft')

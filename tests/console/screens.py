@@ -12,6 +12,7 @@ from tests.api.house import House
 from tests.console.day_admin import KEPT_PAGE
 
 ROOMIES = next(account.id for account in REQUIRED_ACCOUNTS if account.platform is Platform.ROOMIES)
+from tests.console.day_inbox import inbox_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,13 @@ class Screen:
 SCREENS: Final = (
     Screen("login", "stranger", "/login"),
     Screen("invite-unknown", "stranger", "/invite?token=none"),
+    Screen("inbox", "admin", "/admin/inbox"),
+    Screen("inbox-waiting", "agent", "/agent/inbox?status=waiting&platform=spareroom"),
+    Screen("inbox-nothing", "admin", "/admin/inbox?q=nobody+like+this"),
+    Screen("conversation-draft", "admin", "/admin/inbox/{conversation}"),
+    Screen("conversation-held", "agent", "/agent/inbox/{held}"),
+    Screen("conversation-failed", "admin", "/admin/inbox/{failed}?status=waiting"),
+    Screen("conversation-times", "agent", "/agent/inbox/{conversation}/slots"),
     Screen("lost", "agent", "/agent/nothing-here"),
     Screen("not-allowed", "agent", "/admin/users"),
     Screen("assignments", "admin", "/admin/assignments"),
@@ -62,3 +70,4 @@ def _one(house: House, query: str) -> str:
     """The id found, or what leads nowhere when the day has no such row."""
     with house.rows() as conn:
         return str(conn.execute(text(query)).scalar())
+    return {"unit": str(house.unit), "agent": str(house.dana), **inbox_ids(house)}

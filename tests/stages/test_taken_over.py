@@ -108,19 +108,28 @@ def test_nobody_taken_over_is_followed_up(house: Following) -> None:
     house.answer()
     steer(house, steering.take_over)
     assert house.steps() == [("follow_up_1", "cancelled", "taken_over_by_person")]
-    house.office.run("""UPDATE "FollowUps" SET status = 'pending', reason = NULL, settled_at = NULL""")
-    house.until_due()
-    assert house.take_steps().stopped == 1, "nor is a step that was planned all the same"
+    house.pass_time(days=3)
+    house.plan()
+    house.take_steps()
     house.dispatch()
     assert len(house.received("t1")) == 1
     assert house.broken() == []
+
+
+def test_a_step_that_was_left_standing_is_not_taken(house: Following) -> None:
+    house.lead_writes("t1")
+    house.answer()
+    house.office.run("""UPDATE "Conversations" SET taken_over_at = now(), taken_over_by = 'u1'""")
+    house.until_due()
+    assert house.take_steps().stopped == 1
+    assert house.steps() == [("follow_up_1", "cancelled", "taken_over_by_person")]
 
 
 def test_a_follow_up_on_its_way_is_called_off(house: Following) -> None:
     house.lead_writes("t1")
     house.answer()
     house.until_due()
-    assert house.take_steps().handed == 1
+    assert house.take_steps().queued == 1
     steer(house, steering.take_over)
     house.dispatch()
     assert len(house.received("t1")) == 1

@@ -69,7 +69,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 });
 
 // Live: <main data-live="/console/live?..."> names a stream that says when something shown has changed; then every
-// [data-live-region] of the page is fetched anew, except one somebody is typing in.
+// [data-live-region] of the page is fetched anew, except one somebody is typing in or has typed in.
 let stream = null;
 let subject = null;
 
@@ -94,7 +94,9 @@ async function refresh() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const region of document.querySelectorAll("[data-live-region]")) {
       const next = fresh.getElementById(region.id);
-      const typing = region.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
+      const fields = [...region.querySelectorAll("input:not([type=hidden]), textarea, select")];
+      const typing = fields.some((field) => field === document.activeElement ||
+        (field.matches("textarea, input") && field.value !== field.defaultValue));
       if (!next || typing || next.innerHTML === region.innerHTML) continue;
       region.replaceChildren(...next.childNodes);
       htmx.process(region);

@@ -99,7 +99,9 @@ def test_no_operator_resends_what_is_in_doubt() -> None:
     assert DispatchState.UNKNOWN not in OPERATOR_RULES[OperatorAction.RETRY].sources
 
 
-@pytest.mark.parametrize("code", ["SENDING_STOPPED", "REPLY_SUPERSEDED", "REPLY_NOT_ALLOWED", "ACCOUNT_BUSY"])
+@pytest.mark.parametrize(
+    "code", ["SENDING_STOPPED", "REPLY_SUPERSEDED", "REPLY_TAKEN_OVER", "REPLY_NOT_ALLOWED", "ACCOUNT_BUSY"]
+)
 def test_what_we_call_off_ourselves_costs_no_attempt(code: str) -> None:
     outcome = after_failure(PlatformFailure(code, "x"), attempts=5, max_attempts=5, now=NOW, fraction=0)
     assert not outcome.counts_as_attempt

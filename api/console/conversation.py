@@ -1,0 +1,130 @@
+"""One conversation: read, marked as read, and a text looked at by the guardrails while somebody types."""
+
+from __future__ import annotations
+
+from functools import partial
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+
+from api.auth.access import Scope
+from api.console.access import Viewer
+from api.console.conversation_view import ConversationView, Typed, load_view
+from api.console.forms import FormData, attempt, parse
+from api.console.inbox import CONTEXT, Place, PlaceDep, list_view
+from api.console.inbox_words import (
+    delivery_text,
+    guardrail_text,
+    outcome_text,
+    reason_text,
+    strategy_text,
+)
+from api.console.render import fragment, page
+from api.console.routes import page_router
+from api.inputs import PathId
+from api.routes import replies, steering
+from api.routes.replies import CheckBody
+from api.services import Services, ServicesDep
+
+router = page_router()
+
+_WORDS = {
+    "delivery_text": delivery_text,
+    "guardrail_text": guardrail_text,
+    "outcome_text": outcome_text,
+    "reason_text": reason_text,
+    "strategy_text": strategy_text,
+}
+
+
+@router.get("/admin/inbox/{id}")
+@router.get("/agent/inbox/{id}")
+async def conversation_page(
+    request: Request, place: PlaceDep, viewer: Viewer, conversation_id: PathId, services: ServicesDep
+) -> Response:
+    """Opening it changes nothing: that it was read is told by the page, once it is there."""
+    return await show(request, place, viewer, services, conversation_id)
+
+
+async def show(
+    request: Request,
+    place: Place,
+    viewer: Scope,
+    services: Services,
+    conversation_id: UUID,
+    *,
+    typed: Typed | None = None,
+    status: int = 200,
+) -> Response:
+    """The page; with what could not be taken, and why, beside its form."""
+    view: ConversationView = await load_view(viewer, services, conversation_id, request.query_params, typed)
+    listed = await list_view(request, place, viewer, services)
+    answer = page(
+        request,
+        "inbox.html",
+        status=status,
+        place=place,
+        listed=listed,
+        view=view,
+        live=f"conversation&subject={conversation_id}",
+        view_checks=partial(_checks, place.of(conversation_id), keeps=not _FILLS & set(request.query_params)),
+        **CONTEXT,
+        **_WORDS,
+    )
+    if request.method == "POST":  # a refused form: the address stays the conversation's
+        answer.headers["hx-push-url"] = place.of(conversation_id) + listed.suffix
+    return answer
+
+
+@router.post("/admin/inbox/{id}/seen")
+@router.post("/agent/inbox/{id}/seen")
+async def seen(place: PlaceDep, viewer: Viewer, conversation_id: PathId, services: ServicesDep) -> Response:  # noqa: ARG001
+    await steering.seen(viewer, conversation_id, services)
+    return Response(status_code=204)
+
+
+@router.post("/admin/inbox/{id}/check")
+@router.post("/agent/inbox/{id}/check")
+async def check(
+    request: Request,
+    place: PlaceDep,  # noqa: ARG001
+    viewer: Viewer,
+    conversation_id: PathId,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    """The verdict on a text that is being typed; a piece of the page."""
+    found: list[str] | None = None
+    if form.text("body"):
+        body = parse(CheckBody, {"body": form.text("body"), **_template(form.text("template"))})
+        answer, _ = await attempt(replies.check(viewer, conversation_id, body, services))
+        found = answer.guardrails if answer else None
+    return HTMLResponse(fragment(request, "inbox_verdict.html", found=found, guardrail_text=guardrail_text))
+
+
+_FILLS = frozenset({"template", "offer", "say"})
+
+
+def _checks(here: str, form: str, version: str, *, keeps: bool) -> dict[str, str]:
+    """Attributes of a text that is looked at while it is typed, and kept when the page is left.
+
+    What was typed for one version of a draft is never laid over another; nor over a text just filled in.
+    """
+    kept = {"data-keep": f"{form}@{here}@{version}"} if keeps or version else {}
+    return {
+        **kept,
+        "maxlength": str(replies.MAX_BODY),
+        "hx-post": f"{here}/check",
+        "hx-trigger": "input changed delay:400ms",
+        "hx-target": f"#verdict-{form}",
+        "hx-swap": "innerHTML",
+        "hx-select": "unset",
+        "hx-select-oob": "unset",
+        "hx-indicator": "unset",
+        "hx-sync": "this:replace",
+    }
+
+
+def _template(chosen: str) -> dict[str, str]:
+    return {"templateId": chosen} if chosen else {}

@@ -1,0 +1,282 @@
+"""What a person does with a conversation: reply, review drafts, set outcomes, steer, note. The API's own handlers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, Request, Response
+
+from api.auth.access import ADMIN, Scope
+from api.console.access import Viewer
+from api.console.conversation import show
+from api.console.conversation_view import Typed, snooze_until
+from api.console.forms import Form, FormData, parse
+from api.console.inbox import Place, PlaceDep
+from api.console.inbox_words import guardrail_text
+from api.console.render import go, query
+from api.console.routes import page_router
+from api.console.wording import error_text, words
+from api.errors import ApiError, forbidden_role, not_found
+from api.inputs import Id, Input, PathId, path_id
+from api.preconditions import IfMatch
+from api.routes import operations, replies, steering, workflow
+from api.routes.operations import OperateBody
+from api.routes.replies import EditBody, ReplyBody
+from api.routes.steering import AssignBody, NoteBody, SnoozeBody
+from api.routes.workflow import WorkflowBody
+from api.services import Services, ServicesDep
+
+router = page_router()
+
+Act = Annotated[UUID, Depends(path_id("actId"))]
+_OUTCOMES: Final = {
+    "not_interested": {"workflowOutcome": "not_interested"},
+    "reschedule": {"workflowOutcome": "wants_reschedule", "showingState": "reschedule_requested"},
+    "no_show": {"workflowOutcome": "no_show", "showingState": "no_show"},
+    "completed": {"workflowOutcome": "completed", "showingState": "completed"},
+}
+_MOVED: Final = "superseded"
+
+
+@router.post("/admin/inbox/{id}/reply")
+@router.post("/agent/inbox/{id}/reply")
+async def reply(
+    request: Request,
+    place: PlaceDep,
+    viewer: Viewer,
+    conversation_id: PathId,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    """Once per rendered form: its key makes a second tap get the first one's answer."""
+    text, template = form.text("body"), form.text("template")
+    try:
+        body = parse(
+            ReplyBody,
+            {
+                "body": text or None,
+                "dispatchNow": form.text("act") != "save",
+                **({"templateId": template} if template else {}),
+                **({"metadata": {"requiresAdminReview": True}} if form.text("act") == "save" else {}),
+            },
+        )
+        if not text:
+            raise ApiError(400, {"error": "empty", "message": "Write something first."})
+        key = form.text("key") or None
+        done = await replies.reply(viewer, conversation_id, body, services, idempotency_key=key)
+    except ApiError as error:
+        typed = Typed("reply", text, _why(error), template)
+        return await _again(request, place, viewer, services, conversation_id, typed, error)
+    here = _here(request, place, conversation_id)
+    if done.queued:
+        return go(request, here, "Your reply is on its way.")
+    if "guardrails_blocked" in done.guardrail_review_reasons:
+        found = await replies.check(
+            viewer, conversation_id, parse(replies.CheckBody, {"body": text}), services
+        )
+        named = guardrail_text(found.guardrails)
+        return go(request, here, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
+    return go(request, here, "Kept as a draft.")
+
+
+@router.post("/admin/inbox/{id}/drafts/{actId}")
+@router.post("/agent/inbox/{id}/drafts/{actId}")
+async def review(
+    request: Request,
+    place: PlaceDep,
+    viewer: Viewer,
+    conversation_id: PathId,
+    message_id: Act,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    """Approve, save or reject. The version the person saw goes along: a change by somebody else is never lost."""
+    text, act = form.text("body"), form.text("act")
+    version: str | None = form.text("version")
+    try:
+        if act == "reject":
+            await replies.reject(viewer, message_id, services, if_match=version)
+            done = "Held back. The lead was told nothing."
+        else:
+            version = await _edited(viewer, services, message_id, form, version)
+            done = "Saved."
+            if act == "approve":
+                await replies.approve(viewer, message_id, services, if_match=version)
+                done = "Approved. It is on its way."
+    except ApiError as error:
+        typed = Typed(f"draft-{message_id}", text, _why(error))
+        return await _again(request, place, viewer, services, conversation_id, typed, error)
+    return go(request, _here(request, place, conversation_id), done)
+
+
+async def _edited(
+    viewer: Scope, services: Services, message_id: UUID, form: Form, version: IfMatch
+) -> str | None:
+    """Store the text when it was changed; the version to go on with."""
+    # Forms send line ends as CRLF, whatever the stored text has.
+    text, before = (form.text(name).replace("\r\n", "\n") for name in ("body", "before"))
+    if text == before:
+        return version
+    changed = Response()
+    await replies.edit(
+        viewer, message_id, parse(EditBody, {"body": text}), changed, services, if_match=version
+    )
+    return changed.headers["etag"]
+
+
+@router.post("/admin/inbox/{id}/outcome")
+@router.post("/agent/inbox/{id}/outcome")
+async def outcome(
+    request: Request,
+    place: PlaceDep,
+    viewer: Viewer,
+    conversation_id: PathId,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    """One tap: the calls of the web console's contract."""
+    chosen = form.text("outcome")
+    if chosen not in _OUTCOMES:
+        raise not_found()
+    try:
+        await steering.get_steering(viewer, conversation_id, services)  # another agent's is not there
+        await workflow.change_workflow(
+            viewer, conversation_id, parse(WorkflowBody, _OUTCOMES[chosen]), services
+        )
+    except ApiError as error:
+        typed = Typed("outcome", chosen, _why(error))
+        return await _again(request, place, viewer, services, conversation_id, typed, error)
+    named = words("wants_reschedule" if chosen == "reschedule" else chosen)
+    return go(request, _here(request, place, conversation_id), f"Noted: {named.lower()}.")
+
+
+@router.post("/admin/inbox/{id}/steer")
+@router.post("/agent/inbox/{id}/steer")
+async def steer(
+    request: Request,
+    place: PlaceDep,
+    viewer: Viewer,
+    conversation_id: PathId,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    """Take over, hand back, put aside, bring back, assign."""
+    act = form.text("act")
+    try:
+        if act == "take-over":
+            await steering.take_over(viewer, conversation_id, services)
+            done = "You answer now. The bot leaves this conversation alone."
+        elif act == "hand-back":
+            await steering.hand_back(viewer, conversation_id, services)
+            done = "Handed back. The bot answers from the lead's next message on."
+        elif act == "snooze":
+            until = snooze_until(form.text("hours"), services.clock())
+            body = parse(SnoozeBody, {"until": until})
+            await steering.snooze(viewer, conversation_id, body, services)
+            done = "Put aside. It comes back by itself, or when the lead writes."
+        elif act == "wake":
+            await steering.wake(viewer, conversation_id, services)
+            done = "Back among what waits."
+        elif act == "assign":
+            if viewer.role != ADMIN:
+                raise forbidden_role([ADMIN], viewer.role)
+            wish = parse(AssignBody, {"agentId": form.text("agent") or None})
+            told = await steering.assign(viewer.identity, conversation_id, wish, services)
+            done = f"Given to {told.assigned_agent_name}." if told.assigned_agent_name else "Nobody's now."
+        else:
+            raise not_found()
+    except ApiError as error:
+        typed = Typed("steer", act, _why(error))
+        return await _again(request, place, viewer, services, conversation_id, typed, error)
+    return go(request, _here(request, place, conversation_id), done)
+
+
+@router.post("/admin/inbox/{id}/notes")
+@router.post("/agent/inbox/{id}/notes")
+async def note(
+    request: Request,
+    place: PlaceDep,
+    viewer: Viewer,
+    conversation_id: PathId,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    try:
+        if form.text("remove"):
+            gone = parse(_Removed, {"note": form.text("remove")})
+            await steering.remove_note(viewer, conversation_id, gone.note, services)
+            return go(request, _here(request, place, conversation_id), "Note removed.")
+        body = parse(NoteBody, {"body": form.text("body")})
+        key = form.text("key") or None
+        await steering.add_note(viewer, conversation_id, body, services, idempotency_key=key)
+    except ApiError as error:
+        typed = Typed("note", form.text("body"), _why(error))
+        return await _again(request, place, viewer, services, conversation_id, typed, error)
+    return go(request, _here(request, place, conversation_id), "Noted for the team.")
+
+
+@router.post("/admin/inbox/{id}/replies/{actId}")
+@router.post("/agent/inbox/{id}/replies/{actId}")
+async def operate(
+    request: Request,
+    place: PlaceDep,
+    viewer: Viewer,
+    conversation_id: PathId,
+    dispatch_id: Act,
+    form: FormData,
+    services: ServicesDep,
+) -> Response:
+    """Replies in doubt or given up, for administrators."""
+    if viewer.role != ADMIN:
+        raise forbidden_role([ADMIN], viewer.role)
+    act = form.text("act")
+    try:
+        done = await operations.operate(
+            viewer.identity, dispatch_id, act, parse(OperateBody, {"reason": "in the console"}), services
+        )
+    except ApiError as error:
+        typed = Typed(f"dispatch-{dispatch_id}", act, _why(error))
+        return await _again(request, place, viewer, services, conversation_id, typed, error)
+    return go(
+        request, _here(request, place, conversation_id), f"The reply is now: {words(done.state).lower()}."
+    )
+
+
+class _Removed(Input):
+    note: Id
+
+
+async def _again(
+    request: Request,
+    place: Place,
+    viewer: Scope,
+    services: Services,
+    conversation_id: UUID,
+    typed: Typed,
+    error: ApiError,
+) -> Response:
+    """The page as it is now, with what was typed. What is gone or not allowed stays an error page."""
+    if error.status in (401, 403, 404):
+        raise error
+    status = error.status if error.status in (409, 412, 429) else 422
+    return await show(request, place, viewer, services, conversation_id, typed=typed, status=status)
+
+
+def _why(error: ApiError) -> str:
+    found = error.body.get("guardrails")
+    if isinstance(found, list):
+        return f"Not taken: the text contains {guardrail_text(found)}. Change it, then try again."
+    if error.status == 412:
+        return "Somebody changed this meanwhile. Their version stands above; yours is kept here."
+    if error.body.get("error") == _MOVED:
+        return "The conversation moved on since this was written. Look at the newest messages first."
+    return error_text(error.body)
+
+
+def _here(request: Request, place: Place, conversation_id: UUID) -> str:
+    """Back to the page, with the list as it was; without what filled the reply in."""
+    return query(place.of(conversation_id), **{key: request.query_params.get(key) for key in _OF_LIST})
+
+
+_OF_LIST: Final = ("status", "platform", "state", "q", "trail")

@@ -1,0 +1,297 @@
+"""What a conversation's page shows, put together from the API's answers and the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from fastapi import Response
+from sqlalchemy import Connection
+
+from api.auth.access import ADMIN, Scope
+from api.console.inbox_words import platform_name
+from api.paging import Page
+from api.routes import agents, decisions, inbox, steering
+from api.routes.decisions import DecisionAnswer
+from api.routes.inbox import DetailAnswer, MessageAnswer
+from api.routes.steering import SteeringAnswer
+from api.services import Services
+from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render
+from leasebot_pipeline.domain.slots import Slot, label
+from leasebot_pipeline.domain.slots_search import candidates
+from leasebot_pipeline.storage import booking, conversation_notes, conversation_story
+from leasebot_pipeline.storage import inbox as inbox_rows
+from leasebot_pipeline.storage.booking import Booked
+from leasebot_pipeline.storage.calendars import load_calendars
+from leasebot_pipeline.storage.conversation_story import Linkage, Reply
+
+OFFERED_AT_MOST: Final = 24
+SHOWN: Final = 30
+"""Newest messages on the page; the earlier ones are a tap away."""
+_DECISIONS: Final = 50
+_UNDECIDED: Final = (None, "draft", "held")
+_BY_PERSON: Final = "manual_reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Bubble:
+    """Something said, or on its way. ``state`` is that of our reply in the outbox."""
+
+    key: str
+    ours: bool
+    who: str
+    body: str
+    at: datetime | None
+    state: str | None = None
+    reply: Reply | None = None
+    decision: DecisionAnswer | None = None
+    """What the bot made of the lead's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reply that waits for a person, with the version a change must name."""
+
+    message: MessageAnswer
+    version: str
+    reply: Reply | None
+    decision: DecisionAnswer | None
+
+    @property
+    def who(self) -> str:
+        return "A colleague's draft" if self.reply and self.reply.purpose == _BY_PERSON else "The bot's draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody typed that could not be taken, and why; by the name of its form."""
+
+    form: str
+    text: str
+    problem: str
+    template: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    detail: DetailAnswer
+    steering: SteeringAnswer
+    bubbles: list[Bubble]
+    drafts: list[Draft]
+    linkage: Linkage
+    showing: Booked | None
+    agents: list[tuple[str, str]]
+    """Whom it may be given to; empty for an agent."""
+    unread: bool
+    reply_text: str
+    reply_template: str
+    reply_hint: str | None
+    key: str
+    typed: Typed | None = None
+    snoozes: list[tuple[str, str]] = field(default_factory=list)
+    earlier: int = 0
+    """How many older messages the page leaves out."""
+
+    @property
+    def zone(self) -> str | None:
+        return self.showing.timezone if self.showing else self.linkage.zone
+
+    @property
+    def name(self) -> str:
+        told = self.detail.conversation
+        return told.lead_name or told.thread_label or f"Thread {told.external_thread_id}"
+
+    def problem(self, form: str) -> str | None:
+        return self.typed.problem if self.typed and self.typed.form == form else None
+
+    def text(self, form: str, stored: str) -> str:
+        return self.typed.text if self.typed and self.typed.form == form else stored
+
+
+async def load_view(
+    viewer: Scope,
+    services: Services,
+    conversation_id: UUID,
+    asked: Any,
+    typed: Typed | None = None,
+) -> ConversationView:
+    """Everything of the page. ``asked`` is its query: a template to fill in, times to offer. Raises 404."""
+    now = services.clock()
+    detail = await inbox.get_conversation(viewer, conversation_id, Response(), services)
+    steered = await steering.get_steering(viewer, conversation_id, services)
+    decided = await decisions.list_decisions(
+        viewer, Page(_DECISIONS, None), services, conversation_id=conversation_id
+    )
+
+    def read(conn: Connection) -> tuple[Linkage | None, list[Reply], Booked | None, bool]:
+        marks = conversation_notes.marks(conn, [conversation_id], viewer.user_id, now)
+        return (
+            conversation_story.linkage(conn, conversation_id),
+            conversation_story.replies(conn, conversation_id),
+            booking.current_appointments(conn, [conversation_id]).get(conversation_id),
+            marks[conversation_id].unread if conversation_id in marks else False,
+        )
+
+    linkage, replies, showing, unread = await services.database.read(read)
+    assert linkage is not None  # the conversation was found above
+    team: list[tuple[str, str]] = []
+    if viewer.role == ADMIN:
+        found = await agents.list_agents(viewer, Page(200, None), services)
+        team = [("", "Nobody"), *((str(agent.id), agent.full_name) for agent in found.items)]
+    text, template, hint = _prefilled(detail, asked)
+    offered = [one for one in asked.getlist("offer") if one][:3]
+    if offered:
+        free = await free_slots(viewer, services, conversation_id)
+        text = offer_text([slot for slot in free if slot_key(slot) in offered])
+    elif asked.get("say") == "booked" and showing is not None:
+        text = f"Your viewing of {detail.conversation.unit or 'the home'} is booked: {label(_slot(showing))}."
+    if typed is not None and typed.form == "reply":
+        text, template, hint = typed.text, typed.template, None
+    bubbles, drafts = thread(detail, replies, decided.items)
+    earlier = 0 if asked.get("all") else max(len(bubbles) - SHOWN, 0)
+    return ConversationView(
+        detail=detail,
+        steering=steered,
+        bubbles=bubbles[earlier:],
+        drafts=drafts,
+        linkage=linkage,
+        showing=showing,
+        agents=team,
+        unread=unread,
+        reply_text=text,
+        reply_template=template,
+        reply_hint=hint,
+        key=uuid4().hex,
+        typed=typed,
+        snoozes=_SNOOZES,
+        earlier=earlier,
+    )
+
+
+_SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
+
+
+def snooze_until(hours: str, now: datetime) -> datetime | None:
+    """One of the choices as an instant; None for anything else."""
+    return now + timedelta(hours=int(hours)) if hours in dict(_SNOOZES) else None
+
+
+def thread(
+    detail: DetailAnswer, replies: Sequence[Reply], decided: Sequence[DecisionAnswer]
+) -> tuple[list[Bubble], list[Draft]]:
+    """What was said, oldest first, then what is on its way; and what waits for a person."""
+    by_message = {reply.message_id: reply for reply in replies if reply.message_id is not None}
+    by_id = {decision.id: decision for decision in decided}
+    answers: dict[UUID, DecisionAnswer] = {}
+    for decision in decided:  # newest first
+        answers.setdefault(decision.inbound_message_id, decision)
+    bubbles: list[Bubble] = []
+    drafts: list[Draft] = []
+    lead = detail.conversation.lead_name or "Lead"
+    where = platform_name(detail.conversation.platform)
+    for message in detail.messages:
+        key = str(message.id)
+        if message.direction == "inbound":
+            decision_of = answers.get(message.id)
+            at = message.sent_at or message.created_at
+            bubbles.append(Bubble(key, False, f"{lead} on {where}", message.body, at, decision=decision_of))
+            continue
+        reply = by_message.get(message.id)
+        state = reply.state if reply else None
+        if message.version is None:
+            at = message.sent_at or message.created_at
+            bubbles.append(Bubble(key, True, _author(message, reply, where), message.body, at, "sent", reply))
+        elif message.metadata.get("superseded") or message.metadata.get("discarded") or state == "cancelled":
+            continue  # withdrawn: nobody was told this
+        elif state in _UNDECIDED:
+            origin = by_id.get(reply.decision_id) if reply and reply.decision_id else None
+            drafts.append(Draft(message, message.version, reply, origin))
+        else:
+            assert reply is not None  # it has a state
+            who = _author(message, reply, where)
+            bubbles.append(Bubble(key, True, who, message.body, message.created_at, state, reply))
+    bubbles.extend(
+        Bubble(str(reply.id), True, "The bot", reply.body, reply.created_at, reply.state, reply)
+        for reply in reversed(replies)
+        if reply.message_id is None and reply.state not in ("cancelled", "sent")
+    )
+    return bubbles, drafts
+
+
+def _author(message: MessageAnswer, reply: Reply | None, where: str) -> str:
+    purpose = reply.purpose if reply else None
+    if purpose is None:
+        return f"Us, typed on {where}"
+    named = {
+        "decision": "The bot",
+        "follow_up": "The bot, following up",
+        "reminder": "The bot, reminding of the showing",
+        "approved_draft": "The bot, approved by a person",
+        _BY_PERSON: "A person of the team",
+    }
+    if purpose == "approved_draft" and message.metadata.get("editedBy"):
+        return "The bot, changed and approved by a person"
+    return named.get(purpose, "Us")
+
+
+def _prefilled(detail: DetailAnswer, asked: Any) -> tuple[str, str, str | None]:
+    """Text, template and a hint for the reply form: the template asked for, filled as far as values are known."""
+    chosen = next((one for one in detail.templates if str(one.id) == asked.get("template")), None)
+    if chosen is None:
+        return "", "", None
+    known = {name: value for name, value in detail.template_context.items() if value}
+    try:
+        return render(chosen.body, known), str(chosen.id), None
+    except TemplateInvalid:
+        missing = [name for name in placeholders(chosen.body) if name not in known]
+        gaps = {name: f"{{{{ {name} }}}}" for name in missing}
+        named = ", ".join(name.replace("_", " ") for name in missing)
+        try:
+            partly = render(chosen.body, known | gaps)
+        except TemplateInvalid:
+            partly = chosen.body
+        return partly, str(chosen.id), f"Fill in what is between the braces yourself: {named}."
+
+
+async def free_slots(viewer: Scope, services: Services, conversation_id: UUID) -> list[Slot]:
+    """Visits of the conversation's unit worth offering, by time; an agent's own only. As the bot finds them."""
+    now, config = services.clock(), services.config
+
+    def read(conn: Connection) -> list[Slot]:
+        found = inbox_rows.find_conversation(conn, conversation_id)
+        if found is None or found.unit_id is None:
+            return []
+        calendars = load_calendars(conn, [found.unit_id], now, config.slot_horizon)
+        free = candidates(
+            calendars.for_unit(found.unit_id),
+            config.slots,
+            now,
+            limit=500,
+            assigned_agent_id=viewer.agent_id or found.assigned_agent_id,
+            ignoring_conversation=conversation_id,
+        )
+        mine = [slot for slot in free if viewer.agent_id in (None, slot.agent_id) and slot.agent_id]
+        return sorted(mine[:OFFERED_AT_MOST], key=lambda slot: slot.starts_at)
+
+    return await services.database.read(read)
+
+
+def slot_key(slot: Slot) -> str:
+    """Names a slot in a form."""
+    return f"{int(slot.starts_at.timestamp())}.{slot.agent_id}"
+
+
+def offer_text(slots: Sequence[Slot]) -> str:
+    """Two or three times as a question to the lead."""
+    if not slots:
+        return ""
+    if len(slots) == 1:
+        return f"Would {label(slots[0])} work for you?"
+    return "Would one of these times work for you?\n" + "\n".join(f"- {label(slot)}" for slot in slots)
+
+
+def _slot(showing: Booked) -> Slot:
+    return Slot(showing.starts_at, showing.ends_at, showing.timezone, showing.agent_id, None, showing.unit_id)

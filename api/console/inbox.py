@@ -1,0 +1,175 @@
+"""The inbox list: what is filtered, paged and marked, beside a conversation or alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.responses import Response
+
+from api.auth.access import ADMIN, Scope
+from api.console.access import Viewer
+from api.console.inbox_words import PLATFORMS, platform_name
+from api.console.render import page, query
+from api.console.routes import page_router
+from api.errors import forbidden_role
+from api.paging import Page, decode
+from api.routes import inbox, steering
+from api.routes.inbox import STATES, InboxItem
+from api.routes.steering import WaitingItem
+from api.services import Services, ServicesDep
+from leasebot_pipeline.storage import conversation_notes
+from leasebot_pipeline.storage.conversation_notes import Marks
+from leasebot_pipeline.storage.inbox import InboxFilter
+from leasebot_pipeline.storage.inbox_count import count_inbox
+
+router = page_router()
+
+ROWS: Final = 20
+_COUNTED: Final = 1000
+_STATUSES: Final = (
+    ("", "All threads"),
+    ("waiting", "Waiting"),
+    ("new", "New"),
+    ("draft", "Drafts"),
+    ("hold", "Held"),
+    ("sent", "Sent"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the inbox is looked at: the administrator's or the agents' (an administrator may open both)."""
+
+    base: str
+    title: str
+
+    def of(self, conversation_id: UUID) -> str:
+        return f"{self.base}/{conversation_id}"
+
+
+async def _place(request: Request, viewer: Viewer) -> Place:
+    if not request.url.path.startswith("/admin"):
+        return Place("/agent/inbox", "Workboard")
+    if viewer.role != ADMIN:
+        raise forbidden_role([ADMIN], viewer.role)
+    return Place("/admin/inbox", "Inbox")
+
+
+PlaceDep = Annotated[Place, Depends(_place)]
+
+
+@dataclass(frozen=True, slots=True)
+class ListView:
+    """A page of the list. ``trail`` are the cursors of the pages up to it, so that each links to the one before."""
+
+    rows: list[InboxItem] | list[WaitingItem]
+    marks: Mapping[UUID, Marks]
+    filters: Mapping[str, str]
+    chips: list[tuple[str, str, bool, int | None]]
+    summary: str
+    previous: str | None
+    next: str | None
+    suffix: str
+    """The query of this list, for links to its conversations."""
+
+    @property
+    def filtered(self) -> bool:
+        return any(self.filters.values())
+
+
+@router.get("/admin/inbox")
+@router.get("/agent/inbox")
+async def inbox_page(request: Request, place: PlaceDep, viewer: Viewer, services: ServicesDep) -> Response:
+    listed = await list_view(request, place, viewer, services)
+    return page(request, "inbox.html", place=place, listed=listed, view=None, live="anything", **CONTEXT)
+
+
+CONTEXT: Final[Mapping[str, Any]] = {
+    "platform_name": platform_name,
+    "platforms": [("", "All platforms"), *PLATFORMS.items()],
+    "states": [("", "Any state"), *((state, state) for state in STATES)],
+}
+
+
+async def list_view(request: Request, place: Place, viewer: Scope, services: Services) -> ListView:
+    """The list the request's query asks for; what the query has wrong counts as not asked for."""
+    asked = request.query_params
+    status = asked.get("status", "")
+    filters = {
+        "status": status if status in dict(_STATUSES) else "",
+        "platform": asked.get("platform", "") if asked.get("platform") in PLATFORMS else "",
+        "state": asked.get("state", "") if asked.get("state") in STATES else "",
+        "q": asked.get("q", "").replace("\x00", "").strip()[:100],
+    }
+    trail = [part for part in asked.get("trail", "").split(".") if part][:60]
+    after = _key(trail[-1]) if trail else None
+    if after is None:
+        trail = []
+    rows: list[InboxItem] | list[WaitingItem]
+    waiting = await steering.list_waiting(viewer, Page(1, None), services)
+    if filters["status"] == "waiting":
+        found = await steering.list_waiting(
+            viewer, Page(ROWS, after), services, filters["platform"], filters["q"]
+        )
+        rows, cursor, total = found.items, found.next_cursor, found.total
+    else:
+        listed = await inbox.list_inbox(
+            viewer,
+            Page(ROWS, after),
+            services,
+            status=filters["status"] or None,
+            platform=filters["platform"] or None,
+            workflow_state=filters["state"] or None,
+            q=filters["q"] or None,
+        )
+        rows, cursor = listed.items, listed.next_cursor
+        total = await services.database.read(
+            count_inbox,
+            InboxFilter(
+                agent_id=viewer.agent_id,
+                status=filters["status"] or None,
+                platform=filters["platform"] or None,
+                workflow_state=filters["state"] or None,
+                search=filters["q"] or None,
+            ),
+            _COUNTED,
+        )
+    marks = await services.database.read(
+        conversation_notes.marks, [row.id for row in rows], viewer.user_id, services.clock()
+    )
+    number = len(trail) + 1
+    pages = max(-(-total // ROWS), number + 1) if cursor else number
+    return ListView(
+        rows=rows,
+        marks=marks,
+        filters=filters,
+        chips=[
+            (
+                label,
+                query(place.base, status=key, platform=filters["platform"], q=filters["q"]),
+                key == filters["status"],
+                waiting.total if key == "waiting" else None,
+            )
+            for key, label in _STATUSES
+        ],
+        summary=f"{number} / {pages}",
+        previous=query(place.base, **filters, trail=".".join(trail[:-1])) if trail else None,
+        next=query(place.base, **filters, trail=".".join([*trail, cursor])) if cursor else None,
+        suffix=query("", **filters, trail=".".join(trail)),
+    )
+
+
+def _key(cursor: str) -> tuple[str | int | None, ...] | None:
+    """The key behind a cursor of either list; None for anything else."""
+    try:
+        key = decode(cursor)
+        datetime.fromisoformat(str(key[0]))
+        UUID(str(key[-1]))
+    except (ValueError, IndexError):
+        return None
+    return key if len(key) in (2, 3) else None

@@ -1,0 +1,117 @@
+"""What the inbox says for codes of decisions, replies and linkage: whole phrases where a word would puzzle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from api.console.wording import words
+
+PLATFORMS: Final[Mapping[str, str]] = {
+    "spareroom": "SpareRoom",
+    "roomies": "Roomies",
+    "leasebreak": "Leasebreak",
+    "renthop": "RentHop",
+    "furnishedfinder": "Furnished Finder",
+}
+_REASONS: Final[Mapping[str, str]] = {
+    "policy_send_allowed": "All checks passed: it was sent by itself",
+    "policy_draft_required": "This account only prepares drafts",
+    "policy_platform_inactive": "The account is switched off",
+    "draft_read_by_model_alone": "Only the language model read it this way",
+    "draft_text_not_from_template": "The text does not come from a template",
+    "skip_rule_disabled": "The rule for this is switched off",
+    "skip_lead_declined": "The lead declined: nothing to answer",
+    "skip_nothing_to_answer": "Nothing to answer",
+    "escalate_human_required": "The lead asks for a person, or the matter needs one",
+    "escalate_low_confidence_human_required": "Not sure enough what the lead means",
+    "escalate_ambiguous_intent": "It is unclear what the lead wants",
+    "escalate_non_tour_intent": "Not a question the bot answers",
+    "escalate_no_slot_candidates": "No free time to offer",
+    "escalate_no_agent_for_slot": "Nobody is free to show it then",
+    "escalate_no_matching_rule": "No rule for this kind of question",
+    "escalate_template_missing": "The rule has no template",
+    "escalate_template_invalid": "The template has a gap that could not be filled",
+    "escalate_showing_already_arranged": "A showing is arranged already",
+    "escalate_reschedule_requires_booking": "The showing was not booked here: move it by hand",
+    "escalate_cancellation_requires_booking": "The showing was not booked here: cancel it by hand",
+    "escalate_unsubscribe_requested": "The lead wants no more messages",
+    "escalate_lead_opted_out": "The lead wants no more messages",
+    "escalate_delivery_unknown": "An earlier reply may or may not have arrived",
+    "escalate_message_too_old": "The message is too old to be answered by itself",
+    "escalate_quality_gate": "A quality check held it",
+    "escalate_taken_over_by_person": "A person has taken this conversation over",
+    "slot_conflict": "The chosen time was taken meanwhile",
+}
+GUARDRAILS: Final[Mapping[str, str]] = {
+    "outbound_contains_ssn_pattern": "a social security number",
+    "outbound_contains_card_number": "a card number",
+    "outbound_contains_link": "a link",
+    "outbound_contains_email": "an e-mail address",
+    "outbound_contains_phone": "a phone number",
+    "outbound_contains_money": "an amount of money",
+    "outbound_contains_promise": "a promise or guarantee",
+    "outbound_contains_access_code": "an access code",
+    "outbound_steers": "words that could read as steering by who somebody is",
+    "outbound_time_not_offered": "a time that is not free",
+}
+_STRATEGIES: Final[Mapping[str, str]] = {
+    "listing_id": "The thread names our listing",
+    "listing_external_id": "The thread names the advert's number on its platform",
+    "unit_id": "The thread names our unit",
+    "unit_external_id": "The thread names the unit's number on its platform",
+    "property_name_unit_number": "Building and unit number in the thread fit",
+    "unresolved": "The thread names something we have no listing for",
+    "none": "The thread does not say which advert it is about",
+}
+_DELIVERY: Final[Mapping[str, str]] = {
+    "queued": "Queued: goes out as soon as the account is free",
+    "claimed": "Sending: being typed",
+    "sending": "Sending",
+    "sent": "Sent, seen in the thread",
+    "unknown": "Unknown: clicked, but not seen in the thread yet",
+    "retry_scheduled": "Could not be sent yet; will try again",
+    "dead_letter": "Failed: given up after several tries",
+    "cancelled": "Withdrawn",
+}
+_OUTCOMES: Final[Mapping[str, str]] = {
+    "send": "Answered by itself",
+    "draft": "Prepared a draft",
+    "skip": "Left unanswered",
+    "escalate": "Asked for a person",
+    "blocked": "Blocked",
+}
+
+
+def platform_name(code: str) -> str:
+    return PLATFORMS.get(code, words(code))
+
+
+def reason_text(code: str) -> str:
+    """A reason of a decision in words; guardrails and risks by what they found."""
+    if code in _REASONS:
+        return _REASONS[code]
+    plain = code.removeprefix("escalate_")
+    if plain in GUARDRAILS:
+        return f"The prepared text contains {GUARDRAILS[plain]}"
+    if plain.startswith("risk_"):
+        return f"{words(plain.split('_')[1])} risk: a person should look"
+    return words(plain)
+
+
+def guardrail_text(found: list[str]) -> str:
+    """What a text contains that may not go out: "a link and a phone number"."""
+    named = [GUARDRAILS.get(code, words(code).lower()) for code in found]
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
+def strategy_text(code: str | None) -> str:
+    return _STRATEGIES.get(code or "", "Linked by hand" if code is None else words(code))
+
+
+def delivery_text(state: str) -> str:
+    return _DELIVERY.get(state, words(state))
+
+
+def outcome_text(code: str) -> str:
+    return _OUTCOMES.get(code, words(code))

@@ -1,0 +1,49 @@
+"""What waits for a person costs what waits, not the inbox; so do the marks of a page and its count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection
+
+from leasebot_pipeline.storage.conversation_notes import marks
+from leasebot_pipeline.storage.inbox import InboxFilter, list_inbox
+from leasebot_pipeline.storage.inbox_count import count_inbox
+from leasebot_pipeline.storage.waiting_for_people import waiting_for_people
+from tests.api.test_inbox_plans import PAGE, full, inbox_database
+from tests.plans import explained, rows_read, scans, statements_of
+from tests.storage.conftest import NOW
+
+__all__ = ["full", "inbox_database"]
+
+HELD = 40
+
+
+def reads(conn: Connection, work: Callable[[], object]) -> tuple[dict[str, int], str]:
+    """Rows read per table by the one statement of ``work``, and how."""
+    [(statement, parameters)] = statements_of(conn, work)
+    plan = explained(conn, statement, parameters)
+    tables = ("Conversations", "Messages")
+    return {table: rows_read(plan, table) for table in tables}, str([scans(plan, table) for table in tables])
+
+
+def test_what_waits_is_found_by_what_is_to_review(full: Connection) -> None:
+    found = waiting_for_people(full, NOW, PAGE)
+    assert (len(found.items), found.total) == (PAGE, HELD)
+    read, how = reads(full, lambda: waiting_for_people(full, NOW, PAGE))
+    assert read["Conversations"] <= 2 * HELD, how
+    assert read["Messages"] <= 5 * HELD + 5 * PAGE, how
+
+
+def test_marks_read_their_page(full: Connection) -> None:
+    ids = [row.id for row in list_inbox(full, InboxFilter(), PAGE)]
+    read, how = reads(full, lambda: marks(full, ids, "u1", NOW))
+    assert read["Conversations"] <= PAGE, how
+
+
+@pytest.mark.parametrize(("wanted", "most"), [(InboxFilter(), 1000), (InboxFilter(status="hold"), 3 * HELD)])
+def test_a_count_ends_at_its_bound(full: Connection, wanted: InboxFilter, most: int) -> None:
+    assert count_inbox(full, wanted, 1000) == (HELD if wanted.status else 1000)
+    read, how = reads(full, lambda: count_inbox(full, wanted, 1000))
+    assert read["Conversations"] <= most, how
