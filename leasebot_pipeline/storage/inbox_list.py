@@ -141,7 +141,7 @@ def list_inbox(
     two lists, merged. At most three statements.
     """
     parameters: dict[str, object] = {"limit": limit}
-    common = ["c.status = 'open'", *_plain(conn, wanted, parameters)]
+    common = ["c.status = 'open'", *plain_conditions(conn, wanted, parameters)]
     if after is not None:
         common.append(_AFTER)
         parameters["after_at"], parameters["after_rank"], parameters["after_id"] = after
@@ -165,7 +165,7 @@ def list_inbox(
     ]
 
 
-def _plain(conn: Connection, wanted: InboxFilter, parameters: dict[str, object]) -> list[str]:
+def plain_conditions(conn: Connection, wanted: InboxFilter, parameters: dict[str, object]) -> list[str]:
     """Conditions on a conversation's own columns; their values go into ``parameters``."""
     conditions = []
     if wanted.agent_id is not None:

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from leasebot_pipeline.domain.platforms import REQUIRED_ACCOUNTS, Platform
 from tests.api.house import House
 from tests.console.day_admin import KEPT_PAGE
+from tests.console.day_inbox import inbox_ids
 
 ROOMIES = next(account.id for account in REQUIRED_ACCOUNTS if account.platform is Platform.ROOMIES)
-from tests.console.day_inbox import inbox_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ SCREENS: Final = (
 def ids_of(house: House) -> dict[str, str]:
     """What paths of screens may name."""
     return {
+        **inbox_ids(house),
         "unit": str(house.unit),
         "agent": str(house.dana),
         "account": str(ROOMIES),
@@ -70,4 +71,3 @@ def _one(house: House, query: str) -> str:
     """The id found, or what leads nowhere when the day has no such row."""
     with house.rows() as conn:
         return str(conn.execute(text(query)).scalar())
-    return {"unit": str(house.unit), "agent": str(house.dana), **inbox_ids(house)}
