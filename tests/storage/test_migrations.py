@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, make_url, text
 
 from leasebot_pipeline.storage import migrate
+from leasebot_pipeline.storage.inbox import InboxFilter, list_inbox
 from leasebot_pipeline.storage.tables import metadata
 from tests.conftest import Database
 
@@ -79,3 +81,25 @@ def test_a_failing_migration_leaves_nothing_behind(empty_database: Database) -> 
     with empty_database.engine.connect() as conn:
         assert conn.execute(text("""SELECT to_regclass('"Messages"')""")).scalar_one() is None
         assert migrate.current(conn) is None
+
+
+def test_where_no_extension_may_be_created_the_inbox_search_has_no_index(empty_database: Database) -> None:
+    """What the earlier system needed was put there by an administrator; pg_trgm was not."""
+    role = f"plain_{uuid4().hex}"
+    with empty_database.engine.begin() as conn:
+        conn.execute(text("CREATE EXTENSION btree_gist"))
+        if conn.scalar(text("SELECT 1 FROM pg_available_extensions WHERE name = 'pgcrypto'")):
+            conn.execute(text("CREATE EXTENSION pgcrypto"))
+        conn.execute(text(f"CREATE ROLE {role} LOGIN"))
+        conn.execute(text(f"GRANT ALL ON SCHEMA public TO {role}"))
+    url = make_url(empty_database.url).set(username=role).render_as_string(hide_password=False)
+    try:
+        assert migrate.upgrade(url) == migrate.head()
+        with empty_database.engine.connect() as conn:
+            assert conn.scalar(text("SELECT to_regclass('idx_conversations_inbox')")) is not None
+            assert conn.scalar(text("SELECT to_regclass('idx_conversations_search')")) is None
+            assert list_inbox(conn, InboxFilter(search="ann"), 5) == []
+    finally:
+        with empty_database.engine.begin() as conn:
+            conn.execute(text(f"DROP OWNED BY {role} CASCADE"))
+            conn.execute(text(f"DROP ROLE {role}"))
