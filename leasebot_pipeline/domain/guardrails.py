@@ -30,6 +30,7 @@ RISKS: Final[dict[str, RiskLevel]] = {
 }
 """Risk per reason code; codes that are not listed are high."""
 
+_RISK_ORDER: Final = list(RiskLevel)
 _ENCODED_SIGN: Final = re.compile(r"[01]{8} |(?:[.-]+ ){8}|(?:[0-9a-fA-F]{2} ){4}")
 _LONG_WORD: Final = 16
 
@@ -38,10 +39,11 @@ def _long(text: str) -> bool:
     return max(map(len, text.split()), default=0) >= _LONG_WORD or _ENCODED_SIGN.search(text) is not None
 
 
+_DOTS: Final = re.compile(r"\w\.\w")
 _SIGNS: Final[dict[str, Callable[[str], object]]] = {
     "assignment": re.compile(r"[:=]| (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE).search,
     "digits": re.compile(r"\d\d|[Cc][Vv][VvCc]|[Ii][Bb][Aa][Nn]").search,
-    "dots": re.compile(r"\w\.\w|://").search,
+    "dots": lambda text: ("." in text and _DOTS.search(text)) or "://" in text,
     "colon": lambda text: ":" in text,
     "markup": re.compile(r"[<\[{`]|\":|##|==|--").search,
     "long": _long,
@@ -78,9 +80,10 @@ def check_inbound(
     for hit in found:
         if hit.rule.kind == "guardrail":
             hits.setdefault(hit.rule.name, GuardrailHit(hit.rule.code, hit.rule.name, hit.words))
-    named = {hit.rule.name: hit.words for hit in found}
-    if {"acceptance_asked", "mentions_protected"} <= named.keys():
-        words = f"{named['mentions_protected']}: {named['acceptance_asked']}"
+    accepted = [hit.words for hit in found if hit.rule.name == "acceptance_asked"]
+    protected = [hit.words for hit in found if hit.rule.name == "mentions_protected"] if accepted else []
+    if protected:
+        words = f"{protected[-1]}: {accepted[-1]}"
         hits.setdefault("fair_housing", GuardrailHit("fair_housing", "acceptance_asked", words))
     raw = "\n".join(message[:MAX_CHARS] for message in messages)
     plain = normalise_characters(raw)
@@ -92,7 +95,7 @@ def check_inbound(
         if match:
             hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, match.group()[:80]))
     scan = _scan(rules)
-    quoted = [raw] if reading.own_text.strip() != plain.strip() else []
+    quoted = [raw] if reading.own_text != plain and reading.own_text.strip() != plain.strip() else []
     our_own = {(hit.rule, hit.words) for text in ours for hit in scan.found(text)} if quoted else set()
     for hit_elsewhere in scan.hidden(raw):
         hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
@@ -100,6 +103,8 @@ def check_inbound(
         for hit_elsewhere in scan.found(text[:MAX_CHARS]) if text else ():
             if (hit_elsewhere.rule, hit_elsewhere.words) not in our_own:
                 hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
+    if lead_name and not scan.found(lead_name[:MAX_CHARS]) and (named_order := scan.order_in_name(lead_name)):
+        hits["order_as_name"] = GuardrailHit(INJECTION, "order_as_name", named_order)
     if not hits:
         return ()
     order = _strength(rules)
@@ -126,6 +131,9 @@ class _InjectionScan:
         self._index = PhraseIndex(chosen, rules.words.classes)
         self._patterns = [rule for rule in rules.text_rules if rule.code == INJECTION]
         self._reader = rules.reader
+        self._known = rules.known
+        self._orders = rules.orders
+        self._machine = frozenset(rules.words.classes["machine"])
         self.found = lru_cache(maxsize=8192)(self._found)
         """Phrases and patterns of injection in a text that is not the lead's own new message. Kept, since
         a conversation's earlier messages are looked at again with each new one."""
@@ -145,6 +153,18 @@ class _InjectionScan:
                 hits.append(GuardrailHit(INJECTION, rule.name, matched))
         return (*hits, *self.hidden(text))
 
+    def order_in_name(self, name: str) -> str | None:
+        """A name that is an order: what the software is made of beside another word of the rules, or a verb
+        that commands with what it commands. "Mark Grant" and "Will Sign" are people."""
+        words = name.casefold().replace(":", " ").split()
+        for number, word in enumerate(words):
+            after = words[number + 1] if number + 1 < len(words) else ""
+            if word in self._machine and any(w in self._known for w in words if w != word):
+                return name[:80]
+            if word in self._orders and after in _COMMANDED:
+                return name[:80]
+        return None
+
     def hidden(self, text: str) -> Iterable[GuardrailHit]:
         """Letters written so that a filter does not know them."""
         if words := disguised(text):
@@ -161,6 +181,24 @@ class _InjectionScan:
 
 
 _WORDS_OF_A_NAME: Final = 4
+_COMMANDED: Final = frozenset(
+    {
+        "all",
+        "any",
+        "every",
+        "everything",
+        "the",
+        "this",
+        "that",
+        "me",
+        "my",
+        "us",
+        "it",
+        "them",
+        "yes",
+        "your",
+    }
+)
 _SCANS: Final[dict[str, _InjectionScan]] = {}
 
 
@@ -225,6 +263,5 @@ def _without_leet(text: str) -> str | None:
 
 def risk_of(reasons: Iterable[str]) -> RiskLevel | None:
     """The highest risk among guardrail reasons; None without any."""
-    order = list(RiskLevel)
     risks = [RISKS.get(reason, RiskLevel.HIGH) for reason in reasons]
-    return max(risks, key=order.index, default=None)
+    return max(risks, key=_RISK_ORDER.index, default=None)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, pairwise
 from typing import Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
@@ -35,6 +36,12 @@ _NAMES_ITSELF: Final = re.compile(
 )
 _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
+_APPOINTMENTS: Final = frozenset({"viewing", "tour", "appointment", "showing", "slot", "booking", "visit"})
+_THIN_WORDS: Final = 5
+_WRITER: Final = frozenset({"i", "we", "my", "our"})
+_SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
+_AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
+"""A number that is no time, day or year: of a few words, it is the one that matters."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
 _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
@@ -71,26 +78,46 @@ def understand(
     """Apply all rules. ``offered`` says that slots are on offer, ``answers_offer`` that the message was read
     as an answer to them (``domain.handshake``): a question that names a time is then dealt with there."""
     said = [_one(sentence, offered, rules) for sentence in reading.sentences]
+    if len(said) == 1:
+        one = said[0]
+        evidence, unread, hits, acts, topics = one.evidence, one.unread, one.hits, one.acts, one.topics
+    else:
+        evidence = tuple(chain.from_iterable([one.evidence for one in said]))
+        unread = tuple(chain.from_iterable([one.unread for one in said]))
+        hits = tuple(chain.from_iterable([one.hits for one in said]))
+        topics = tuple(chain.from_iterable([one.topics for one in said]))
+        acts = frozenset().union(*[one.acts for one in said])
     found: dict[Intent, bool] = {}
+    asked = timed = remarks = 0
+    foreign = not reading.own_text.isascii()
+    english, courteous = False, bool(said)
     for one in said:
         for intent, weak in one.intents:
             found[intent] = found.get(intent, True) and weak
-    open_questions = sum(one.asks == "open" for one in said)
+        if one.asks == "open":
+            asked += 1
+        elif one.asks == "time":
+            timed += 1
+        remarks += one.is_remark
+        foreign = foreign or one.foreign
+        english = english or one.english
+        courteous = courteous and one.is_courtesy
     if not answers_offer and found.get(Intent.TOUR_REQUEST) is not False:
-        open_questions += sum(one.asks == "time" for one in said)
+        asked += timed
     strong = {intent for intent, weak in found.items() if not weak}
+    spoken = language(reading, rules.words) if foreign else ("en" if english else None)
     return Understanding(
-        intents=tuple(i for i in _PRECEDENCE if i in (strong or found)),
+        intents=tuple([i for i in _PRECEDENCE if i in (strong or found)]) if found else (),
         weak=bool(found) and not strong,
-        acts=frozenset().union(*(one.acts for one in said)),
-        topics=tuple(dict.fromkeys(topic for one in said for topic in one.topics)),
-        open_questions=open_questions,
-        remarks=sum(one.is_remark for one in said),
-        only_courtesy=bool(said) and all(one.is_courtesy for one in said),
-        language=language(reading, rules.words),
-        evidence=_shortest([item for one in said for item in one.evidence]),
-        unread=tuple(dict.fromkeys(words for one in said for words in one.unread)),
-        hits=tuple(hit for one in said for hit in one.hits),
+        acts=acts,
+        topics=tuple(dict.fromkeys(topics)) if topics else (),
+        open_questions=asked,
+        remarks=remarks,
+        only_courtesy=courteous,
+        language=spoken,
+        evidence=_shortest(evidence),
+        unread=tuple(dict.fromkeys(unread)) if unread else (),
+        hits=hits,
     )
 
 
@@ -108,6 +135,9 @@ class _Said(NamedTuple):
     """A question no rule recognised, or one that names a time."""
     is_remark: bool
     is_courtesy: bool
+    english: bool
+    foreign: bool
+    """Whether a word is frequent in English, in another language."""
 
 
 @lru_cache(maxsize=16384)  # leads write the same sentences again and again
@@ -115,10 +145,16 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     hits = rules.index.find(sentence)
     codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
     unread = _left_over(sentence, hits, rules)
-    explained = any(_explains(hit, answering=offered) for hit in hits)
-    if not explained and (unread or not (sentence.is_question or _needs_no_rule(sentence, offered=offered))):
+    explained = any(_explains(hit, answering=offered) for hit in hits) and not (
+        not offered and _is_thin(sentence, hits)
+    )
+    if not explained and (
+        unread or not (sentence.is_question or _needs_no_rule(sentence, rules, offered=offered))
+    ):
         unread.append(sentence.text.strip())
+    unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
+    said = set(sentence.words).difference(sentence.names)
     asks: Literal["open", "time", None] = None
     is_remark = False
     if sentence.is_question and not _answers(hits, codes, length):
@@ -140,31 +176,59 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
+        english=not rules.words.english.isdisjoint(said),
+        foreign=not sentence.text.isascii() or not rules.words.foreign.isdisjoint(said),
     )
 
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
+    # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
+    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
+    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
+        return []
     spans = [
-        (hit.start, hit.end, hit.rule.kind == "intent")
+        (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
         for hit in hits
         if hit.rule.covers and _explains(hit, answering=True)
     ]
     left: list[str] = []
     position = 1
     for word in sentence.words:
-        if (
-            word not in rules.words.plain
-            and word[0].isalpha()
-            and len(word) > 1
-            and word not in sentence.names
-        ):
+        if word in strange and word[0].isalpha() and len(word) > 1:
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
             if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
                 left.append(word)
         position += len(word) + 1
     return [] if left and _says_a_name(sentence, left, rules) else left
+
+
+def _of_somebody(sentence: Sentence, rules: Rulebook) -> list[str]:
+    """Appointments under a name nobody knows ("is Anna's viewing before mine"): somebody else's."""
+    if not sentence.names:
+        return []
+    return [
+        f"{name} {word}"
+        for name, word in pairwise(sentence.words)
+        if word in _APPOINTMENTS and name in sentence.names and name not in rules.known
+    ]
+
+
+def _is_thin(sentence: Sentence, hits: Sequence[Hit]) -> bool:
+    """Whether a statement that is not about its writer is understood in less than half of its words: a
+    fragment of it ("... in May", "... a reply") does not say what the rest is for."""
+    words = sentence.words
+    if sentence.is_question or len(words) < _THIN_WORDS or not _WRITER.isdisjoint(words):
+        return False
+    if any(hit.rule.kind in ("intent", "topic") or hit.rule.code in _SETTLES for hit in hits):
+        return False
+    spans = [(hit.start, hit.end) for hit in hits if _explains(hit, answering=True)]
+    position, read = 1, 0
+    for word in words:
+        read += word in sentence.names or any(start <= position < end for start, end in spans)
+        position += len(word) + 1
+    return 2 * read < len(words)
 
 
 def _says_a_name(sentence: Sentence, left: Sequence[str], rules: Rulebook) -> bool:
@@ -183,9 +247,11 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
     return hit.rule.code != "confirm" or answering
 
 
-def _needs_no_rule(sentence: Sentence, *, offered: bool) -> bool:
+def _needs_no_rule(sentence: Sentence, rules: Rulebook, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
-    said = sum(word not in sentence.names for word in sentence.words)
+    if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
+        return False
+    said = sum(word not in sentence.names or word in rules.words.plain for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
 
@@ -210,9 +276,9 @@ def _answers(hits: Sequence[Hit], codes: frozenset[str], length: int) -> bool:
 
 def _shortest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Each rule's distinct words once, in order, at most three per rule: enough to judge by."""
-    kept: dict[str, dict[str, None]] = {}
+    kept: dict[str, dict[str, Evidence]] = {}
     for item in evidence:
         words = kept.setdefault(item.rule, {})
         if len(words) < 3:
-            words[item.words] = None
-    return tuple(Evidence(rule, words) for rule, all_words in kept.items() for words in all_words)
+            words.setdefault(item.words, item)
+    return tuple(chain.from_iterable([words.values() for words in kept.values()]))

@@ -66,13 +66,13 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
-    """A compiled phrase; ``groups`` are sets of words of which one each must stand in the sentence."""
+    """A compiled phrase; ``groups`` are sets of words of which one each must stand in the sentence, the rarest
+    first: where that one is found by its word, only the ``others`` are left to be looked for."""
 
     rule: PhraseRule
     pattern: re.Pattern[str]
     groups: tuple[frozenset[str], ...]
-    needs: int
-    """The numbers of its groups, as bits."""
+    others: tuple[frozenset[str], ...]
 
 
 _NUMBER: Final = r"\d[\d,.:/]*(?:st|nd|rd|th)?"
@@ -129,24 +129,23 @@ class PhraseIndex:
 
     def __init__(self, rules: Sequence[PhraseRule], classes: Mapping[str, Sequence[str]]) -> None:
         self._classes = classes
-        self._groups: dict[frozenset[str], int] = {}
+        self._groups: dict[frozenset[str], frozenset[str]] = {}
         self._by_word: dict[str, list[_Phrase]] = {}
-        self._unless: dict[str, list[_Phrase]] = {}
+        self._unless: dict[str, dict[str, list[_Phrase]]] = {}
         self._vocabulary: set[str] = set()
         for rule in rules:
             for phrase in rule.phrases:
                 compiled = self._compiled(rule, phrase)
-                anchor = min(compiled.groups, key=_commonness, default=None)
-                if anchor is None:
+                if not compiled.groups:
                     raise ValueError(f"rule {rule.name}: phrase {phrase!r} needs one word of its own")
-                for word in anchor:
+                for word in compiled.groups[0]:
                     self._by_word.setdefault(word, []).append(compiled)
-            self._unless[rule.name] = [self._compiled(rule, phrase) for phrase in rule.unless]
+            refusals = self._unless[rule.name] = {}
+            for phrase in rule.unless:
+                compiled = self._compiled(rule, phrase)
+                for word in compiled.groups[0] if compiled.groups else ("",):
+                    refusals.setdefault(word, []).append(compiled)
         self._find = lru_cache(maxsize=16384)(self._search)  # leads write the same sentences again and again
-        self._bits: dict[str, int] = {}
-        for group, number in self._groups.items():
-            for word in group:
-                self._bits[word] = self._bits.get(word, 0) | 1 << number
 
     @property
     def vocabulary(self) -> frozenset[str]:
@@ -163,41 +162,50 @@ class PhraseIndex:
 
     def _search(self, text: str, asked: bool) -> tuple[Hit, ...]:
         words = set(text.split())
-        words |= {"#" if word[0].isdigit() else "$" for word in words if word[0] in "0123456789$\u20ac\u00a3"}
-        there = 0
-        for word in words:
-            there |= self._bits.get(word, 0)
-        missing = ~there
+        if _FIGURE.search(text):
+            words |= {"#" if word[0].isdigit() else "$" for word in words if word[0] in _FIGURE_SIGNS}
+        denied = not _NEGATORS.isdisjoint(words)
+        by_word = self._by_word
         hits: dict[tuple[str, int], Hit] = {}
         for word in words:
-            for phrase in self._by_word.get(word, ()):
-                if phrase.needs & missing or (phrase.rule.only_asked and not asked):
-                    continue
-                rule = phrase.rule
-                for start, end in _places(phrase.pattern, text):
-                    known = hits.get((rule.name, start))
-                    if known is None or known.end < end:
-                        hits[rule.name, start] = Hit(
-                            rule, text[start:end].strip(), start, end, _negated(text, start)
-                        )
+            for phrase in by_word.get(word, ()):
+                for group in phrase.others:
+                    if group.isdisjoint(words):
+                        break
+                else:
+                    rule = phrase.rule
+                    if rule.only_asked and not asked:
+                        continue
+                    for start, end in _places(phrase.pattern, text):
+                        known = hits.get((rule.name, start))
+                        if known is None or known.end < end:
+                            hits[rule.name, start] = Hit(
+                                rule, text[start:end].strip(), start, end, denied and _negated(text, start)
+                            )
         if not hits:
             return ()
-        refused = {
-            name: [
-                place
-                for phrase in self._unless[name]
-                if not phrase.needs & missing
-                for place in _places(phrase.pattern, text)
-            ]
-            for name in {name for name, _ in hits}
-        }
+        refused = {name: self._refusals(name, words, text) for name in {name for name, _ in hits}}
         stand = [
             hit
             for hit in hits.values()
-            if not any(s < hit.end and hit.start < e for s, e in refused[hit.rule.name])
+            if not (
+                (places := refused[hit.rule.name]) and any(s < hit.end and hit.start < e for s, e in places)
+            )
             and not (hit.rule.negation_counts and hit.negated and not asked)
         ]
-        return tuple(sorted(stand, key=lambda hit: (hit.start, hit.rule.name)))
+        return tuple(sorted(stand, key=_order))
+
+    def _refusals(self, rule: str, words: set[str], text: str) -> list[tuple[int, int]]:
+        """Where something stands that takes hits of a rule back."""
+        by_word = self._unless[rule]
+        places: list[tuple[int, int]] = []
+        for word in by_word.keys() & words if by_word else ():
+            for phrase in by_word[word]:
+                if not any(group.isdisjoint(words) for group in phrase.others):
+                    places.extend(_places(phrase.pattern, text))
+        for phrase in by_word.get("", ()):
+            places.extend(_places(phrase.pattern, text))
+        return places
 
     def _compiled(self, rule: PhraseRule, phrase: str) -> _Phrase:
         parts = phrase.split()
@@ -218,10 +226,9 @@ class PhraseIndex:
                 pattern += f"{comma}{_alternatives(options)}"
                 if "." not in options and not any(option.endswith("*") for option in options):
                     groups.append(frozenset(_sign(option) for option in options))
-        needs = 0
-        for group in groups:
-            needs |= 1 << self._groups.setdefault(group, len(self._groups))
-        return _Phrase(rule, re.compile(pattern), tuple(groups), needs)
+        # Equal groups are one object: many phrases share them.
+        shared = tuple(self._groups.setdefault(group, group) for group in sorted(groups, key=_commonness))
+        return _Phrase(rule, re.compile(pattern), shared, tuple(dict.fromkeys(shared[1:])))
 
     def _options(self, rule: PhraseRule, part: str) -> list[str]:
         options: list[str] = []
@@ -235,6 +242,14 @@ class PhraseIndex:
         for option in options:
             self._vocabulary.update(word for word in option.split("_") if word.isalpha())
         return options
+
+
+_FIGURE: Final = re.compile("[0-9$\u20ac\u00a3]")
+_FIGURE_SIGNS: Final = frozenset("0123456789$\u20ac\u00a3")
+
+
+def _order(hit: Hit) -> tuple[int, str]:
+    return hit.start, hit.rule.name
 
 
 def _places(pattern: re.Pattern[str], text: str) -> Iterable[tuple[int, int]]:

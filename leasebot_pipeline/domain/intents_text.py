@@ -59,6 +59,10 @@ _DEVICE_LINE: Final = re.compile(
     re.I,
 )
 _SIGNATURE_RULE: Final = re.compile(r"^\s*(?:--|__)\s*$")
+_RULE_BEGINS: Final = frozenset("-_")
+_HEADER_BEGINS: Final = frozenset("oO-fF_")
+_DEVICE_BEGINS: Final = frozenset("sSgG*\u017f")
+"""First letters of such lines; the last one is a long s, which equals an s where case does not matter."""
 _SIGN_OFF: Final = re.compile(
     r"^\s*(?:(?:all the |with |my )?best(?: (?:wishes|regards))?|(?:kind(?:est)?|warm(?:est)?|best) regards|regards|cheers"
     r"|sincerely(?: yours)?|respectfully|yours(?: truly)?|warmly|take care|many thanks|thanks(?: again| so much| a lot)?"
@@ -74,7 +78,9 @@ _NAME_LINE: Final = re.compile(
 )
 _MERIDIEM: Final = re.compile(r"(?<=[\d\s])([ap])\.?\s?m\b\.?(?=\W|$)", re.I)
 _ABBREVIATION: Final = re.compile(r"\b(mr|mrs|ms|dr|st|apt|approx|vs|jr|sr|prof|e\.g|i\.e|no)\.(?=\s)", re.I)
-_SPLIT: Final = re.compile(r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;|\s[-\u2013\u2014]+\s|\u2026)")
+_SPLIT: Final = re.compile(
+    r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;|\s[-\u2013\u2014]+\s|\u2026|(?<=\s)\(|\)(?=\W|$))"
+)
 _WORD: Final = re.compile(
     r"\d{1,2}(?:st|nd|rd|th)\b|[$\u20ac\u00a3]\s?\d[\d,.]*|\d[\d,.:/]*\d|\d|[^\W\d_]+(?:'[^\W\d_]+)*|[,#&]"
 )
@@ -115,6 +121,7 @@ _REQUESTS: Final = {
     }.items()
 }
 """Words that make a sentence ask for something, question mark or not, under a sign of theirs."""
+_REQUEST_SIGNS: Final = re.compile("|".join(map(re.escape, _REQUESTS)))
 _TEXT_SPEAK: Final = re.compile(
     r" id(?= (?:like|love|prefer|be|rather|appreciate|want|really|also) )| 2(?= (?:see|view|visit|come|tour|check|rent|move|look|schedule|book|know|get|stop) )"
     r"| 4(?= (?:me|us|rent|the|my|sure) )| c(?= (?:the|it|you|this|your) )| b(?= (?:able|available|there|ok|great|good|free|possible) )"
@@ -161,12 +168,47 @@ _CLAUSE: Final = re.compile(
     r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|when|what|where|how|should)"
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
     r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )|(?: ,)? (?:so|but)(?= please )"
+    r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|have|was|were|any|who|why) [^ ,?]+ [^ ,?]+ )"
+    r"|(?: ,(?: and| because| but| so)?| and| because| but| so)(?= (?:please|kindly) [^ ,?]+ |"
+    r" (?:what|which|whose|how) [^ ,?]+ (?:is|are|do|does|did|can|could|will|would|has|have|was|were) )"
 )
 """Where a sentence goes on with a question or a statement of its own: each is judged by itself."""
+_SOMEBODY: Final = r"(?:i|we|you|they|he|she|someone|somebody|nobody|everybody|everyone) [^ ,?]+"
+_SOMETHING: Final = (
+    r"(?:(?:it|this|that|there|these|those)|(?:my|your|our|the|their|his|her|a|an)(?: [^ ,?]+){1,3})"
+    r" (?:am|are|is|was|were|will|would|has|have|had|can|could|did|does|do|must|should|might|says?|said|asks?|asked|told|tells)"
+)
+_STATEMENT: Final = rf"(?:{_SOMEBODY}|{_SOMETHING}) "
+_RUN_ON: Final = r"(?:(?<= it)|(?<= them)|(?<=day)|(?<= tomorrow)|(?<= weekend)) (?=(?:i|we|you|they|he|she|who|what|why|did|does|has) [^ ,?]+ )"
+_NOT_ORDERED: Final = frozenset({"show", "bring", "keep", "start", "hold"})
+"""Orders that as often go on with what the writer wants to do: "come and show my wife"."""
+
+
+def _splice(orders: Iterable[str]) -> re.Pattern[str]:
+    """Where a clause goes on with somebody who does something, or with an order."""
+    verbs = "|".join(sorted(set(orders) - _NOT_ORDERED))
+    goes_on = (
+        rf"(?:{_STATEMENT}|(?:{verbs}) (?:me|us|my|our|the|your|a|it|them|this|that|all|everything|what) )"
+    )
+    return re.compile(
+        rf"(?: ,)? (?:and|but|so|or|then|because|plus|also)(?= {goes_on})| ,(?= {goes_on})|{_RUN_ON}"
+    )
+
+
+_SUBORDINATE: Final = re.compile(
+    r" (?:if|when|whenever|since|as|because|while|after|before|once|although|though|unless|until|even|where) "
+)
+"""How a clause begins that only prepares the one behind the comma."""
+_ONLY_SOMEBODY: Final = re.compile(
+    r"(?:^|^(?:| (?:hi|hello|hey|so|and|but|if|can|could|may|might|would|will|shall|should|is|are|when|where|how)))"
+    r"(?: (?:my|our|the|his|her|a|both|me|us|him))(?: [^ ,?]+){0,3}$"
+)
+"""Of "my wife and I would ..." the part before "and": who acts, not what is said."""
+_LONG_RUN: Final = re.compile(_RUN_ON)
 _LEAD_IN: Final = re.compile(r"(?! (?:no|not|never|neither|sorry but) )( (?:[^ ,]+ ){1,3}),(?= )")
 """A few words before a comma ("Hi Dana, ...", "Yes, ..."): they do not speak for what follows."""
 _MOST_LEAD_INS: Final = 3
-_JOINS: Final = (",", " and ", " but ", " so ", " or ", " then ", " also ", " plus ")
+_JOINS: Final = (",", " and ", " but ", " so ", " or ", " then ", " also ", " plus ", " because ")
 
 
 def normalise_characters(text: str) -> str:
@@ -186,13 +228,14 @@ def strip_quotes_and_signature(text: str, known: Collection[str] = ()) -> str:
     own: list[str] = []
     lines = text.splitlines()
     for number, line in enumerate(lines):
-        if _SIGNATURE_RULE.match(line):
+        first = line.lstrip()[:1]
+        if first in _RULE_BEGINS and _SIGNATURE_RULE.match(line):
             break
-        if _QUOTE_HEADER.match(line):
+        if first in _HEADER_BEGINS and _QUOTE_HEADER.match(line):
             if any(later.lstrip().startswith(">") for later in lines[number + 1 :]):
                 continue
             break
-        if not line.lstrip().startswith(">") and not _DEVICE_LINE.match(line):
+        if first != ">" and not (first in _DEVICE_BEGINS and _DEVICE_LINE.match(line)):
             own.append(line)
     while own and not own[-1].strip():
         own.pop()
@@ -213,6 +256,13 @@ class Reader:
     def __init__(self, words: Words, speller: Speller) -> None:
         self._words = words
         self._speller = speller
+        self._splice = _splice(words.classes["order"])
+        self._as_written = frozenset(
+            word
+            for word in speller.known
+            if word.isascii() and "'" not in word and word not in words.spelling
+        )
+        """Words that are spelt as the rules spell them: nearly all a lead writes."""
         self._written = lru_cache(maxsize=8192)(self._spell)
         self._piece_of = lru_cache(maxsize=16384)(self._piece)
 
@@ -235,6 +285,8 @@ class Reader:
 
     def _spell(self, word: str, is_name: bool) -> str:
         spelling = self._words.spelling
+        if not word.isascii() and (bare := _without_accents(word)) in self._speller.known:
+            word = bare
         if word in spelling:
             return spelling[word]
         for ending, written in _ENDINGS:
@@ -258,18 +310,36 @@ class Reader:
         for piece, stop in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
             yield from self._piece_of(piece, stop)
 
+    def _spliced(self, clause: str) -> list[str]:
+        """A clause cut where somebody else, or the same one again, does something: what stands behind a wish
+        is no part of it."""
+        if _SUBORDINATE.match(clause):
+            return [clause]
+        parts, begin = [], 0
+        for cut in self._splice.finditer(clause):
+            if not _ONLY_SOMEBODY.search(clause, begin, cut.start()):
+                parts.append(clause[begin : cut.start()])
+                begin = cut.end()
+        return [*parts, clause[begin:]]
+
     def _piece(self, piece: str, stop: str) -> tuple[Sentence, ...]:
         """The clauses between two full stops, each a sentence of its own."""
         tokens = _WORD.findall(piece)
         names = _names(tokens)
-        written = self._written
+        written, right = self._written, self._as_written
         lowered = [token.casefold() for token in tokens]
-        text = f" {' '.join([written(word, word in names) for word in lowered]).strip(' ,')} "
+        spelt = [word if word in right else written(word, word in names) for word in lowered]
+        text = f" {' '.join(spelt).strip(' ,')} "
         if not _TEXT_SPEAK_WORDS.isdisjoint(lowered):
             text = _TEXT_SPEAK.sub(lambda found: _TEXT_SPEAK_MEANS[found.group()], text)
         clauses = [text]
-        if any(map(text.__contains__, _JOINS)):
-            clauses = [part for clause in _CLAUSE.split(text) for part in _without_lead_in(clause)]
+        if any(map(text.__contains__, _JOINS)) or _LONG_RUN.search(text):
+            clauses = [
+                piece
+                for clause in _CLAUSE.split(text)
+                for part in _without_lead_in(clause)
+                for piece in self._spliced(part)
+            ]
         sentences = []
         for number, clause in enumerate(clauses, start=1):
             bare = clause.strip(" ,")
@@ -298,7 +368,9 @@ def _asks(text: str, stop: str) -> bool:
         return True
     if first in _ASKS_BEFORE_A_SUBJECT and rest.partition(" ")[0] in _SUBJECTS:
         return True
-    return any(sign in text and any(map(text.__contains__, told)) for sign, told in _REQUESTS.items())
+    return bool(_REQUEST_SIGNS.search(text)) and any(
+        sign in text and any(map(text.__contains__, told)) for sign, told in _REQUESTS.items()
+    )
 
 
 _FEW_NAMES: Final = 5
@@ -314,7 +386,7 @@ def _names(tokens: list[str]) -> frozenset[str]:
     ]
     if len(found) > _FEW_NAMES and len(found) > 0.6 * len(tokens):
         return frozenset()
-    return frozenset(found)
+    return frozenset([*found, *(name.removesuffix("'s") for name in found)])
 
 
 _CLEARLY_FOREIGN: Final = 2
@@ -333,7 +405,8 @@ def language(reading: Reading, words: Words) -> str | None:
     total: dict[str, int] = {}
     for sentence in reading.sentences:
         scores: dict[str, int] = {}
-        for word in set(sentence.words) - sentence.names:
+        said = set(sentence.words) - sentence.names
+        for word in said:
             for code in words.languages_of.get(word if word.isascii() else _without_accents(word), ()):
                 scores[code] = scores.get(code, 0) + 1
                 total[code] = total.get(code, 0) + 1

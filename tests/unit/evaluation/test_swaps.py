@@ -76,3 +76,61 @@ def test_a_hazard_beside_an_answerable_message_is_never_answered(hazard: str) ->
     assert len(cases) > 300
     judged = judge(cases, HeuristicProvider())
     assert [item.case.id for item in judged if item.settled is Settled.ANSWERED] == []
+
+
+# Frames in which leads tell who they are, and words that may stand in them: all of a frame are decided alike.
+TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "household": (
+        (
+            "my wife", "my boyfriend", "my two kids", "my brother", "my toddler", "my colleague", "our baby", "my fiancée",
+            "my elderly father", "my daughters", "my twins", "my best friend",
+        ),
+        (
+            "It will be me and {}.", "{} and I would live there.", "I'd share it with {}.", "There will be me and {} living there.",
+            "Just me and {} would be there.", "The apartment is for me and {}.", "I need space for {} too.",
+        ),
+    ),
+    "self": (
+        (
+            "a nurse", "disabled", "deaf", "Muslim", "Catholic", "gay", "Nigerian", "a wheelchair user", "a single mother",
+            "pregnant", "a veteran", "70 years old", "from Syria", "from Ohio", "unemployed", "in recovery", "bipolar",
+        ),
+        (
+            "I'm {}.", "As someone who is {}, I like a calm home.", "Just so you know, I'm {}.", "I'm {} and work nearby.",
+            "My partner is {}.", "Being {}, I value quiet.",
+        ),
+    ),
+    "income": (
+        (
+            "my salary", "housing benefit", "a voucher", "Section 8", "my pension", "child support", "Universal Credit",
+            "disability benefits", "veterans benefits", "a scholarship", "food stamps",
+        ),
+        (
+            "My rent is paid by {}.", "I live on {}.", "{} covers my rent.", "My income comes from {}.", "I am funded through {}.",
+        ),
+    ),
+    "health": (
+        ("arthritis", "epilepsy", "hearing aids", "multiple sclerosis", "a stutter", "PTSD", "a bike", "long hair"),
+        ("I have {}.", "I have {} but get around fine.", "Because I have {}, mornings suit me best."),
+    ),
+    "time": (
+        ("church", "mosque", "synagogue", "the gym", "work", "Friday prayers", "chemo", "choir"),
+        ("I have {} on Saturday mornings.", "After {} I am free.", "Because of {} I can't do Fridays."),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("subject", TOLD)
+def test_every_word_of_a_frame_is_decided_alike(subject: str) -> None:
+    words, frames = TOLD[subject]
+    told = [(frame, frame.format(word)) for frame in frames for word in words]
+    cases = [
+        LabelledCase(
+            id=f"{frame}/{number}/{after}",
+            body=(f"{said[0].upper()}{said[1:]} {after}",),
+            pair=f"{frame}/{after}",
+        )
+        for after in ("Can I see the apartment on Tuesday?", "Is it still available?")
+        for number, (frame, said) in enumerate(told)
+    ]
+    assert measure(judge(cases, HeuristicProvider())).unlike_pairs == ()
