@@ -102,6 +102,20 @@ def _split_answer_word(piece: str) -> list[str]:
     return [match["word"], *_split_answer_word(match["rest"])]
 
 
+_LINKED = re.compile(r"@(\d+) ([,(-]|and|in|on|at|for|of|from)+ (?=@)@(\d+)")
+_BRACKETED = re.compile(r"@(\d+) ([(])+ @(\d+)")
+_CLOSED = re.compile(r"(@\d+) \)")
+_ANYTHING_BUT = re.compile(
+    r" (?:any ?thing|any ?time|any ?day|any|everything|all|every ?day) (?:but|except)(?: for)? "
+)
+_RATHER_THAN = re.compile(
+    r" (?:over|rather than|instead of|than|as opposed to|not|and not|except|except for)( (?:the|on|for|at))* (?=@\d)"
+)
+_NOT_THIS_BUT = re.compile(
+    r"(, not (?:(?:the|on|for|at) )*(?:@\d+ )+(?:one )?)(?=(?:can|could|i|we|let|how|what|would|may) )"
+)
+
+
 def _prepare(marked: Marked) -> str:
     text = f" {marked.text} "
     kinds = [mention.kind for mention in marked.mentions]
@@ -110,62 +124,62 @@ def _prepare(marked: Marked) -> str:
         first, second = int(match[1]), int(match[3])
         return f"@{first} @{second}" if kinds[first] != kinds[second] else match[0]
 
-    for _ in range(3):
-        text = re.sub(r"@(\d+) ([,(-]|and|in|on|at|for|of|from)+ (?=@)@(\d+)", joined, text)
-        text = re.sub(r"@(\d+) ([(])+ @(\d+)", joined, text)
-    text = re.sub(r"(@\d+) \)", r"\1", text)
-    text = re.sub(
-        r" (?:any ?thing|any ?time|any ?day|any|everything|all|every ?day) (?:but|except)(?: for)? ",
-        " not ",
-        text,
-    )
+    if marked.mentions:
+        for _ in range(3):
+            text = _LINKED.sub(joined, text)
+            text = _BRACKETED.sub(joined, text)
+        text = _CLOSED.sub(r"\1", text)
+    if "but" in text or "except" in text:
+        text = _ANYTHING_BUT.sub(" not ", text)
     text = phrases.POLITE_IF.sub(" polite ", text)
     text = phrases.HARMLESS.sub(" harmless ", text)
-    text = re.sub(
-        r" (?:over|rather than|instead of|than|as opposed to|not|and not|except|except for)( (?:the|on|for|at))* (?=@\d)",
-        " , not ",
-        text,
-    )
-    text = re.sub(
-        r"(, not (?:(?:the|on|for|at) )*(?:@\d+ )+(?:one )?)(?=(?:can|could|i|we|let|how|what|would|may) )",
-        r"\1, ",
-        text,
-    )
+    if marked.mentions:
+        text = _RATHER_THAN.sub(" , not ", text)
+        text = _NOT_THIS_BUT.sub(r"\1, ", text)
     return " ".join(text.split())
 
 
 def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
-    numbers = [int(number) for number in re.findall(r"@(\d+)", piece)]
-    mentions = tuple(marked.mentions[number] for number in numbers)
-    shown = re.sub(r"@(\d+)", lambda m: marked.mentions[int(m[1])].words, piece)
-    bare = " ".join(word for word in piece.split() if not word.startswith("@"))
-    clause = Clause(shown, mentions, Stance.OTHER, asked=marked.asked)
-    clause = replace(
-        clause, hedged=phrases.HEDGE.search(bare) is not None or phrases.LAUGHS.search(bare) is not None
+    if "@" in piece:
+        mentions = tuple(marked.mentions[int(number)] for number in _MENTION.findall(piece))
+        shown = _MENTION.sub(lambda m: marked.mentions[int(m[1])].words, piece)
+        bare = " ".join(word for word in piece.split() if not word.startswith("@"))
+    else:
+        mentions, shown, bare = (), piece, " ".join(piece.split())
+    hedged = phrases.HEDGE.search(bare) is not None or phrases.LAUGHS.search(bare) is not None
+    doubtful = phrases.DOUBT.search(bare) is not None
+    seeks = phrases.SEEKS.search(bare) is not None
+    clause = Clause(
+        shown, mentions, Stance.OTHER, hedged=hedged, doubtful=doubtful, asked=marked.asked, seeks=seeks
     )
-    clause = replace(clause, doubtful=phrases.DOUBT.search(bare) is not None)
-    clause = replace(clause, seeks=phrases.SEEKS.search(bare) is not None)
     named = any(m.kind != "zone" for m in mentions)
     if phrases.CONDITION.search(bare) or phrases.POSTPONES.search(bare):
-        agreed = (
-            re.search(r"\b(?:confirm|book)\b", bare) is not None
-            or re.match(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b", bare) is not None
-        )
+        agreed = _AGREES_TO_BOOK.search(bare) is not None or _BEGINS_AGREEING.match(bare) is not None
         return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
     stance, extra = _named_stance(piece, bare, clause) if named else _nameless_stance(bare, clause)
-    clause = replace(
-        clause,
-        stance=stance,
+    conditional = False
+    if after_but and not named:
+        conditional = stance is Stance.OTHER and bool(marked.asked or phrases.ASK_START.match(bare))
+        hedged = hedged or not conditional
+    return Clause(
+        shown,
+        mentions,
+        stance,
+        conditional=conditional,
+        hedged=hedged,
+        doubtful=doubtful,
         any_will_do="any_will_do" in extra,
         stray="stray" in extra,
         weak="weak" in extra,
         plain_yes="plain_yes" in extra,
+        asked=marked.asked,
+        seeks=seeks,
     )
-    if after_but and not named:
-        if clause.stance is Stance.OTHER and (marked.asked or phrases.ASK_START.match(bare)):
-            return replace(clause, conditional=True)
-        return replace(clause, hedged=True)
-    return clause
+
+
+_MENTION = re.compile(r"@(\d+)")
+_AGREES_TO_BOOK = re.compile(r"\b(?:confirm|book)\b")
+_BEGINS_AGREEING = re.compile(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b")
 
 
 def _named_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]]:

@@ -86,12 +86,14 @@ _WORDED_AT: Final = re.compile(
 _WORDED_DAY: Final = re.compile(
     rf"\b({_DAY}|tomorrow|today) ({_NUM.removeprefix('one|')})\b(?! (?:of|option|slot))"
 )
+_A_NUMBER: Final = re.compile(_NUM)
+_SPACED_MINUTES: Final = re.compile(r"\b(\d{1,2}) (30|15|45|00)(?= (?:am|pm)\b)")
 _WORDED_MINUTES: Final = ((" thirty", ":30"), (" fifteen", ":15"), (" forty five", ":45"))
 
 
 def digits(text: str) -> str:
     """Number words of times as figures."""
-    for pattern, ending in _WORDED:
+    for pattern, ending in _WORDED if "half" in text or "quarter" in text else ():
 
         def write(match: re.Match[str], ending: str = ending) -> str:
             word = match[1]
@@ -103,12 +105,14 @@ def digits(text: str) -> str:
             return f"{hour}{ending}"
 
         text = pattern.sub(write, text)
-    text = _WORDED_HOUR.sub(lambda m: str(NUMBERS[m[1]]), text)
-    text = _WORDED_AT.sub(lambda m: f"{m[1]} {NUMBERS[m[2]]}", text)
-    text = _WORDED_DAY.sub(lambda m: f"{m[1]} at {NUMBERS[m[2]]}", text)
+    if _A_NUMBER.search(text):
+        text = _WORDED_HOUR.sub(lambda m: str(NUMBERS[m[1]]), text)
+        text = _WORDED_AT.sub(lambda m: f"{m[1]} {NUMBERS[m[2]]}", text)
+        text = _WORDED_DAY.sub(lambda m: f"{m[1]} at {NUMBERS[m[2]]}", text)
     for words, figures in _WORDED_MINUTES:
-        text = re.sub(rf"\b(\d{{1,2}}){words}\b", rf"\1{figures}", text)
-    return re.sub(r"\b(\d{1,2}) (30|15|45|00)(?= (?:am|pm)\b)", r"\1:\2", text)
+        if words in text:
+            text = re.sub(rf"\b(\d{{1,2}}){words}\b", rf"\1{figures}", text)
+    return _SPACED_MINUTES.sub(r"\1:\2", text) if "m" in text else text
 
 
 RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (

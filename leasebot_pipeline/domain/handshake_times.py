@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -154,26 +154,21 @@ class Reader:
         self._today = self._now.date()
         self._agents = _agent_words(offer)
         self._mentions: list[Mention] = []
-        self._rules: list[tuple[re.Pattern[str], str]] = list(RULES)
+        self._rules: Sequence[tuple[re.Pattern[str], str, tuple[str, ...]]] = _RULES
         if self._agents:
             names = "|".join(re.escape(word) for word in self._agents)
-            self._rules.insert(
-                0,
-                (
-                    whole(
-                        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{ONE}|(?<=\( )(?P<agent3>{names}))"
-                    ),
-                    "_agent",
-                ),
+            self._rules = (
+                (_agent_pattern(names), "_agent", tuple(self._agents)),
+                *_RULES,
             )
 
     def mark(self, text: str, *, asked: bool) -> Marked:
         """The sentence with its mentions taken out."""
         text = digits(text)
         self._mentions = []
-        figures = any(char.isdigit() for char in text)
-        for pattern, name in self._rules:
-            if name in _OF_FIGURES and not figures:
+        figures = any(map(str.isdigit, text))
+        for pattern, name, signs in self._rules:
+            if (name in _OF_FIGURES and not figures) or (signs and not any(map(text.__contains__, signs))):
                 continue
             make: _Maker = getattr(self, name)
 
@@ -527,6 +522,36 @@ _OF_FIGURES: Final = frozenset(
     | {"_hour_after_day", "_hour_after_time", "_day_or_position"}
 )
 """Rules that find nothing in a sentence without a figure."""
+_SIGNS: Final[dict[str, tuple[str, ...]]] = {
+    "_overmorrow": ("after tomorrow",),
+    "_first_thing": ("first thing", "early"),
+    "_on_today": ("today", "this "),
+    "_tonight": ("tonight",),
+    "_on_tomorrow": ("tomorrow",),
+    "_next_weekday": ("day",),
+    "_week_on": ("day",),
+    "_weekday": ("day",),
+    "_weekend": ("weekend",),
+    "_workdays": ("weekday",),
+    "_next_week": ("next week",),
+    "_this_week": ("this week",),
+    "_noon": ("noon", "midday", "lunch"),
+    "_midnight": ("midnight",),
+    "_letter": ("option ", "slot ", "choice "),
+    "_ordinal": tuple(ORDINALS),
+    "_rank": (
+        *("last", "final", "bottom", "latest", "earliest", "soonest", "top", "middle", "later", "earlier"),
+        *("former", "latter", "sooner", "first"),
+    ),
+    "_other": ("other",),
+    "_part": ("morning", "afternoon", "evening", "night", "lunchtime"),
+    "_after_work": ("after", "outside"),
+    "_end_of_day": ("end of",),
+    "_own_zone": ("my ", "here in "),
+    "_bare_word": tuple(NUMBERS),
+}
+"""Of what must stand in a sentence for a rule to find anything, one: looked for before its pattern is tried."""
+_RULES: Final = tuple((pattern, name, _SIGNS.get(name, ())) for pattern, name in RULES)
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
@@ -570,6 +595,13 @@ def _safe_date(year: int, month: int, day: int) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=256)  # a pattern of each team, not of each message
+def _agent_pattern(names: str) -> re.Pattern[str]:
+    return whole(
+        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{ONE}|(?<=\( )(?P<agent3>{names}))"
+    )
 
 
 def _agent_words(offer: Sequence[OfferedSlot]) -> dict[str, frozenset[int]]:

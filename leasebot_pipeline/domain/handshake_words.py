@@ -48,7 +48,7 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
 
     A single line of ours that stands alone is kept: copying or quoting one offered time is how some leads choose.
     """
-    known = {_plain(line) for text in ours for line in text.splitlines() if len(_plain(line)) > 3}
+    known = frozenset().union(*map(_plain_lines, ours)) if ours else frozenset()
     kept: list[str] = []
     copied: list[str] = []
     quoted: list[str] = []
@@ -85,6 +85,11 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
     if len(copied) == 1:
         kept.append(copied[0])
     return kept
+
+
+@lru_cache(maxsize=1024)  # texts of ours, most of them the same template
+def _plain_lines(text: str) -> frozenset[str]:
+    return frozenset(plain for line in text.splitlines() if len(plain := _plain(line)) > 3)
 
 
 def _plain(line: str) -> str:
@@ -241,6 +246,12 @@ def _one_slip(word: str, right: str) -> bool:
     return any(longer[:at] + longer[at + 1 :] == shorter for at in range(len(longer)))
 
 
+_LINK: Final = re.compile(r"https?://\S+|www\.\S+")
+_OCLOCK: Final = re.compile(r"\bo\s?'?\s?clock\b")
+_SARCASM_MARK: Final = re.compile(r"(?<=\s)/s\b")
+_GLUED: Final = re.compile(r"(\d)(oclock|ish|am|pm)\b")
+_H_FOR_HOUR: Final = re.compile(r"(?<=\d)\s?h(?=\s|$)")
+_FOUR_FOR_FOR: Final = re.compile(r"\b4 (?=(?:me|us|my|sure)\b)")
 _MERIDIEM: Final = re.compile(r"\b([ap])\s?\.?\s?m\b\.?|(?<=\d)\s?([ap])\b", re.I)
 _TOKEN: Final = re.compile(
     r"\d+(?:[:./-]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:'[^\W\d_]+)*|#|\?+|!+|[.;,()]|-+|\n|\*\w+"
@@ -249,17 +260,24 @@ _TOKEN: Final = re.compile(
 
 def spell(text: str) -> str:
     """Lower-case words between single blanks, punctuation as words of its own."""
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _SKIN.sub("", text)).translate(_QUOTES))
-    for pattern, word in _EMOJI:
-        text = pattern.sub(word, text)
-    text = text.casefold()
-    text = re.sub(r"https?://\S+|www\.\S+", " link ", text)
-    text = re.sub(r"\bo\s?'?\s?clock\b", " oclock ", text)
-    text = re.sub(r"(?<=\s)/s\b", " eyeroll ", text)
+    if text.isascii():
+        text = text.replace("`", "'").casefold()
+    else:
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _SKIN.sub("", text)).translate(_QUOTES))
+        for pattern, word in _EMOJI:
+            text = pattern.sub(word, text)
+        text = text.casefold()
+    if "http" in text or "www." in text:
+        text = _LINK.sub(" link ", text)
+    if "clock" in text:
+        text = _OCLOCK.sub(" oclock ", text)
+    if "/s" in text:
+        text = _SARCASM_MARK.sub(" eyeroll ", text)
     text = _MERIDIEM.sub(lambda m: f" {(m[1] or m[2]).lower()}m ", text)
-    text = re.sub(r"(\d)(oclock|ish|am|pm)\b", r"\1 \2", text)
-    text = re.sub(r"(?<=\d)\s?h(?=\s|$)", " oclock ", text)
-    text = re.sub(r"\b4 (?=(?:me|us|my|sure)\b)", "for ", text)
+    if any(map(str.isdigit, text)):
+        text = _GLUED.sub(r"\1 \2", text)
+        text = _H_FOR_HOUR.sub(" oclock ", text)
+        text = _FOUR_FOR_FOR.sub("for ", text)
     words = [spelling(token) for token in _TOKEN.findall(text)]
     return " ".join(" ".join(words).split())
 
