@@ -147,10 +147,10 @@ def advance_rollups(pipeline: Pipeline) -> str:
     return f"{done.counted} rows counted, {done.merged} tallies merged{waits}"
 
 
-def clean_up(pipeline: Pipeline) -> dict[str, int]:
+def clean_up(pipeline: Pipeline, keep_decision_inputs: timedelta | None) -> dict[str, int]:
     """Delete what nobody needs any more and mend the tallies; how many rows of each."""
     with pipeline.engine.begin() as conn:
-        return housekeeping.clean_up(conn, pipeline.clock())
+        return housekeeping.clean_up(conn, pipeline.clock(), keep_decision_inputs)
 
 
 def record_run_failure(pipeline: Pipeline, failure: RunFailure) -> None:
@@ -174,7 +174,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     sync_interval = timedelta(milliseconds=sync.interval_ms)
     poll_interval = timedelta(milliseconds=settings.worker.poll_interval_ms)
     read = settings.worker.ingest_platforms
-    upkeep = maintenance_job(clean_up)
+    replayable = settings.ai.replay_days
+    upkeep = maintenance_job(
+        partial(clean_up, keep_decision_inputs=timedelta(days=replayable) if replayable else None)
+    )
     return dg.Definitions(
         assets=[
             *INBOXES,

@@ -47,7 +47,8 @@ def maintenance_job(clean_up: Callable[[Pipeline], Mapping[str, int]]) -> dg.Job
     """The nightly job; ``clean_up`` tidies our own database and says how many rows of what it touched."""
 
     @dg.op(
-        description="Deletes what has run out in our own database (rate limits, remembered answers) and mends the tallies."
+        description="Deletes what has run out in our own database (rate limits, remembered answers, inputs of old "
+        "decisions) and mends the tallies."
     )
     def clean_up_database(context: dg.OpExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> None:
         context.add_output_metadata(dict(clean_up(pipeline)))

@@ -1,4 +1,4 @@
-"""Which offered slot a lead picks. A pick is only a pick when it fits exactly one slot: never a guess. Pure."""
+"""Whether a sentence names a time, or speaks of the times on offer. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from leasebot_pipeline.domain.handshake import read_answer
 from leasebot_pipeline.domain.intents_text import Sentence
-from leasebot_pipeline.domain.slots import Slot
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -95,28 +93,6 @@ class _Said:
     @property
     def anything(self) -> bool:
         return bool(self.positions or self.weekdays or self.dates or self.times or self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """``index`` is 1-based; None when what the lead named fits no slot or several."""
-
-    index: int | None
-    words: str
-    named_something: bool
-    """Whether a position, day, date or time was named at all."""
-
-
-def pick(sentences: Sequence[tuple[Sentence, bool]], offer: Sequence[Slot]) -> Pick:
-    """The slot a lead chooses, read like every answer to an offer (``handshake``). Without a clock: what "tomorrow"
-    means is left open, so this tells which sentences speak of slots, and ``answer_of`` which slot is meant."""
-    if not offer:
-        named = any(names_a_slot(sentence) for sentence, _ in sentences)
-        return Pick(None, "", named)
-    text = "\n".join(sentence.text.strip() for sentence, _ in sentences)
-    answer = read_answer([text], offer, None, any_day=True)
-    words = " / ".join(evidence.words for evidence in answer.evidence)
-    return Pick(answer.index, words, answer.answers_offer)
 
 
 def names_a_slot(sentence: Sentence) -> bool:

@@ -298,6 +298,15 @@ class AiSettings(Group):
         rules.decimal(10_000, zero=True),
         env("AI_GEMINI_OUTPUT_USD_PER_MTOK", about="Price of a million tokens answered, in US dollars."),
     ] = 2.50
+    replay_days: Annotated[
+        int,
+        rules.whole(0, 3650),
+        env(
+            "AI_DECISION_REPLAY_DAYS",
+            about="How long decisions can be made again (`leasebot replay`): after so many days the free times, rules "
+            "and templates they saw are forgotten, the decisions stay. 0 = for ever.",
+        ),
+    ] = 180
 
 
 Meridiem = Literal["am", "pm"]

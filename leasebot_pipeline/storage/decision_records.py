@@ -41,15 +41,35 @@ COLUMNS: Final = (
 
 _STORE = text("""
     INSERT INTO "DecisionParts" (digest, content)
-    SELECT * FROM unnest(CAST(:digests AS text[]), CAST(:contents AS bytea[])) ON CONFLICT (digest) DO NOTHING
+    SELECT * FROM unnest(CAST(:digests AS text[]), CAST(:contents AS bytea[]))
+    ON CONFLICT (digest) DO UPDATE SET created_at = now()
+     WHERE "DecisionParts".created_at < now() - interval '1 day'
+""")
+_PURGE = text("""
+    WITH used AS (
+        SELECT record->>'free' AS digest FROM "Decisions" WHERE decided_at >= :before AND record IS NOT NULL
+        UNION
+        SELECT record->>'book' FROM "Decisions" WHERE decided_at >= :before AND record IS NOT NULL
+    )
+    DELETE FROM "DecisionParts" p
+     WHERE p.created_at < :before AND NOT EXISTS (SELECT 1 FROM used WHERE used.digest = p.digest)
 """)
 
 
 def store_parts(conn: Connection, parts: Mapping[str, bytes]) -> None:
-    """Keep what is not kept yet; in one order, so that two batches never wait for each other crosswise."""
+    """Keep what is not kept yet; in one order, so that two batches never wait for each other crosswise.
+
+    A part that is used again counts as new, and is locked until the decision that uses it stands: a purge that
+    runs meanwhile waits and then lets it be.
+    """
     if parts:
         digests = sorted(parts)
         conn.execute(_STORE, {"digests": digests, "contents": [parts[digest] for digest in digests]})
+
+
+def purge_parts(conn: Connection, before: datetime) -> int:
+    """Forget parts that were used last before a moment; how many. Decisions made since stay replayable."""
+    return conn.execute(_PURGE, {"before": before}).rowcount
 
 
 @dataclass(frozen=True, slots=True)

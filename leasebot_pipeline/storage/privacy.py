@@ -99,7 +99,7 @@ _ERASE: Final[dict[str, str]] = {
            AND c.external_thread_id = x.external_thread_id
     """,
     "decisions": f"""
-        UPDATE "Decisions" SET evidence = '{{"erased": true}}'::jsonb, provider_details = '{{}}'::jsonb,
+        UPDATE "Decisions" SET evidence = '{{"erased": true}}'::jsonb, provider_details = '{{}}'::jsonb, record = record - 'texts',
                reply_body = CASE WHEN reply_body IS NULL THEN NULL ELSE '{ERASED}' END
          WHERE conversation_id = ANY(:ids)
     """,

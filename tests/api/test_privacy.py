@@ -13,6 +13,7 @@ from tests.api.house import SPAREROOM, House
 from tests.storage import rows
 
 SECRET = "Zanzibar-Quux"
+DIGEST = "0f1e2d3c4b5a69788796a5b4"
 
 
 def lead(house: House) -> tuple[UUID, UUID]:
@@ -36,6 +37,7 @@ def lead(house: House) -> tuple[UUID, UUID]:
             platform_account_id=SPAREROOM,
             evidence={"w": SECRET},
             reply_body=f"Hi {SECRET}",
+            record={"texts": DIGEST, "new": [1]},
         )
         draft = {
             "decision_id": decision,
@@ -85,7 +87,9 @@ def test_an_erased_lead_is_nowhere(house: House) -> None:
     assert done.status_code == 200, done.text
     assert set(done.json()["conversations"]) == {str(first), str(second)}
     assert SECRET not in everything(house)
+    assert DIGEST not in everything(house), "short texts can be guessed from their digest"
     with house.rows() as conn:
+        assert rows.value(conn, 'SELECT record FROM "Decisions"') == {"new": [1]}
         assert rows.value(conn, 'SELECT state FROM "OutboundDispatches"') == "cancelled"
         assert rows.value(conn, """SELECT count(*) FROM "Conversations" WHERE lead_name = 'Bob'""") == 1
         assert rows.value(conn, 'SELECT outcome FROM "Decisions"') == "send", "what happened stays"
