@@ -103,7 +103,7 @@ def check_inbound(
         for hit_elsewhere in scan.found(text[:MAX_CHARS]) if text else ():
             if (hit_elsewhere.rule, hit_elsewhere.words) not in our_own:
                 hits.setdefault(hit_elsewhere.rule, hit_elsewhere)
-    if lead_name and not scan.found(lead_name[:MAX_CHARS]) and (named_order := scan.order_in_name(lead_name)):
+    if lead_name and (named_order := scan.order_in_name(lead_name)) and not scan.found(lead_name[:MAX_CHARS]):
         hits["order_as_name"] = GuardrailHit(INJECTION, "order_as_name", named_order)
     if not hits:
         return ()
@@ -134,6 +134,7 @@ class _InjectionScan:
         self._known = rules.known
         self._orders = rules.orders
         self._machine = frozenset(rules.words.classes["machine"])
+        self._commanding = self._machine | self._orders
         self.found = lru_cache(maxsize=8192)(self._found)
         """Phrases and patterns of injection in a text that is not the lead's own new message. Kept, since
         a conversation's earlier messages are looked at again with each new one."""
@@ -157,6 +158,8 @@ class _InjectionScan:
         """A name that is an order: what the software is made of beside another word of the rules, or a verb
         that commands with what it commands. "Mark Grant" and "Will Sign" are people."""
         words = name.casefold().replace(":", " ").split()
+        if self._commanding.isdisjoint(words):
+            return None
         for number, word in enumerate(words):
             after = words[number + 1] if number + 1 < len(words) else ""
             if word in self._machine and any(w in self._known for w in words if w != word):

@@ -167,6 +167,8 @@ class Reader:
         text = digits(text)
         self._mentions = []
         figures = any(map(str.isdigit, text))
+        if not figures and not _ANY_SIGN.search(text) and not any(map(text.__contains__, self._agents)):
+            return Marked(" ".join(text.split()), asked, ())
         for pattern, name, signs in self._rules:
             if (name in _OF_FIGURES and not figures) or (signs and not any(map(text.__contains__, signs))):
                 continue
@@ -551,6 +553,10 @@ _SIGNS: Final[dict[str, tuple[str, ...]]] = {
     "_bare_word": tuple(NUMBERS),
 }
 """Of what must stand in a sentence for a rule to find anything, one: looked for before its pattern is tried."""
+_ANY_SIGN: Final = re.compile(
+    "|".join(map(re.escape, sorted({*ZONES, *(word for words in _SIGNS.values() for word in words)})))
+)
+"""Without figures and without all of these, a sentence names nothing."""
 _RULES: Final = tuple((pattern, name, _SIGNS.get(name, ())) for pattern, name in RULES)
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]

@@ -149,6 +149,9 @@ _TYPOS: Final = (
     "weekend",
     "reschedule",
 )
+_TYPOS_BY_LETTER: Final = {
+    letter: tuple(word for word in _TYPOS if word[0] == letter) for letter in {word[0] for word in _TYPOS}
+}
 _REAL_WORDS: Final = frozenset(
     [
         "seconds",
@@ -224,8 +227,8 @@ def spelling(word: str) -> str:
         stem = spelling(word[:-2])
         return stem + (" is" if stem in {"it", "that", "what", "how", "there", "here", "let"} else "")
     if len(word) >= 5 and word.isalpha() and word not in _REAL_WORDS and word not in _TYPOS:
-        for right in _TYPOS:
-            if abs(len(right) - len(word)) <= 1 and word[0] == right[0] and _one_slip(word, right):
+        for right in _TYPOS_BY_LETTER.get(word[0], ()):
+            if abs(len(right) - len(word)) <= 1 and _one_slip(word, right):
                 return right
     return word
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
@@ -78,28 +78,46 @@ def understand(
     """Apply all rules. ``offered`` says that slots are on offer, ``answers_offer`` that the message was read
     as an answer to them (``domain.handshake``): a question that names a time is then dealt with there."""
     said = [_one(sentence, offered, rules) for sentence in reading.sentences]
+    if len(said) == 1:
+        one = said[0]
+        evidence, unread, hits, acts, topics = one.evidence, one.unread, one.hits, one.acts, one.topics
+    else:
+        evidence = tuple(chain.from_iterable([one.evidence for one in said]))
+        unread = tuple(chain.from_iterable([one.unread for one in said]))
+        hits = tuple(chain.from_iterable([one.hits for one in said]))
+        topics = tuple(chain.from_iterable([one.topics for one in said]))
+        acts = frozenset().union(*[one.acts for one in said])
     found: dict[Intent, bool] = {}
+    asked = timed = remarks = 0
+    foreign = not reading.own_text.isascii()
+    english, courteous = False, bool(said)
     for one in said:
         for intent, weak in one.intents:
             found[intent] = found.get(intent, True) and weak
-    open_questions = sum(one.asks == "open" for one in said)
+        if one.asks == "open":
+            asked += 1
+        elif one.asks == "time":
+            timed += 1
+        remarks += one.is_remark
+        foreign = foreign or one.foreign
+        english = english or one.english
+        courteous = courteous and one.is_courtesy
     if not answers_offer and found.get(Intent.TOUR_REQUEST) is not False:
-        open_questions += sum(one.asks == "time" for one in said)
+        asked += timed
     strong = {intent for intent, weak in found.items() if not weak}
+    spoken = language(reading, rules.words) if foreign else ("en" if english else None)
     return Understanding(
-        intents=tuple(i for i in _PRECEDENCE if i in (strong or found)),
+        intents=tuple([i for i in _PRECEDENCE if i in (strong or found)]) if found else (),
         weak=bool(found) and not strong,
-        acts=frozenset().union(*(one.acts for one in said)),
-        topics=tuple(dict.fromkeys(topic for one in said for topic in one.topics)),
-        open_questions=open_questions,
-        remarks=sum(one.is_remark for one in said),
-        only_courtesy=bool(said) and all(one.is_courtesy for one in said),
-        language=language(reading, rules.words)
-        if any(one.foreign for one in said) or not reading.own_text.isascii()
-        else ("en" if any(one.english for one in said) else None),
-        evidence=_shortest([item for one in said for item in one.evidence]),
-        unread=tuple(dict.fromkeys(words for one in said for words in one.unread)),
-        hits=tuple(hit for one in said for hit in one.hits),
+        acts=acts,
+        topics=tuple(dict.fromkeys(topics)) if topics else (),
+        open_questions=asked,
+        remarks=remarks,
+        only_courtesy=courteous,
+        language=spoken,
+        evidence=_shortest(evidence),
+        unread=tuple(dict.fromkeys(unread)) if unread else (),
+        hits=hits,
     )
 
 
@@ -258,9 +276,9 @@ def _answers(hits: Sequence[Hit], codes: frozenset[str], length: int) -> bool:
 
 def _shortest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Each rule's distinct words once, in order, at most three per rule: enough to judge by."""
-    kept: dict[str, dict[str, None]] = {}
+    kept: dict[str, dict[str, Evidence]] = {}
     for item in evidence:
         words = kept.setdefault(item.rule, {})
         if len(words) < 3:
-            words[item.words] = None
-    return tuple(Evidence(rule, words) for rule, all_words in kept.items() for words in all_words)
+            words.setdefault(item.words, item)
+    return tuple(chain.from_iterable([words.values() for words in kept.values()]))

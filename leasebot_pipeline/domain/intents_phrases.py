@@ -162,7 +162,8 @@ class PhraseIndex:
 
     def _search(self, text: str, asked: bool) -> tuple[Hit, ...]:
         words = set(text.split())
-        words |= {"#" if word[0].isdigit() else "$" for word in words if word[0] in _FIGURE_SIGNS}
+        if _FIGURE.search(text):
+            words |= {"#" if word[0].isdigit() else "$" for word in words if word[0] in _FIGURE_SIGNS}
         denied = not _NEGATORS.isdisjoint(words)
         by_word = self._by_word
         hits: dict[tuple[str, int], Hit] = {}
@@ -243,6 +244,7 @@ class PhraseIndex:
         return options
 
 
+_FIGURE: Final = re.compile("[0-9$\u20ac\u00a3]")
 _FIGURE_SIGNS: Final = frozenset("0123456789$\u20ac\u00a3")
 
 
