@@ -8,6 +8,7 @@ answered again), "all" when every platform's was. Ends with a count of replies d
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from typing import Any
 
 import httpx2
 import psycopg
+from sqlalchemy import text
 
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.processes import demo_report, stack_file
@@ -33,11 +35,21 @@ from leasebot_pipeline.storage.engine import create_engine
 from leasebot_pipeline.storage.server import EmbeddedServer
 
 TOUR = "Hi! Could I come and see the apartment this week? Any time works."
-_START_S, _RESUME_S, _IDLE_S = 240.0, 180.0, 300.0
+_START_S, _RESUME_S, _IDLE_S = 240.0, 180.0, 120.0
 _LOOKS = """
     SELECT platform FROM "PlatformRuns"
      WHERE action = 'ingest' AND outcome = 'succeeded' AND started_at >= to_timestamp(%s) GROUP BY platform
 """
+
+
+_OPEN = {
+    "events": """SELECT count(*) FROM "InboundEvents" WHERE ingested_at IS NULL AND quarantined_at IS NULL""",
+    "conversations": """SELECT count(*) FROM "Conversations" WHERE newest_inbound_seq > handled_through_seq""",
+    "replies": """SELECT string_agg(state || ' ' || COALESCE(error_code, '') || ' ' || COALESCE(next_attempt_at::text, ''), '; ')
+                    FROM "OutboundDispatches" WHERE state NOT IN ('sent', 'cancelled')""",
+    "stopped": """SELECT string_agg(stop_code || ': ' || stop_reason, '; ') FROM "AccountRuntime" WHERE stop_code IS NOT NULL""",
+    "breakers": """SELECT count(*) FROM "AccountRuntime" WHERE circuit_state <> 'closed'""",
+}
 
 
 def main() -> None:
@@ -102,28 +114,34 @@ class Kills:
             self._write()
             began = time.time()
             self._kill(name)
-            resumed[name] = self._looked_again(began)
+            resumed[name] = self._told(name, self._looked_again(began))
             self._steady()
-        for name, page in (("api", "/ready"), ("webserver", "/server_info")):
-            began = time.time()
-            self._kill(name)
-            at = self._until(f"{name} answers", lambda n=name, p=page: self._answers(n, p), _RESUME_S)
-            resumed[name] = {"first": round(at - began, 1), "all": round(at - began, 1)}
         self._write()
         assert self.server.pid is not None
         os.kill(self.server.pid, signal.SIGKILL)
         time.sleep(0.5)  # its children see that it is gone
         self.server.stop()
         self.server.start()
-        resumed["database"] = self._looked_again(time.time())
+        resumed["database"] = self._told("database", self._looked_again(time.time()))
         self._steady()
         if away_s:
             self._write(4)
             self.server.stop()
             time.sleep(away_s)
             self.server.start()
-            resumed[f"{away_s:.0f} s away"] = self._looked_again(time.time())
+            name = f"{away_s:.0f} s away"
+            resumed[name] = self._told(name, self._looked_again(time.time()))
+        for name, page in (("api", "/ready"), ("webserver", "/server_info")):
+            began = time.time()
+            self._kill(name)
+            at = self._until(f"{name} answers", lambda n=name, p=page: self._answers(n, p), _RESUME_S)
+            resumed[name] = self._told(name, {"first": round(at - began, 1), "all": round(at - began, 1)})
         return {"resumed": resumed, **self._judged()}
+
+    @staticmethod
+    def _told(name: str, figures: dict[str, float]) -> dict[str, float]:
+        print(name, figures, file=sys.stderr, flush=True)
+        return figures
 
     def report(self) -> StackReport | None:
         return stack_file.running(self.data)
@@ -184,18 +202,21 @@ class Kills:
                 stored = demo_figures.stored_inbound(conn)
                 return len(stored) >= self.leads and demo_figures.open_work(conn) == 0
 
-        self._until("nothing is open", idle, _IDLE_S)
+        with contextlib.suppress(TimeoutError):
+            self._until("nothing is open", idle, _IDLE_S)
         leads = transcripts(self.sandbox)
         with self.engine.connect() as conn:
             clicked = demo_figures.clicked_replies(conn)
             inbound = demo_figures.stored_inbound(conn)
             broken = [one.name for one in invariants.check(conn) if not one.holds]
+            left = {what: conn.execute(text(query)).scalar_one() for what, query in _OPEN.items()}
         return {
             "leads": len(leads),
             "received": sum(len(lead.received) for lead in leads),
             "doubled": demo_report.duplicates(leads, clicked),
             "lost": demo_report.lost_inbound(leads, inbound) + demo_report.lost_outbound(leads, clicked),
             "brokenInvariants": broken,
+            "open": {what: count for what, count in left.items() if count},
         }
 
     def _until(self, what: str, reached: Callable[[], bool], deadline_s: float) -> float:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -28,6 +28,10 @@ _NO_WAIT_FOR_DISKS: Final = {"fsync": "off", "full_page_writes": "off"}
 loses power could lose it, and none does in a play."""
 
 
+_JUDGE: Final = timedelta(minutes=5)
+"""How long a question about the whole play may take."""
+
+
 class Database(AbstractContextManager["Database"]):
     """A server of our own with one migrated database, which keeps its port over restarts."""
 
@@ -38,7 +42,9 @@ class Database(AbstractContextManager["Database"]):
     def __enter__(self) -> Self:
         self._server.start()
         self.url = self._server.url("postgres")
-        self.engine: Engine = create_engine(self.url, application_name="chaos play", pool_size=2)
+        self.engine: Engine = create_engine(
+            self.url, application_name="chaos play", pool_size=2, statement_timeout=_JUDGE
+        )
         migrate.upgrade(self.engine)
         prepare(self.engine, self._now)
         return self

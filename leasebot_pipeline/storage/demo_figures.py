@@ -44,7 +44,8 @@ class StoredInbound:
     decided: bool
 
 
-# Answered by the first decision that covers the message and whose reply was not superseded meanwhile.
+# Answered by the first decision that covers the message and whose reply was not superseded meanwhile. A reply is found
+# by its conversation, which has an index: without that, ten thousand messages take minutes.
 _INBOUND = text("""
     SELECT a.platform, c.external_thread_id, m.body, x.answered_at, x.decided
       FROM "Messages" m
@@ -52,7 +53,8 @@ _INBOUND = text("""
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN LATERAL (
            SELECT CASE d.outcome WHEN 'send' THEN o.sent_at WHEN 'draft' THEN d.decided_at END AS answered_at, true AS decided
-             FROM "Decisions" d LEFT JOIN "OutboundDispatches" o ON o.decision_id = d.id
+             FROM "Decisions" d
+             LEFT JOIN "OutboundDispatches" o ON o.decision_id = d.id AND o.conversation_id = d.conversation_id
             WHERE d.conversation_id = c.id AND d.through_seq >= m.seq AND o.state IS DISTINCT FROM 'cancelled'
             ORDER BY d.through_seq LIMIT 1) x ON true
      WHERE m.direction = 'inbound'
