@@ -128,7 +128,7 @@ def _problem_of(environ: Mapping[str, str]) -> Callable[[Account], str | None]:
         try:
             resolve(ref, options)
         except PlatformFailure as failure:
-            return f"{failure.code}: {failure}"
+            return str(failure)
         return None
 
     return problem

@@ -79,7 +79,8 @@ def run(
     """Run the suites, all of them, one after the other; the metadata file and what stands in it."""
     folder.mkdir(parents=True, exist_ok=True)
     started = clock()
-    stem = f"gates-{commit[:12]}-{started:%Y%m%dT%H%M%SZ}"
+    sha, _, dirty = commit.partition("-")
+    stem = "-".join(filter(None, ("gates", sha[:12], dirty, f"{started:%Y%m%dT%H%M%SZ}")))
     results = [
         _suite(name, arguments, folder, stem, clock)
         if not only or name in only

@@ -41,6 +41,19 @@ def test_a_suite_left_out_is_no_pass(tmp_path: Path) -> None:
     assert dict(evidence.read(file).gates) == {"critical": False, "smoke": True}
 
 
+def test_a_checkout_with_changes_says_so_in_the_name_of_its_evidence(tmp_path: Path) -> None:
+    file, document = run(
+        *(tmp_path, lambda: NOW),
+        commit=f"{'a' * 40}-dirty",
+        run_id="7",
+        ref="main",
+        suites={"smoke:all": GOOD},
+    )
+    assert file.name == "gates-aaaaaaaaaaaa-dirty-20261124T120000Z.json"
+    assert document["commit"].endswith("-dirty")
+    assert evidence.newest(tmp_path, "a" * 40) is None
+
+
 def test_the_suites_are_the_gates_a_release_needs_and_their_tests_exist() -> None:
     assert {name.partition(":")[0] for name in SUITES} == set(REQUIRED_GATES)
     for arguments in SUITES.values():
