@@ -75,19 +75,19 @@ def test_the_send_mode_is_set_and_not_over_somebody_elses(person: Person, house:
     page = person("admin", java_script_enabled=False)
     page.goto(PATH)
     row = _row(page, "spareroom")
-    row.get_by_label("Send mode").select_option("draft_only")
+    row.get_by_label("Send mode", exact=True).select_option("draft_only")
     row.get_by_role("button", name="Save send mode").click()
     assert _policy(house)["sendModeOverride"] == "draft_only"
     stale = person("admin", java_script_enabled=False)
     stale.goto(PATH)
     house.clock.forward(timedelta(seconds=1))
-    _row(page, "spareroom").get_by_label("Send mode").select_option("inherit")
+    _row(page, "spareroom").get_by_label("Send mode", exact=True).select_option("inherit")
     _row(page, "spareroom").get_by_role("button", name="Save send mode").click()
     assert _policy(house)["sendModeOverride"] is None
-    _row(stale, "spareroom").get_by_label("Send mode").select_option("auto_send")
+    _row(stale, "spareroom").get_by_label("Send mode", exact=True).select_option("auto_send")
     _row(stale, "spareroom").get_by_role("button", name="Save send mode").click()
     expect(_row(stale, "spareroom").get_by_role("alert")).to_contain_text("Somebody changed this")
-    expect(_row(stale, "spareroom").get_by_label("Send mode")).to_have_value("auto_send")
+    expect(_row(stale, "spareroom").get_by_label("Send mode", exact=True)).to_have_value("auto_send")
     assert _policy(house)["sendModeOverride"] is None
 
 
