@@ -19,6 +19,8 @@ _FLOOR: Final = 144
 _LEFT: Final = 9.0
 """Percent left free for the numbers of the lines."""
 _LABELS: Final = 4
+_LAST_LABEL: Final = 94.0
+"""Percent; a word further right would stand out of the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ def volumes(
             (round(begins + width * 0.08 + k * each, 3), round(each * 0.94, 3), *_height(value, top))
             for k, value in enumerate(values)
         )
-        shown = label(one.starts_at) if n % every == every // 2 else ""
+        fits = n % every == every // 2 and begins + width / 2 < _LAST_LABEL
+        shown = label(one.starts_at) if fits else ""
         columns.append(Column(name(one.starts_at), round(begins + width / 2, 3), shown, values, places))
     lines = tuple(
         Line(round(_FLOOR - (_FLOOR - _TOP) * part, 1), _short(round(top * part))) for part in (0, 0.5, 1)

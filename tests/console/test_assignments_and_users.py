@@ -56,6 +56,7 @@ def test_units_are_assigned_one_by_one_and_many_at_once(person: Person, day: Hou
     page.get_by_role("button", name="Unassign Maple Court 2B").click()
     expect(page.get_by_role("status").filter(has_text="is unassigned")).to_be_visible()
     assert _agents_of(day, "Maple Court 2B") == []
+    page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="Edit Maple Court 2B").click()
     expect(form.get_by_label("Listing")).to_have_value(re.compile("."))
     assert len(day.audits("unit_assignment_changed")) == 4

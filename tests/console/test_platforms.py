@@ -75,18 +75,19 @@ def test_the_send_mode_is_set_and_not_over_somebody_elses(person: Person, house:
     page = person("admin", java_script_enabled=False)
     page.goto(PATH)
     row = _row(page, "spareroom")
-    row.get_by_label("Send mode").select_option("draft_only")
+    row.get_by_label("Send mode", exact=True).select_option("draft_only")
     row.get_by_role("button", name="Save send mode").click()
     assert _policy(house)["sendModeOverride"] == "draft_only"
     stale = person("admin", java_script_enabled=False)
     stale.goto(PATH)
-    _row(page, "spareroom").get_by_label("Send mode").select_option("inherit")
+    house.clock.forward(timedelta(seconds=1))
+    _row(page, "spareroom").get_by_label("Send mode", exact=True).select_option("inherit")
     _row(page, "spareroom").get_by_role("button", name="Save send mode").click()
     assert _policy(house)["sendModeOverride"] is None
-    _row(stale, "spareroom").get_by_label("Send mode").select_option("auto_send")
+    _row(stale, "spareroom").get_by_label("Send mode", exact=True).select_option("auto_send")
     _row(stale, "spareroom").get_by_role("button", name="Save send mode").click()
     expect(_row(stale, "spareroom").get_by_role("alert")).to_contain_text("Somebody changed this")
-    expect(_row(stale, "spareroom").get_by_label("Send mode")).to_have_value("auto_send")
+    expect(_row(stale, "spareroom").get_by_label("Send mode", exact=True)).to_have_value("auto_send")
     assert _policy(house)["sendModeOverride"] is None
 
 
@@ -109,12 +110,14 @@ def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
     stopped = page.get_by_role("alert").filter(has_text="All sends are stopped")
     expect(stopped).to_contain_text("Wrong rent in replies")
     expect(stopped).to_contain_text("admin@example.com")
+    page.get_by_role("button", name="Dismiss").click()
     with house.rows() as conn:
         waiting = rows.dispatch(conn, rows.conversation(conn))
         killed = f'SELECT {outbox_sql.killed("d")} FROM "OutboundDispatches" d WHERE d.id = :id'
         assert rows.value(conn, killed, id=waiting)
     stopped.get_by_role("button", name="Let sends go on").click()
     expect(stopped).to_have_count(0)
+    page.get_by_role("button", name="Dismiss").click()
     with house.rows() as conn:
         assert not rows.value(conn, killed, id=waiting)
     for target, said in (("roomies", "Sends on Roomies"), (str(SPAREROOM), "Sends of Default SpareRoom")):
@@ -122,6 +125,7 @@ def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
         page.get_by_label("Why").fill("A test of the switch")
         page.get_by_role("button", name="Stop sends").click()
         expect(page.get_by_role("alert").filter(has_text=said)).to_be_visible()
+        page.get_by_role("button", name="Dismiss").click()
     assert [row["details"]["reason"] for row in house.audits("kill_switch_engaged")] == [
         "Wrong rent in replies",
         "A test of the switch",

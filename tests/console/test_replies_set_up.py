@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from playwright.sync_api import expect
 
 from tests.api.house import SPAREROOM, House
@@ -28,7 +30,7 @@ def test_a_template_is_written_with_a_preview_and_checked(person: Person, house:
     expect(page.get_by_role("alert")).to_contain_text("unti")
     expect(text).to_have_value("Hi {{ lead_name }}, welcome to {{ unti }}.")
     assert _templates(house) == {}
-    text.fill("Hi {{ lead_name }}, welcome to {{ unit }}. Write to me@example.com")
+    text.fill("Hi {{ lead_name }}, welcome to {{ unit }}. Your number is 123-45-6789.")
     expect(preview).to_contain_text("Hi Alex, welcome to Maple Court 4B.")
     expect(preview).to_contain_text("held for a person")
     text.fill("Hi {{ lead_name }}, welcome to {{ unit }}.")
@@ -39,7 +41,9 @@ def test_a_template_is_written_with_a_preview_and_checked(person: Person, house:
 
     page.get_by_role("link", name="greeting").click()
     stale = person("admin")
+    expect(page.get_by_role("heading", name="greeting", level=1)).to_be_visible()
     stale.goto(page.url)
+    house.clock.forward(timedelta(seconds=1))
     text.fill("Hello {{ lead_name }}.")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_test_id("template-row")).to_contain_text("Hello")
@@ -51,6 +55,7 @@ def test_a_template_is_written_with_a_preview_and_checked(person: Person, house:
     expect(mine).to_have_value("Dear {{ lead_name }}.")
     stale.get_by_role("button", name="Save").click()
     expect(stale.get_by_test_id("template-row")).to_contain_text("Dear")
+    page.goto(TEMPLATES)
     page.get_by_role("link", name="greeting").click()
     page.get_by_role("button", name="Remove this template").click()
     expect(page.get_by_text("No templates yet")).to_be_visible()
@@ -94,6 +99,7 @@ def test_rules_are_added_changed_removed_and_switched(person: Person, house: Hou
     state = house.ask("admin", "GET", f"/api/message-automation?platformAccountId={SPAREROOM}").json()
     assert state["autoSendEnabled"] is False
     rule.get_by_role("link", name="Edit Viewings").click()
+    expect(page.get_by_role("heading", name="Viewings", level=1)).to_be_visible()
     page.get_by_label("Name").fill("Visits")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Remove Visits").click()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, text
 
 from leasebot_pipeline.storage.rollups import tallies
-from leasebot_pipeline.storage.rollups.slices import SLICE, first_whole_slice, slice_start
+from leasebot_pipeline.storage.rollups.slices import SLICE, first_whole_slice
 
 STEPS: Final = ((1, SLICE), (24, timedelta(hours=1)), (168, timedelta(hours=6)))
 """Steps by the longest window (hours) they are for."""
+_MIDNIGHT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def step_of(window_hours: int) -> timedelta:
 def volumes(conn: Connection, now: datetime, window_hours: int) -> list[Volume]:
     """Every step of the window, oldest first, empty ones too; the first is cut where the window begins."""
     since, step = now - timedelta(hours=window_hours), step_of(window_hours)
-    # Steps end with the slice that is under way, so that no step lies in the future.
-    ends = slice_start(now) + SLICE if step == SLICE else _next_hour(now)
+    ends = now - (now - _MIDNIGHT) % step + step
     origin = ends - step * (timedelta(hours=window_hours) // step + 1)
     parameters = {"step": step, "origin": origin, "since": since, "whole": first_whole_slice(since)}
     found = {row.starts_at: (row.inbound, row.outbound) for row in conn.execute(_VOLUMES, parameters)}
@@ -63,7 +63,3 @@ def volumes(conn: Connection, now: datetime, window_hours: int) -> list[Volume]:
             last.outbound + sum(outbound for _, outbound in late),
         )
     return result
-
-
-def _next_hour(now: datetime) -> datetime:
-    return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
