@@ -111,9 +111,10 @@ def _checks(here: str, form: str, version: str, *, keeps: bool) -> dict[str, str
 
     What was typed for one version of a draft is never laid over another; nor over a text just filled in.
     """
-    kept = {"data-keep": f"{form}@{here}@{version}"} if keeps or version else {}
+    filled_in = {} if keeps or version else {"data-keep-fresh": ""}
     return {
-        **kept,
+        "data-keep": f"{form}@{here}@{version}",
+        **filled_in,
         "maxlength": str(replies.MAX_BODY),
         "hx-post": f"{here}/check",
         "hx-trigger": "input changed delay:400ms",

@@ -43,12 +43,13 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) { event.preventDefault(); event.stopImmediatePropagation(); }
 }, true);
 
-// Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until sent.
+// Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until sent,
+// and put back unless the page has filled something else in (data-keep-fresh).
 function keepTyped(root) {
   for (const field of root.querySelectorAll("[data-keep]")) {
     const key = `keep:${field.dataset.keep}`;
     const kept = sessionStorage.getItem(key);
-    if (kept !== null && field.value === field.defaultValue) field.value = kept;
+    if (kept !== null && !("keepFresh" in field.dataset) && field.value === field.defaultValue) field.value = kept;
     field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
     field.form?.addEventListener("submit", () => sessionStorage.removeItem(key));
   }
