@@ -35,6 +35,7 @@ from api.routes import (
     audit,
     automation,
     availability,
+    availability_copy,
     calendar_feeds,
     decisions,
     health,
@@ -87,6 +88,7 @@ _ROUTES = (
     workflow,
     showings,
     availability,
+    availability_copy,
     calendar_feeds,
 )
 

@@ -40,7 +40,8 @@ from leasebot_pipeline.domain.availability import (
 )
 from leasebot_pipeline.domain.availability_drafts import OverrideDraft, RuleDraft
 from leasebot_pipeline.storage import availability, slot_candidates, slot_reasons, units
-from leasebot_pipeline.storage.availability import CalendarActor, CalendarSlot, Change, Refused
+from leasebot_pipeline.storage.availability import CalendarSlot, Change, Refused
+from leasebot_pipeline.storage.availability_audit import CalendarActor
 
 router = json_router("/api", "availability")
 
