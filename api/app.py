@@ -46,6 +46,7 @@ from api.routes import (
     audit,
     automation,
     availability,
+    availability_copy,
     calendar_feeds,
     decisions,
     health,
@@ -100,6 +101,7 @@ _ROUTES = (
     steering,
     showings,
     availability,
+    availability_copy,
     calendar_feeds,
 )
 

@@ -19,7 +19,7 @@ from api.inputs import PathId
 from api.services import ServicesDep
 from leasebot_pipeline import calendars
 from leasebot_pipeline.storage import calendar_feeds, showings
-from leasebot_pipeline.storage.availability import CalendarActor
+from leasebot_pipeline.storage.availability_audit import CalendarActor
 
 router = APIRouter(prefix="/api", tags=["calendars"])
 

@@ -29,7 +29,7 @@ def feed(agent: _Agent, database_url: DatabaseUrl = None, as_json: JsonFlag = Fa
     with refused():
         from leasebot_pipeline.settings import load_settings
         from leasebot_pipeline.storage import calendar_feeds
-        from leasebot_pipeline.storage.availability import CalendarActor
+        from leasebot_pipeline.storage.availability_audit import CalendarActor
 
         engine = open_engine(database_url)
         with engine.begin() as conn:
@@ -46,7 +46,7 @@ def revoke(agent: _Agent, database_url: DatabaseUrl = None, as_json: JsonFlag = 
     """End an agent's calendar feed: its address answers 404 from now on."""
     with refused():
         from leasebot_pipeline.storage import calendar_feeds
-        from leasebot_pipeline.storage.availability import CalendarActor
+        from leasebot_pipeline.storage.availability_audit import CalendarActor
 
         engine = open_engine(database_url)
         with engine.begin() as conn:

@@ -42,6 +42,7 @@ class Broken(StrEnum):
     UNKNOWN_SLOT = "unknown_slot"
     UNKNOWN_LISTING = "unknown_listing"
     FROM_A_RULE = "from_a_rule"
+    NOTHING_TO_COPY = "nothing_to_copy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ audit row tells who changed what.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
@@ -22,17 +21,15 @@ from leasebot_pipeline.domain.availability_drafts import (
     check_override,
     check_rule,
 )
-from leasebot_pipeline.storage import audit
+from leasebot_pipeline.storage.availability_audit import (
+    CalendarActor,
+    Step,
+    instant_text,
+    record,
+    rule_details,
+)
 from leasebot_pipeline.storage.availability_horizon import extend, load_rules, take_turns
 from leasebot_pipeline.storage.crash_points import crash_point
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarActor:
-    """Who changes a calendar, as the audit names them."""
-
-    type: str = "system"
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +116,16 @@ def delete_rule(
     """Delete a rule with its occurrences; rules it had shortened get their time back."""
     take_turns(conn)
     removed = _count_occurrences(conn, owner, rule_id)
-    row = conn.execute(_DELETE_RULE, {"rule": rule_id, **_ids(owner)}).one_or_none()
+    row = conn.execute(_DELETE_RULE, {"rule": rule_id, **owner_ids(owner)}).one_or_none()
     if row is None:
-        return _refused("ruleId", Broken.UNKNOWN_RULE, "this calendar has no such rule")
+        return refused("ruleId", Broken.UNKNOWN_RULE, "this calendar has no such rule")
     figures = extend(conn, now, horizon, owner)
-    _audit(conn, "availability_rule_deleted", "availability_rule", rule_id, owner, actor, _rule_details(row))
+    record(
+        conn,
+        owner,
+        actor,
+        [Step("availability_rule_deleted", "availability_rule", rule_id, rule_details(row))],
+    )
     crash_point("availability.before_commit")
     return Saved(rule_id, figures.created, removed + figures.removed)
 
@@ -140,7 +142,7 @@ _GIVE_WAY = text("""
      WHERE agent_id = :agent AND status = 'available' AND rule_id IS NOT NULL AND ends_at > :now
        AND tstzrange(starts_at, ends_at, '[)') && tstzrange(:starts_at, :ends_at, '[)')
 """)
-_SAVE_OVERRIDE = {
+SAVE_OVERRIDE = {
     OwnerKind.UNIT: text(f"""
         INSERT INTO "AvailabilitySlots" AS s (id, unit_id, listing_id, starts_at, ends_at, timezone, status, source, notes)
         VALUES (:slot, :unit, :listing_id, :starts_at, :ends_at, :timezone, :status, '{OVERRIDE_SOURCE}', :notes)
@@ -180,7 +182,7 @@ def create_override(
 ) -> Change:
     """Open or block time on one date."""
     take_turns(conn)
-    found = check_override(owner, draft, now) + _check_owner(conn, owner, draft.status, draft.listing_id)
+    found = check_override(owner, draft, now) + check_owner(conn, owner, draft.status, draft.listing_id)
     if found:
         return Refused(tuple(found))
     return _save_override(conn, owner, uuid4(), draft, "created", actor, now, horizon)
@@ -200,7 +202,7 @@ def replace_override(
     owner = _own_row(conn, kind, slot_id)
     if isinstance(owner, Refused):
         return owner
-    found = check_override(owner, draft, now) + _check_owner(conn, owner, draft.status, draft.listing_id)
+    found = check_override(owner, draft, now) + check_owner(conn, owner, draft.status, draft.listing_id)
     if found:
         return Refused(tuple(found))
     return _save_override(conn, owner, slot_id, draft, "replaced", actor, now, horizon)
@@ -222,13 +224,13 @@ def delete_slot(
     row = conn.execute(_DELETE_SLOT[kind], {"slot": slot_id}).one()
     figures = extend(conn, now, horizon, owner)
     details = {
-        "startsAt": _instant(row.starts_at),
-        "endsAt": _instant(row.ends_at),
+        "startsAt": instant_text(row.starts_at),
+        "endsAt": instant_text(row.ends_at),
         "timezone": row.timezone,
         "status": row.status,
         "source": row.source,
     }
-    _audit(conn, "availability_override_deleted", "availability_slot", slot_id, owner, actor, details)
+    record(conn, owner, actor, [Step("availability_override_deleted", "availability_slot", slot_id, details)])
     crash_point("availability.before_commit")
     return Saved(slot_id, figures.created, figures.removed)
 
@@ -270,7 +272,7 @@ def list_rules(conn: Connection, owner: Owner) -> list[WeeklyRule]:
     return load_rules(conn, owner)
 
 
-_UPSERT_RULE = text("""
+UPSERT_RULE = text("""
     INSERT INTO "AvailabilityRules" AS r
            (id, unit_id, agent_id, listing_id, day_of_week, start_time, end_time, timezone, status, valid_from, valid_until,
             notes, created_at, updated_at)
@@ -295,15 +297,15 @@ def _save_rule(
     take_turns(conn)
     rules = load_rules(conn, owner)
     if rule_id is not None and all(rule.id != rule_id for rule in rules):
-        return _refused("ruleId", Broken.UNKNOWN_RULE, "this calendar has no such rule")
+        return refused("ruleId", Broken.UNKNOWN_RULE, "this calendar has no such rule")
     others = [rule for rule in rules if rule.id != rule_id]
-    found = check_rule(owner, draft, others, now) + _check_owner(conn, owner, draft.status, draft.listing_id)
+    found = check_rule(owner, draft, others, now) + check_owner(conn, owner, draft.status, draft.listing_id)
     if found:
         return Refused(tuple(found))
     saved_id = rule_id or uuid4()
     parameters = {
         "rule": saved_id,
-        **_ids(owner),
+        **owner_ids(owner),
         "listing_id": draft.listing_id,
         "day_of_week": draft.day_of_week,
         "start_time": draft.start_time,
@@ -315,10 +317,10 @@ def _save_rule(
         "notes": draft.notes,
         "now": now,
     }
-    conn.execute(_UPSERT_RULE, parameters)
+    conn.execute(UPSERT_RULE, parameters)
     figures = extend(conn, now, horizon, owner)
     action = "availability_rule_created" if rule_id is None else "availability_rule_replaced"
-    _audit(conn, action, "availability_rule", saved_id, owner, actor, _rule_details(draft))
+    record(conn, owner, actor, [Step(action, "availability_rule", saved_id, rule_details(draft))])
     crash_point("availability.before_commit")
     return Saved(saved_id, figures.created, figures.removed)
 
@@ -334,23 +336,23 @@ def _save_override(
     horizon: timedelta,
 ) -> Change:
     starts_at, ends_at = draft.span()
-    span = {"slot": slot_id, "starts_at": starts_at, "ends_at": ends_at, **_ids(owner)}
+    span = {"slot": slot_id, "starts_at": starts_at, "ends_at": ends_at, **owner_ids(owner)}
     given_way = 0
     if owner.kind is OwnerKind.AGENT and draft.status == owner.opens:
         other = conn.execute(_OVERLAPPED, span).one_or_none()
         if other is not None:
-            return _refused(
+            return refused(
                 "startTime",
                 Broken.OVERLAPPING_AVAILABILITY,
-                f"the agent is already available from {_instant(other.starts_at)} to {_instant(other.ends_at)} "
+                f"the agent is already available from {instant_text(other.starts_at)} to {instant_text(other.ends_at)} "
                 f"({other.source})",
             )
         given_way = conn.execute(_GIVE_WAY, {**span, "now": now}).rowcount
     row: dict[str, object] = {"timezone": draft.timezone, "status": draft.status, "notes": draft.notes}
-    conn.execute(_SAVE_OVERRIDE[owner.kind], {**span, **row, "listing_id": draft.listing_id})
+    conn.execute(SAVE_OVERRIDE[owner.kind], {**span, **row, "listing_id": draft.listing_id})
     figures = extend(conn, now, horizon, owner)
-    details = {**row, "startsAt": _instant(starts_at), "endsAt": _instant(ends_at)}
-    _audit(conn, f"availability_override_{done}", "availability_slot", slot_id, owner, actor, details)
+    details = {**row, "startsAt": instant_text(starts_at), "endsAt": instant_text(ends_at)}
+    record(conn, owner, actor, [Step(f"availability_override_{done}", "availability_slot", slot_id, details)])
     crash_point("availability.before_commit")
     return Saved(slot_id, figures.created, given_way + figures.removed)
 
@@ -368,8 +370,8 @@ _OWNER_FACTS = {
 }
 
 
-def _check_owner(conn: Connection, owner: Owner, status: str, listing_id: UUID | None) -> list[Refusal]:
-    facts = conn.execute(_OWNER_FACTS[owner.kind], {**_ids(owner), "listing_id": listing_id}).one()
+def check_owner(conn: Connection, owner: Owner, status: str, listing_id: UUID | None) -> list[Refusal]:
+    facts = conn.execute(_OWNER_FACTS[owner.kind], {**owner_ids(owner), "listing_id": listing_id}).one()
     if not facts.known:
         return [Refusal(f"{owner.kind}Id", Broken.UNKNOWN_OWNER, f"there is no such {owner.kind}")]
     found = []
@@ -389,9 +391,9 @@ def _check_owner(conn: Connection, owner: Owner, status: str, listing_id: UUID |
 def _own_row(conn: Connection, kind: OwnerKind, slot_id: UUID) -> Owner | Refused:
     row = conn.execute(_SLOT[kind], {"slot": slot_id}).one_or_none()
     if row is None:
-        return _refused("slotId", Broken.UNKNOWN_SLOT, "there is no such slot")
+        return refused("slotId", Broken.UNKNOWN_SLOT, "there is no such slot")
     if row.rule_id is not None:
-        return _refused(
+        return refused(
             "slotId",
             Broken.FROM_A_RULE,
             f"comes from weekly rule {row.rule_id}: change the rule, or block that day with an override",
@@ -410,63 +412,15 @@ _OCCURRENCES = {
 
 
 def _count_occurrences(conn: Connection, owner: Owner, rule_id: UUID) -> int:
-    return int(conn.execute(_OCCURRENCES[owner.kind], {"rule": rule_id, **_ids(owner)}).scalar_one())
+    return int(conn.execute(_OCCURRENCES[owner.kind], {"rule": rule_id, **owner_ids(owner)}).scalar_one())
 
 
-_AGENT_PLATFORM = text("""
-    SELECT a.platform, a.id FROM "Agents" g JOIN "PlatformAccounts" a ON a.id = g.platform_account_id WHERE g.id = :agent
-""")
-
-
-def _audit(
-    conn: Connection,
-    action: str,
-    entity_type: str,
-    entity_id: UUID,
-    owner: Owner,
-    actor: CalendarActor,
-    details: dict[str, object],
-) -> None:
-    agent = owner.id if owner.kind is OwnerKind.AGENT else None
-    account = conn.execute(_AGENT_PLATFORM, {"agent": agent}).one_or_none() if agent else None
-    audit.record(
-        conn,
-        [
-            audit.AuditEntry(
-                actor_type=actor.type,
-                actor_id=actor.id,
-                entity_type=entity_type,
-                entity_id=str(entity_id),
-                action=action,
-                details={f"{owner.kind}Id": str(owner.id), **details},
-                platform=account.platform if account else None,
-                platform_account_id=account.id if account else None,
-                agent_id=str(agent) if agent else None,
-            )
-        ],
-    )
-
-
-def _rule_details(rule: Any) -> dict[str, object]:
-    return {
-        "dayOfWeek": rule.day_of_week,
-        "startTime": f"{rule.start_time:%H:%M}",
-        "endTime": f"{rule.end_time:%H:%M}",
-        "timezone": rule.timezone,
-        "status": rule.status,
-    }
-
-
-def _ids(owner: Owner) -> dict[str, UUID | None]:
+def owner_ids(owner: Owner) -> dict[str, UUID | None]:
     return {
         "unit": owner.id if owner.kind is OwnerKind.UNIT else None,
         "agent": owner.id if owner.kind is OwnerKind.AGENT else None,
     }
 
 
-def _refused(field: str, rule: Broken, message: str) -> Refused:
+def refused(field: str, rule: Broken, message: str) -> Refused:
     return Refused((Refusal(field, rule, message),))
-
-
-def _instant(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, text
 from leasebot_pipeline.domain.calendar_entries import CalendarEntry, Participant
 from leasebot_pipeline.domain.showings import ShowingState
 from leasebot_pipeline.storage import audit
-from leasebot_pipeline.storage.availability import CalendarActor
+from leasebot_pipeline.storage.availability_audit import CalendarActor
 
 SHOWN_PAST: Final = timedelta(days=30)
 """How far back a feed reaches."""

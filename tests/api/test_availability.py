@@ -180,3 +180,55 @@ def test_why_a_time_is_not_offered(house: House) -> None:
     assert (told["offered"], told["reasons"]) == (True, [])
     assert house.ask("agent", "GET", f"{address}&at=soon").status_code == 400
     assert house.ask("agent", "GET", f"/api/units/{house.unit}/slot-explanation").status_code == 400
+
+
+@pytest.mark.parametrize("calendar", ["unit", "agent"])
+def test_a_week_and_a_day_are_copied_whole_or_not_at_all(house: House, calendar: str) -> None:
+    address = calendars(house)[calendar]
+    blocks = "blocked" if calendar == "unit" else "unavailable"
+    make(house, calendar, "weekly-rules", WEEKLY)
+    make(house, calendar, "daily-overrides", WEDNESDAY | {"startTime": "15:00", "endTime": "16:00"})
+    make(house, calendar, "daily-overrides", WEDNESDAY | {"date": "2026-03-05", "status": blocks})
+    # Clocks change on 8 March: the copy keeps the local time.
+    week = {"fromDate": "2026-03-01", "toDate": "2026-03-08"}
+    copied = make(house, calendar, "copy-week", week)
+    assert (copied.status_code, copied.json()) == (201, {"createdSlots": 2})
+    items = house.ask("admin", "GET", f"{address}?fromDate=2026-03-08&toDate=2026-03-14").json()["items"]
+    own = [(i["startsAt"][:16], i["status"] == blocks) for i in items if i["ruleId"] is None]
+    assert own == [("2026-03-11T19:00", False), ("2026-03-12T14:00", True)]
+    again = make(house, calendar, "copy-week", week)
+    assert again.json()["details"] == ["toDate: that week has these exceptions already"]
+    assert make(house, calendar, "copy-week", {**week, "toDate": "2026-02-01"}).status_code == 400
+    assert make(house, calendar, "copy-week", {**week, "toDate": "2026-03-03"}).status_code == 400
+    skipped = {"fromDate": "2026-03-15", "toDate": "2026-03-22"}
+    assert make(house, calendar, "copy-week", skipped).json()["details"] == [
+        "fromDate: that week has no exceptions"
+    ]
+
+    days = make(house, calendar, "copy-day", {"fromDay": 3, "toDays": [1, 3, 5]})
+    assert days.status_code == 201
+    listed = house.ask("admin", "GET", f"{address}/weekly-rules").json()["items"]
+    assert [(r["dayOfWeek"], r["startTime"]) for r in listed] == [(3, "09:00"), (1, "09:00"), (5, "09:00")]
+    make(
+        house, calendar, "weekly-rules", {**WEEKLY, "dayOfWeek": 4, "startTime": "11:00", "endTime": "13:00"}
+    )
+    refused = make(house, calendar, "copy-day", {"fromDay": 3, "toDays": [2, 4]})
+    assert refused.status_code == 400
+    assert "overlaps rule" in refused.json()["details"][0]
+    assert len(house.ask("admin", "GET", f"{address}/weekly-rules").json()["items"]) == 4
+    assert make(house, calendar, "copy-day", {"fromDay": 0, "toDays": [1]}).status_code == 400
+    assert len(house.audits("availability_override_created")) == 4
+    assert len(house.audits("availability_rule_created")) == 4
+
+
+def test_an_agent_copies_only_its_own(house: House) -> None:
+    days = {"fromDay": 3, "toDays": [1]}
+    assert make(house, "unit", "copy-day", days, "agent").status_code == 403
+    foreign = f"/api/agents/{house.marco}/availability/copy-day"
+    assert house.ask("agent", "POST", foreign, days).status_code == 403
+    # What an agent is already stated as available for is not overlapped.
+    make(house, "agent", "daily-overrides", WEDNESDAY, "agent")
+    make(house, "agent", "daily-overrides", WEDNESDAY | {"date": "2026-03-11", "endTime": "10:30"}, "agent")
+    week = {"fromDate": "2026-03-01", "toDate": "2026-03-08"}
+    [detail] = make(house, "agent", "copy-week", week, "agent").json()["details"]
+    assert "already available from 2026-03-11T14:00:00.000Z" in detail

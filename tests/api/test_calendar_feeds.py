@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from leasebot_pipeline.domain.calendar_entries import Participant
 from leasebot_pipeline.domain.platforms import Platform, SendMode
 from leasebot_pipeline.storage import bootstrap, calendar_feeds
-from leasebot_pipeline.storage.availability import CalendarActor
+from leasebot_pipeline.storage.availability_audit import CalendarActor
 from leasebot_pipeline.storage.calendar_feeds import NewFeed
 from tests.api.conftest import MovableClock
 from tests.conftest import Database

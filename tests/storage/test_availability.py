@@ -14,7 +14,8 @@ from sqlalchemy import Connection, event, text
 from leasebot_pipeline.domain.availability import Owner, OwnerKind
 from leasebot_pipeline.domain.availability_drafts import Broken, OverrideDraft, RuleDraft
 from leasebot_pipeline.storage import availability
-from leasebot_pipeline.storage.availability import CalendarActor, Change, Refused, Saved
+from leasebot_pipeline.storage.availability import Change, Refused, Saved
+from leasebot_pipeline.storage.availability_audit import CalendarActor
 from leasebot_pipeline.storage.availability_horizon import (
     KEEP_PAST,
     extend,

@@ -17,7 +17,8 @@ from api.inputs import PathId, Text, path_id
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.availability import Owner, OwnerKind
 from leasebot_pipeline.storage import availability, units
-from leasebot_pipeline.storage.availability import CalendarActor, Change, Refused
+from leasebot_pipeline.storage.availability import Change, Refused
+from leasebot_pipeline.storage.availability_audit import CalendarActor
 
 SlotPathId = Annotated[UUID, Depends(path_id("slotId"))]
 
