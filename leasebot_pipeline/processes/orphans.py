@@ -1,7 +1,7 @@
-"""Runs whose worker is gone, found and closed when the daemon starts.
+"""Runs whose worker is gone, found and closed when the daemon starts and while it works.
 
-Dagster notices a worker's death only while the code server that started it lives. Runs orphaned by a dead
-code server would stay "started" for ever and hold their platform's place in the queue.
+Dagster notices a worker's death only while the code server that started it lives, and only while the database takes
+the note. Runs orphaned otherwise would stay "started" for an hour and hold their platform's place in the queue.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
 _log = logging.getLogger(__name__)
-_WATCH_S: Final = 10.0
+_WATCH_S: Final = 5.0
 _START_SLACK_S: Final = 120.0
 
 
@@ -73,22 +73,47 @@ def reconcile(instance: DagsterInstance) -> Reconciled:
 
 
 def reconcile_and_watch(instance: DagsterInstance) -> Reconciled:
-    """Reconcile now; while orphans still work, look again in the background until they are done."""
+    """Reconcile now, and from then on close whatever loses its worker, in the background."""
     found = reconcile(instance)
-    if found.alive:
-        threading.Thread(target=_watch, args=(instance,), name="orphans", daemon=True).start()
+    threading.Thread(target=_watch, args=(instance,), name="orphans", daemon=True).start()
     return found
 
 
 def _watch(instance: DagsterInstance) -> None:
-    # Runs the new daemon starts meanwhile are known to the new code server and so left alone.
+    suspected: frozenset[str] = frozenset()
     while True:
         time.sleep(_WATCH_S)
-        found = reconcile(instance)
-        for run_id in found.failed:
-            _log.warning("run %s: its orphaned worker is gone, run closed", run_id)
-        if not found.alive:
-            return
+        try:
+            suspected = close_dead(instance, suspected)
+        except (
+            Exception
+        ) as error:  # the database is away, as it was for the worker that could not say how it ended
+            _log.warning("runs were not looked at: %s", type(error).__name__)
+
+
+def close_dead(instance: DagsterInstance, suspected: frozenset[str]) -> frozenset[str]:
+    """Fail the runs among ``suspected`` that still have no worker; returns those that have none now.
+
+    A run that just ended has none for a moment either: only one found so at two looks is closed.
+    """
+    from dagster import DagsterRunStatus, RunsFilter
+
+    statuses = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    dead: set[str] = set()
+    for run in instance.get_runs(filters=RunsFilter(statuses=statuses)):
+        if _served(run):
+            continue
+        worker = _worker(instance, run.run_id)
+        if worker is None or worker.lives():
+            continue
+        if run.run_id not in suspected:
+            dead.add(run.run_id)
+            continue
+        now = instance.get_run_by_id(run.run_id)
+        if now is not None and now.status in statuses:
+            instance.report_run_failed(now, "The process that executed this run is gone.")
+            _log.warning("run %s: its worker is gone, run closed", run.run_id)
+    return frozenset(dead)
 
 
 def _served(run: DagsterRun) -> bool:

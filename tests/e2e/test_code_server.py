@@ -6,6 +6,7 @@ storage stops working with the database driver.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -94,6 +95,21 @@ class Location:
         return next(self.folder.glob("parent-*")).read_text()
 
 
+def _below(pid: int) -> list[int]:
+    """All processes a process started, and those they started."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            parent = int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1])
+            children.setdefault(parent, []).append(int(folder.name))
+    found, waiting = list[int](), [pid]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        waiting += below
+        found += below
+    return found
+
+
 @pytest.fixture
 def location(database: Database, tmp_path: Path) -> Iterator[Location]:
     place = Location(database, tmp_path)
@@ -126,6 +142,18 @@ def test_a_run_orphaned_by_a_killed_code_server_is_closed_when_the_daemon_starts
     location.server()
     location.daemon()
     assert location.runs() == {"patient": "FAILURE"}
+
+
+def test_a_run_whose_worker_died_unnoticed_is_closed_while_the_daemon_works(location: Location) -> None:
+    """As after a minute without the database: nobody could note the worker's end, and the queue waits for it."""
+    location.ask("patient")
+    server, _ = location.server(), location.daemon()
+    _until("run works", (location.folder / "waiting").exists)
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGSTOP)
+    for pid in _below(server.pid):
+        os.kill(pid, signal.SIGKILL)
+    _until("run closed", lambda: location.runs() == {"patient": "FAILURE"})
 
 
 def test_an_orphan_that_still_works_is_left_to_finish(location: Location) -> None:
