@@ -106,7 +106,7 @@ async def check(
 _FILLS = frozenset({"template", "offer", "say"})
 
 
-def _checks(here: str, form: str, version: str, *, keeps: bool) -> dict[str, str]:
+def _checks(here: str, form: str, version: str, refused: bool, *, keeps: bool) -> dict[str, str]:
     """Attributes of a text that is looked at while it is typed, and kept when the page is left.
 
     What was typed for one version of a draft is never laid over another; nor over a text just filled in.
@@ -115,6 +115,7 @@ def _checks(here: str, form: str, version: str, *, keeps: bool) -> dict[str, str
     return {
         "data-keep": f"{form}@{here}@{version}",
         **filled_in,
+        **({"data-typed": ""} if refused else {}),  # what somebody typed: no live change overlays it
         "maxlength": str(replies.MAX_BODY),
         "hx-post": f"{here}/check",
         "hx-trigger": "input changed delay:400ms",

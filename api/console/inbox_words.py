@@ -15,7 +15,7 @@ PLATFORMS: Final[Mapping[str, str]] = {
     "furnishedfinder": "Furnished Finder",
 }
 _REASONS: Final[Mapping[str, str]] = {
-    "policy_send_allowed": "All checks passed: it was sent by itself",
+    "policy_send_allowed": "All checks passed",
     "policy_draft_required": "This account only prepares drafts",
     "policy_platform_inactive": "The account is switched off",
     "draft_read_by_model_alone": "Only the language model read it this way",

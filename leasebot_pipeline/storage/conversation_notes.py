@@ -93,13 +93,18 @@ class Marks:
     taken_over_by: str | None
     agent_name: str | None
     notes: int
+    under_way: str | None
+    """The state of a reply that is queued, being sent, in doubt or given up."""
 
 
 _MARKS = text(f"""
     SELECT c.id, COALESCE(c.newest_inbound_seq > COALESCE(r.seen_seq, 0), false) AS unread, {SNOOZED} AS snoozed,
            c.snoozed_until, CASE WHEN c.taken_over_at IS NOT NULL THEN COALESCE(t.name, 'somebody') END AS taken_over_by,
            g.full_name AS agent_name,
-           (SELECT count(*) FROM "ConversationNotes" n WHERE n.conversation_id = c.id) AS notes
+           (SELECT count(*) FROM "ConversationNotes" n WHERE n.conversation_id = c.id) AS notes,
+           (SELECT d.state FROM "OutboundDispatches" d
+             WHERE d.conversation_id = c.id AND d.state NOT IN ('draft', 'held', 'sent', 'cancelled')
+             ORDER BY d.updated_at DESC LIMIT 1) AS under_way
       FROM "Conversations" c
       LEFT JOIN "ConversationReads" r ON r.conversation_id = c.id AND r.user_id = :user
       LEFT JOIN "user" t ON t.id = c.taken_over_by
@@ -115,7 +120,13 @@ def marks(conn: Connection, conversations: Sequence[UUID], user: str, now: datet
     rows = conn.execute(_MARKS, {"ids": list(conversations), "user": user, "now": now})
     return {
         row.id: Marks(
-            row.unread, row.snoozed, row.snoozed_until, row.taken_over_by, row.agent_name, row.notes
+            row.unread,
+            row.snoozed,
+            row.snoozed_until,
+            row.taken_over_by,
+            row.agent_name,
+            row.notes,
+            row.under_way,
         )
         for row in rows
     }

@@ -73,7 +73,7 @@ _WAITING = """
            CASE WHEN w.doubt THEN 'in_doubt' WHEN w.draft THEN 'draft' ELSE 'hold' END AS message_status,
            c.last_message_at, w.since, count(*) OVER () AS total
       FROM waits w
-      JOIN "Conversations" c ON c.id = w.conversation_id
+     CROSS JOIN LATERAL (SELECT * FROM "Conversations" x WHERE x.id = w.conversation_id OFFSET 0) c  -- by id, each
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN "Listings" li ON li.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = li.unit_id

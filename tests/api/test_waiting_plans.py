@@ -42,8 +42,11 @@ def test_marks_read_their_page(full: Connection) -> None:
     assert read["Conversations"] <= PAGE, how
 
 
-@pytest.mark.parametrize(("wanted", "most"), [(InboxFilter(), 1000), (InboxFilter(status="hold"), 3 * HELD)])
-def test_a_count_ends_at_its_bound(full: Connection, wanted: InboxFilter, most: int) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "table", "most"),
+    [(InboxFilter(), "Conversations", 1000), (InboxFilter(status="hold"), "Messages", HELD)],
+)
+def test_a_count_ends_at_its_bound(full: Connection, wanted: InboxFilter, table: str, most: int) -> None:
     assert count_inbox(full, wanted, 1000) == (HELD if wanted.status else 1000)
     read, how = reads(full, lambda: count_inbox(full, wanted, 1000))
-    assert read["Conversations"] <= most, how
+    assert read[table] <= most, how

@@ -96,7 +96,7 @@ async function refresh() {
     for (const region of document.querySelectorAll("[data-live-region]")) {
       const next = fresh.getElementById(region.id);
       const fields = [...region.querySelectorAll("input:not([type=hidden]), textarea, select")];
-      const typing = fields.some((field) => field === document.activeElement ||
+      const typing = fields.some((field) => field === document.activeElement || "typed" in field.dataset ||
         (field.matches("textarea, input") && field.value !== field.defaultValue));
       if (!next || typing || next.innerHTML === region.innerHTML) continue;
       region.replaceChildren(...next.childNodes);
