@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.inbox_sql import ONE_OF
 from leasebot_pipeline.storage.steering import SNOOZED
 
 
@@ -41,17 +42,16 @@ class WaitingPage:
     total: int
 
 
-# A message waits while nobody answered it: held words of the lead, drafts, what was rejected; by the index of what is
-# to be reviewed. Replies given up, or in doubt that reading the thread did not settle, wait whatever came after. A
+# A message waits while nobody answered it: held words of the lead, drafts, what was rejected; each by its own
+# small index. Replies given up, or in doubt that reading the thread did not settle, wait whatever came after. A
 # person's answer that is on its way, or an outcome a person set, ends the other waits.
 _WAITING = """
     WITH each AS (
       SELECT m.conversation_id, COALESCE(m.sent_at, m.created_at) AS since, m.created_at AS newest, false AS doubt,
              m.direction = 'outbound' AND m.metadata ->> 'reviewStatus' = 'draft' AS draft
-        FROM "Messages" m
+        FROM (SELECT * FROM "Messages" m WHERE {draft} UNION ALL SELECT * FROM "Messages" m WHERE {hold}) m
         LEFT JOIN "OutboundDispatches" d ON d.message_id = m.id AND d.conversation_id = m.conversation_id
-       WHERE m.metadata ->> 'reviewStatus' IN ('draft', 'hold')
-         AND NOT m.metadata ? 'superseded' AND NOT m.metadata ? 'discarded'
+       WHERE NOT m.metadata ? 'superseded'
          AND (m.direction = 'inbound' OR COALESCE(d.state, 'draft') IN ('draft', 'held'))
          AND (m.metadata ->> 'reviewStatus' = 'draft'
               OR m.seq > COALESCE((SELECT max(s.seq) FROM "Messages" s
@@ -125,7 +125,7 @@ def waiting_for_people(
     if after is not None:
         later = "WHERE (since, id) > (CAST(:since AS timestamptz), CAST(:after AS uuid))"
         parameters["since"], parameters["after"] = after
-    found = _WAITING.format(snoozed=SNOOZED, more=more)
+    found = _WAITING.format(snoozed=SNOOZED, more=more, **ONE_OF)
     rows = conn.execute(text(_LATEST.format(found=found, after=later)), parameters).all()
     names = WaitingRow.__dataclass_fields__
     items = tuple(WaitingRow(**{name: getattr(row, name) for name in names}) for row in rows)
