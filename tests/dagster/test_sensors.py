@@ -293,6 +293,8 @@ def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) ->
         old=old,
     )
     office.run("""DELETE FROM "Tallies" WHERE kind = 'message'""")
+    for digest, made in (("old", office.clock.now - timedelta(days=181)), ("new", office.clock.now)):
+        office.run("""INSERT INTO "DecisionParts" VALUES (:digest, 'x', :made)""", digest=digest, made=made)
     definitions = build_definitions(load_settings({"LEASE_BOT_RPA_RUNTIME": "mock"}))
     result = definitions.get_job_def("maintenance").execute_in_process(
         instance=office.instance, resources={"pipeline": office.pipeline}
@@ -303,11 +305,13 @@ def test_the_night_deletes_what_has_run_out_and_says_how_much(office: Office) ->
         if event.is_successful_output and event.step_key == "clean_up_database"
     ]
     assert {name: value.value for name, value in done.items()} == {
+        "decision_parts": 1,
         "rate_limits": 1,
         "remembered_answers": 1,
         "mended_tallies": 0,
     }
     assert office.rows('SELECT key FROM "RateLimits"') == [("new",)]
+    assert office.rows('SELECT digest FROM "DecisionParts"') == [("new",)]
 
 
 def test_new_audit_rows_are_counted_each_minute_without_a_run(office: Office) -> None:
