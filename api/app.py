@@ -20,9 +20,12 @@ from api.auth.passwords import PasswordHasher, hash_password
 from api.auth.throttle import Throttle
 from api.config import ApiConfig
 from api.console import assets as console_assets
+from api.console import availability as console_availability
 from api.console import live as console_live
 from api.console import lost as console_lost
+from api.console import showings as console_showings
 from api.console import sign_in as console_sign_in
+from api.console import today as console_today
 from api.database import Database
 from api.edge.failures import Failures
 from api.edge.guards import BodyLimit, OriginGuard
@@ -92,7 +95,15 @@ _ROUTES = (
     calendar_feeds,
 )
 
-_PAGES = (console_assets, console_live, console_sign_in, console_lost)
+_PAGES = (
+    console_assets,
+    console_availability,
+    console_live,
+    console_showings,
+    console_sign_in,
+    console_today,
+    console_lost,
+)
 
 
 def utc_now() -> datetime:

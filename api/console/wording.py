@@ -17,6 +17,7 @@ _WORDS: Final = {
     "no_reply": "No reply",
     "no_show": "No show",
     "retry_scheduled": "Will try again",
+    "unavailable": "Not available",
     "unknown": "Unknown: clicked, not proven",
     "wants_reschedule": "Wants another time",
 }
@@ -24,6 +25,8 @@ _WORDS: Final = {
 
 TONES: Final = {
     "active": "good",
+    "available": "good",
+    "blocked": "warn",
     "cancelled": "plain",
     "claimed": "info",
     "closed": "good",
@@ -49,6 +52,7 @@ TONES: Final = {
     "revoked": "plain",
     "sending": "info",
     "sent": "good",
+    "unavailable": "warn",
     "unknown": "bad",
     "wants_reschedule": "warn",
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.api.house import House
+from tests.console.day_showings import fill_calendar_day
 
 
 def fill_day(house: House) -> None:
     """Everything the screens show at least once. Each part stands beside the screens it is for."""
+    fill_calendar_day(house)
