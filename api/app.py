@@ -23,6 +23,7 @@ from api.console import assets as console_assets
 from api.console import assignments as console_assignments
 from api.console import audit as console_audit
 from api.console import automation as console_automation
+from api.console import availability as console_availability
 from api.console import conversation as console_conversation
 from api.console import conversation_acts as console_conversation_acts
 from api.console import conversation_slots as console_conversation_slots
@@ -33,7 +34,9 @@ from api.console import observability as console_observability
 from api.console import platforms as console_platforms
 from api.console import release as console_release
 from api.console import reply_templates as console_reply_templates
+from api.console import showings as console_showings
 from api.console import sign_in as console_sign_in
+from api.console import today as console_today
 from api.console import users as console_users
 from api.database import Database
 from api.edge.failures import Failures
@@ -110,6 +113,7 @@ _PAGES = (
     console_assignments,
     console_audit,
     console_automation,
+    console_availability,
     console_conversation,
     console_conversation_acts,
     console_conversation_slots,
@@ -119,7 +123,9 @@ _PAGES = (
     console_platforms,
     console_release,
     console_reply_templates,
+    console_showings,
     console_sign_in,
+    console_today,
     console_users,
     console_lost,
 )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
+
+from leasebot_pipeline.domain.local_time import instant_after_gap
 
 _FORMS: Final = tuple(f"en_{country}" for country in ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN"))
 """The console speaks English; these differ in the order of day and month and in the clock."""
@@ -75,6 +78,30 @@ class Clock:
     def full_day(self, local: date) -> str:
         """``Tuesday, March 3, 2026``."""
         return str(format_date(local, "full", locale=self.locale))
+
+    def date_of(self, instant: datetime, zone: str | None = None) -> date:
+        """The local day."""
+        return instant.astimezone(zone_of(zone)).date()
+
+    def midnight(self, local: date, zone: str | None = None) -> datetime:
+        """When that day begins there."""
+        return instant_after_gap(local, time_of_day(), zone_of(zone))
+
+    def month(self, local: date) -> str:
+        """``March 2026``."""
+        return str(format_skeleton("yMMMM", local, locale=self.locale))
+
+    def weekday(self, local: date) -> str:
+        """``Tue``."""
+        return str(format_skeleton("E", local, locale=self.locale))
+
+    def weekday_name(self, number: int) -> str:
+        """``Tuesday`` for 2: 0 is Sunday."""
+        return str(self.locale.days["stand-alone"]["wide"][(number + 6) % 7])
+
+    def local_time(self, at: time_of_day) -> str:
+        """A time of the clock, whatever the day: ``2:30 PM`` or ``14:30``."""
+        return str(format_time(at, "short", locale=self.locale)).replace("\u202f", " ")
 
     def time(self, instant: datetime, zone: str | None = None) -> str:
         """``2:30 PM`` or ``14:30``."""

@@ -50,6 +50,7 @@ _WORDS: Final = {
     "send_cap_reached": "The day's cap is reached",
     "spareroom": "SpareRoom",
     "thread_sync": "Read thread",
+    "unavailable": "Not available",
     "unknown": "Unknown: clicked, not proven",
     "wants_reschedule": "Wants another time",
 }
@@ -59,6 +60,8 @@ TONES: Final = {
     "accepted": "good",
     "active": "good",
     "canary": "warn",
+    "available": "good",
+    "blocked": "warn",
     "cancelled": "plain",
     "claimed": "info",
     "closed": "good",
@@ -91,6 +94,7 @@ TONES: Final = {
     "sent": "good",
     "shadow": "info",
     "succeeded": "good",
+    "unavailable": "warn",
     "unknown": "bad",
     "wants_reschedule": "warn",
 }

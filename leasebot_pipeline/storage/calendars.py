@@ -125,13 +125,23 @@ def unit_candidates(
     end: datetime,
     *,
     include_passive: bool = False,
+    ignoring_conversation: UUID | None = None,
 ) -> list[Candidate]:
-    """Every free visit of a unit that begins within [begin, end), by priority, then start: four statements."""
+    """Every free visit of a unit that begins within [begin, end), by priority, then start: four statements.
+
+    ``ignoring_conversation``: its showings, which are about to be moved, take no time.
+    """
     calendar = load_calendars(conn, [unit_id], now, max(end - now, timedelta(0))).for_unit(unit_id)
     assigned = {assignment.agent_id: assignment for assignment in calendar.assignments}
     found = [
         Candidate(slot, assigned[slot.agent_id])
-        for slot in free_slots(calendar, policy, now, include_passive=include_passive)
+        for slot in free_slots(
+            calendar,
+            policy,
+            now,
+            include_passive=include_passive,
+            ignoring_conversation=ignoring_conversation,
+        )
         if slot.agent_id is not None and begin <= slot.starts_at < end
     ]
     return sorted(found, key=lambda candidate: (candidate.assignment.priority, candidate.slot.starts_at))

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
+
+from leasebot_pipeline.domain.local_time import instant_after_gap
+from leasebot_pipeline.domain.slots import zone
+
+_EARLIEST: Final = date(1970, 1, 1)
+_LATEST: Final = date(2200, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +49,18 @@ class Showing:
 
 @dataclass(frozen=True, slots=True)
 class ShowingFilter:
-    """What the list shows; None: anything. Shares time with [begin, end)."""
+    """What the list shows; None: anything. Shares time with [begin, end).
+
+    ``first_day`` and ``last_day``: begins on those days, each showing in its own zone.
+    """
 
     statuses: tuple[str, ...] = field(default_factory=tuple)
     unit_id: UUID | None = None
     agent_id: UUID | None = None
     begin: datetime | None = None
     end: datetime | None = None
+    first_day: date | None = None
+    last_day: date | None = None
 
 
 _SELECT = """
@@ -74,7 +86,69 @@ def list_showings(
     conn: Connection, wanted: ShowingFilter, limit: int, after: Sequence[object] | None = None
 ) -> list[Showing]:
     """Showings by start, then id, those after the key (starts_at as ISO text, id)."""
-    parameters: dict[str, object] = {"limit": limit}
+    conditions, parameters = _conditions(conn, wanted)
+    parameters["limit"] = limit
+    if after is not None:
+        conditions.append("(s.starts_at, s.id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid))")
+        parameters["after_at"], parameters["after_id"] = after
+    statement = text(f"{_SELECT} {_where(conditions)} ORDER BY s.starts_at, s.id LIMIT :limit")
+    return [Showing(*row) for row in conn.execute(statement, parameters)]
+
+
+def showings_around(
+    conn: Connection, wanted: ShowingFilter, now: datetime, limit: int, offset: int = 0
+) -> tuple[list[Showing], int]:
+    """Showings that are not over, the next first, then those that are, the last first; and how many there are."""
+    conditions, parameters = _conditions(conn, wanted)
+    where = _where(conditions)
+    statement = text(f"""
+        WITH wanted AS (
+          SELECT s.id, row_number() OVER (ORDER BY s.ends_at <= :now, CASE WHEN s.ends_at > :now THEN s.starts_at END,
+                                          s.starts_at DESC, s.id) AS place, count(*) OVER () AS total
+            FROM "ShowingAppointments" s {where}
+        ), page AS MATERIALIZED (SELECT * FROM wanted ORDER BY place LIMIT :limit OFFSET :offset)
+        SELECT x.*, page.total FROM page JOIN ({_SELECT}) x ON x.id = page.id ORDER BY page.place
+    """)
+    rows = conn.execute(statement, {**parameters, "now": now, "limit": limit, "offset": offset}).all()
+    return [Showing(*row[:-1]) for row in rows], rows[0].total if rows else 0
+
+
+_SHOWN = text("""
+    SELECT u.id, concat_ws(' ', u.property_name, u.unit_number) AS name
+      FROM "Units" u
+     WHERE EXISTS (SELECT 1 FROM "ShowingAppointments" s
+                    WHERE s.unit_id = u.id AND (CAST(:agent AS uuid) IS NULL OR s.agent_id = :agent))
+     ORDER BY u.property_name, u.unit_number, u.id LIMIT :limit
+""")
+
+
+def units_shown(conn: Connection, agent_id: UUID | None, limit: int) -> list[tuple[UUID, str]]:
+    """Units that have showings (of an agent): id and name, by name."""
+    return [(row.id, row.name) for row in conn.execute(_SHOWN, {"agent": agent_id, "limit": limit})]
+
+
+_ZONES = text('SELECT DISTINCT timezone FROM "ShowingAppointments"')
+_ON_DAYS = """s.starts_at >= :earliest AND s.starts_at < :latest AND EXISTS (
+       SELECT 1 FROM unnest(CAST(:zones AS text[]), CAST(:begins AS timestamptz[]), CAST(:ends AS timestamptz[])) AS z(name, begins, ends)
+        WHERE z.name = s.timezone AND s.starts_at >= z.begins AND s.starts_at < z.ends)"""
+
+
+def _days(conn: Connection, first: date, last: date) -> dict[str, object]:
+    """The local days as instants, for each zone there are showings in: names are not the database's to judge."""
+    zones = list(conn.execute(_ZONES).scalars()) or ["UTC"]
+    known = [zone(name) or ZoneInfo("UTC") for name in zones]
+    begins = [_midnight(first, tz) for tz in known]
+    ends = [_midnight(last + timedelta(days=1) if last < date.max else last, tz) for tz in known]
+    return {"zones": zones, "begins": begins, "ends": ends, "earliest": min(begins), "latest": max(ends)}
+
+
+def _midnight(day: date, tz: ZoneInfo) -> datetime:
+    within = min(max(day, _EARLIEST), _LATEST)
+    return instant_after_gap(within, time(), tz)
+
+
+def _conditions(conn: Connection, wanted: ShowingFilter) -> tuple[list[str], dict[str, object]]:
+    parameters: dict[str, object] = {}
     conditions = []
     for name in ("unit_id", "agent_id"):
         if getattr(wanted, name) is not None:
@@ -89,9 +163,11 @@ def list_showings(
     if wanted.end is not None:
         conditions.append("s.starts_at < :end")
         parameters["end"] = wanted.end
-    if after is not None:
-        conditions.append("(s.starts_at, s.id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid))")
-        parameters["after_at"], parameters["after_id"] = after
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    statement = text(f"{_SELECT} {where} ORDER BY s.starts_at, s.id LIMIT :limit")
-    return [Showing(*row) for row in conn.execute(statement, parameters)]
+    if wanted.first_day is not None or wanted.last_day is not None:
+        conditions.append(_ON_DAYS)
+        parameters |= _days(conn, wanted.first_day or date.min, wanted.last_day or date.max)
+    return conditions, parameters
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""

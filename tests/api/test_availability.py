@@ -208,7 +208,7 @@ def test_a_week_and_a_day_are_copied_whole_or_not_at_all(house: House, calendar:
     days = make(house, calendar, "copy-day", {"fromDay": 3, "toDays": [1, 3, 5]})
     assert days.status_code == 201
     listed = house.ask("admin", "GET", f"{address}/weekly-rules").json()["items"]
-    assert [(r["dayOfWeek"], r["startTime"]) for r in listed] == [(3, "09:00"), (1, "09:00"), (5, "09:00")]
+    assert sorted((r["dayOfWeek"], r["startTime"]) for r in listed) == [(n, "09:00") for n in (1, 3, 5)]
     make(
         house, calendar, "weekly-rules", {**WEEKLY, "dayOfWeek": 4, "startTime": "11:00", "endTime": "13:00"}
     )

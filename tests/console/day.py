@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.api.house import House
 from tests.console.day_admin import fill_admin
 from tests.console.day_inbox import fill_inbox, open_calendars
+from tests.console.day_showings import fill_calendar_day
 
 
 def fill_day(house: House) -> None:
@@ -12,3 +13,4 @@ def fill_day(house: House) -> None:
     fill_admin(house)
     fill_inbox(house)
     open_calendars(house)
+    fill_calendar_day(house)

@@ -11,6 +11,7 @@ from leasebot_pipeline.domain.platforms import REQUIRED_ACCOUNTS, Platform
 from tests.api.house import House
 from tests.console.day_admin import KEPT_PAGE
 from tests.console.day_inbox import inbox_ids
+from tests.console.day_showings import showing_of
 
 ROOMIES = next(account.id for account in REQUIRED_ACCOUNTS if account.platform is Platform.ROOMIES)
 
@@ -50,6 +51,16 @@ SCREENS: Final = (
     Screen("template-new", "admin", "/admin/templates/new"),
     Screen("users", "admin", "/admin/users"),
     Screen("users-link", "admin", "/admin/users?link={login}"),
+    Screen("today", "admin", "/admin/today"),
+    Screen("today", "agent", "/agent/today"),
+    Screen("showings", "admin", "/admin/showings"),
+    Screen("showings-week", "admin", "/admin/showings?view=week"),
+    Screen("showings-month", "admin", "/admin/showings?view=month"),
+    Screen("showing", "admin", "/admin/showings/{showing}?move=1&date=2026-03-06&time=12:00"),
+    Screen("unit-calendar", "admin", "/admin/showings/units/{unit}"),
+    Screen("appointments", "agent", "/agent/appointments"),
+    Screen("availability", "agent", "/agent/availability"),
+    Screen("availability-choose", "admin", "/agent/availability"),
 )
 
 
@@ -60,6 +71,7 @@ def ids_of(house: House) -> dict[str, str]:
         "unit": str(house.unit),
         "agent": str(house.dana),
         "account": str(ROOMIES),
+        "showing": str(showing_of(house, "Dev")),
         "page": KEPT_PAGE,
         "rule": _one(house, 'SELECT id FROM "AutomationRules" ORDER BY priority, id LIMIT 1'),
         "template": _one(house, 'SELECT id FROM "Templates" ORDER BY name LIMIT 1'),

@@ -69,7 +69,8 @@ async def _unit_days(identity: AdminIdentity, unit_id: PathId) -> Changer:
     return Changer(identity, Owner(OwnerKind.UNIT, unit_id))
 
 
-async def _unit_slot(slot_id: SlotPathId, identity: AdminIdentity) -> SlotChanger:
+async def unit_slot(slot_id: SlotPathId, identity: AdminIdentity) -> SlotChanger:
+    """Administrators change every unit's rows; whether the row is there, the change tells."""
     return SlotChanger(identity, OwnerKind.UNIT, slot_id)
 
 
@@ -83,7 +84,8 @@ async def _agent_change(scope: ScopedIdentity, agent_id: PathId) -> Changer:
     return Changer(scope.identity, Owner(OwnerKind.AGENT, agent_id))
 
 
-async def _agent_slot(slot_id: SlotPathId, scope: ScopedIdentity, services: ServicesDep) -> SlotChanger:
+async def agent_slot(slot_id: SlotPathId, scope: ScopedIdentity, services: ServicesDep) -> SlotChanger:
+    """404 for a row that is not there, 403 for another agent's."""
     owner = await services.database.read(availability.slot_owner, OwnerKind.AGENT, slot_id)
     if owner is None:
         raise not_found()
@@ -131,7 +133,7 @@ UNITS: Final = Calendar(
     _unit_read_id_first,
     _unit_rules,
     _unit_days,
-    _unit_slot,
+    unit_slot,
     "Open or block a unit every week",
     "Open or block a unit on one date",
 )
@@ -143,7 +145,7 @@ AGENTS: Final = Calendar(
     _agent_read,
     _agent_change,
     _agent_change,
-    _agent_slot,
+    agent_slot,
     "Say when an agent is, or is not, available every week",
     "Say that an agent is, or is not, available on one date",
 )

@@ -19,7 +19,7 @@ from api.routes.availability.calendars import (
     SlotChanger,
     saved,
 )
-from api.services import ServicesDep
+from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.availability import STATUSES, WEEKLY_SOURCE, OwnerKind
 from leasebot_pipeline.domain.availability_drafts import OverrideDraft
 from leasebot_pipeline.storage import availability
@@ -73,18 +73,10 @@ def serve(router: APIRouter, calendar: Calendar) -> None:
         summary=calendar.day_summary,
         status_code=201,
     )
-    async def create_override(
+    async def create_override_of(
         who: Annotated[Changer, Depends(calendar.change_days)], body: OverrideBody, services: ServicesDep
     ) -> CreatedAnswer:
-        change = await services.database.run(
-            availability.create_override,
-            who.owner,
-            body.draft(who.owner.kind),
-            who.actor,
-            services.clock(),
-            services.config.availability_horizon,
-        )
-        return CreatedAnswer(id=saved(change).id)
+        return await create_override(services, who, body)
 
     @router.put(
         calendar.slot_path,
@@ -111,21 +103,39 @@ def serve(router: APIRouter, calendar: Calendar) -> None:
         operation_id=f"delete{calendar.name}Slot",
         summary=f"Delete a row of {calendar.article}'s calendar",
     )
-    async def delete_slot(
+    async def delete_slot_of(
         who: Annotated[SlotChanger, Depends(calendar.change_slot)], services: ServicesDep
     ) -> DeletedAnswer:
-        change = await services.database.run(
-            availability.delete_slot,
-            who.kind,
-            who.slot_id,
-            who.actor,
-            services.clock(),
-            services.config.availability_horizon,
-        )
-        saved(change)
-        return DeletedAnswer()
+        return await delete_slot(services, who)
 
 
 router = json_router("/api", "availability")
 serve(router, UNITS)
 serve(router, AGENTS)
+
+
+async def create_override(services: Services, who: Changer, body: OverrideBody) -> CreatedAnswer:
+    """One date opened or blocked. Raises 400 with every broken rule."""
+    change = await services.database.run(
+        availability.create_override,
+        who.owner,
+        body.draft(who.owner.kind),
+        who.actor,
+        services.clock(),
+        services.config.availability_horizon,
+    )
+    return CreatedAnswer(id=saved(change).id)
+
+
+async def delete_slot(services: Services, who: SlotChanger) -> DeletedAnswer:
+    """A row of a calendar. Raises 404 for one that is not there."""
+    change = await services.database.run(
+        availability.delete_slot,
+        who.kind,
+        who.slot_id,
+        who.actor,
+        services.clock(),
+        services.config.availability_horizon,
+    )
+    saved(change)
+    return DeletedAnswer()

@@ -117,7 +117,7 @@ def serve(router: APIRouter, calendar: Calendar) -> None:
     async def create_rule(
         who: Annotated[Changer, Depends(calendar.change_rules)], body: WeeklyRuleBody, services: ServicesDep
     ) -> SavedRuleAnswer:
-        return await _save(services, who, None, body)
+        return await save_rule(services, who, None, body)
 
     @router.put(
         f"{path}/{{ruleId}}",
@@ -131,25 +131,17 @@ def serve(router: APIRouter, calendar: Calendar) -> None:
         body: WeeklyRuleBody,
         services: ServicesDep,
     ) -> SavedRuleAnswer:
-        return await _save(services, who, rule_id, body)
+        return await save_rule(services, who, rule_id, body)
 
     @router.delete(
         f"{path}/{{ruleId}}",
         operation_id=f"delete{calendar.name}Rule",
         summary=f"Delete a weekly rule of {calendar.article}",
     )
-    async def delete_rule(
+    async def delete_rule_of(
         who: Annotated[Changer, Depends(calendar.change_rules)], rule_id: RulePathId, services: ServicesDep
     ) -> DeletedRuleAnswer:
-        change = await services.database.run(
-            availability.delete_rule,
-            who.owner,
-            rule_id,
-            who.actor,
-            services.clock(),
-            services.config.availability_horizon,
-        )
-        return DeletedRuleAnswer(deleted_slots=saved(change).removed)
+        return await delete_rule(services, who, rule_id)
 
 
 router = json_router("/api", "availability")
@@ -193,9 +185,10 @@ def _rule(rule: WeeklyRule, slots: list[CalendarSlot]) -> WeeklyRuleAnswer:
     )
 
 
-async def _save(
+async def save_rule(
     services: Services, who: Changer, rule_id: UUID | None, body: WeeklyRuleBody
 ) -> SavedRuleAnswer:
+    """A new rule, or another one in its place. Raises 400 with every broken rule, 404 for one that is not there."""
     now, horizon = services.clock(), services.config.availability_horizon
     draft = body.draft(who.owner.kind, now)
 
@@ -206,3 +199,16 @@ async def _save(
 
     made = saved(await services.database.run(save))
     return SavedRuleAnswer(rule_id=made.id, generated_slots=made.created)
+
+
+async def delete_rule(services: Services, who: Changer, rule_id: UUID) -> DeletedRuleAnswer:
+    """Without its occurrences to come. Raises 404 for a rule the calendar does not have."""
+    change = await services.database.run(
+        availability.delete_rule,
+        who.owner,
+        rule_id,
+        who.actor,
+        services.clock(),
+        services.config.availability_horizon,
+    )
+    return DeletedRuleAnswer(deleted_slots=saved(change).removed)

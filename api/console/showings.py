@@ -1,0 +1,421 @@
+"""Showings: the list, a week, a month, one showing with what can be done; for administrators and for agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from fastapi import Request, Response
+from sqlalchemy import Connection
+
+from api.auth.access import Scope
+from api.console import showing_views as views
+from api.console.access import Administrator, Viewer
+from api.console.forms import Form, FormData, attempt, parse
+from api.console.render import go, page, query
+from api.console.routes import page_router
+from api.console.times import Clock, locale_of, zone_of
+from api.console.wording import words
+from api.errors import ApiError, not_found
+from api.inputs import PathId, plain_uuid
+from api.preconditions import etag
+from api.routes import showings as api
+from api.routes.availability import slots
+from api.services import Services, ServicesDep
+from leasebot_pipeline.domain.local_time import NonexistentLocalTime, instant_of
+from leasebot_pipeline.storage import agents, calendars, showings, unit_calendars, units
+from leasebot_pipeline.storage.calendars import Candidate
+from leasebot_pipeline.storage.showings import Showing, ShowingFilter
+
+router = page_router()
+
+ROWS: Final = 20
+CARDS: Final = 12
+"""Rows of a page: showings, and calendars of units."""
+_MOST: Final = 500
+_CHOICES: Final = 36
+"""Free times to choose from at most."""
+_VIEWS: Final = ("list", "week", "month")
+_DONE: Final = {
+    "pending": "The showing waits to be confirmed.",
+    "confirmed": "The showing is confirmed.",
+    "reschedule_requested": "Noted: the lead wants another time.",
+    "cancelled": "The showing is cancelled.",
+    "completed": "Noted: the showing took place.",
+    "no_show": "Noted: nobody came.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the address asks for; what can not be read counts as not given."""
+
+    status: str = ""
+    unit: UUID | None = None
+    agent: UUID | None = None
+    first: date | None = None
+    last: date | None = None
+    view: str = "list"
+    day: date | None = None
+    number: int = 1
+    rules_number: int = 1
+    times_number: int = 1
+    exceptions: bool = False
+    problem: str | None = None
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> Filters:
+        status, view = values.get("status", ""), values.get("view", "")
+        first, last = day_of(values.get("from")), day_of(values.get("to"))
+        reversed_days = first is not None and last is not None and last < first
+        return cls(
+            status=status if status in api.STATUSES else "",
+            unit=id_of(values.get("unit")),
+            agent=id_of(values.get("agent")),
+            first=first,
+            last=last,
+            view=view if view in _VIEWS else "list",
+            day=day_of(values.get("day")),
+            number=_number(values.get("page")),
+            rules_number=_number(values.get("rules")),
+            times_number=_number(values.get("times")),
+            exceptions=values.get("only") == "exceptions",
+            problem="From lies after To: no day is between them." if reversed_days else None,
+        )
+
+    def wanted(self, scope: Scope) -> ShowingFilter:
+        return ShowingFilter(
+            statuses=(self.status,) if self.status else (),
+            unit_id=self.unit,
+            agent_id=scope.agent_id or self.agent,
+            first_day=self.first,
+            last_day=self.last,
+        )
+
+    def address(self, path: str, **changed: object) -> str:
+        """The page with these filters, some of them changed."""
+        values: dict[str, object] = {
+            "view": "" if self.view == "list" else self.view,
+            "day": self.day,
+            "status": self.status,
+            "unit": self.unit,
+            "agent": self.agent,
+            "from": self.first,
+            "to": self.last,
+            "page": "" if self.number == 1 else self.number,
+            "rules": "" if self.rules_number == 1 else self.rules_number,
+            "times": "" if self.times_number == 1 else self.times_number,
+            "only": "exceptions" if self.exceptions else "",
+        }
+        return query(path, **values | changed)
+
+
+def day_of(text: str | None) -> date | None:
+    """A date of the address; None when there is none, or none that can be read."""
+    try:
+        found = date.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return found if found and 1970 <= found.year < 2200 else None
+
+
+def id_of(text: str | None) -> UUID | None:
+    try:
+        return plain_uuid(text) if text else None
+    except ValueError:
+        return None
+
+
+def _number(text: str | None) -> int:
+    return min(int(text), 10_000) if text and text.isdecimal() and len(text) < 7 and int(text) else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Paged:
+    """Where a page of rows stands: ``summary`` is "p / n"."""
+
+    number: int
+    total: int
+    size: int
+
+    @property
+    def pages(self) -> int:
+        return max(-(-self.total // self.size), 1)
+
+    @property
+    def summary(self) -> str:
+        return f"{self.number} / {self.pages}"
+
+    @property
+    def previous(self) -> int | None:
+        return min(self.number - 1, self.pages) if self.number > 1 else None
+
+    @property
+    def next(self) -> int | None:
+        return self.number + 1 if self.number < self.pages else None
+
+
+def statuses() -> list[tuple[str, str]]:
+    """Options of a filter by status."""
+    return [("", "Any status"), *((status, words(status)) for status in api.STATUSES)]
+
+
+@router.get("/agent/appointments")
+async def appointments(request: Request, viewer: Viewer, services: ServicesDep) -> Response:
+    """An agent's own showings; an administrator sees all, or those of one agent."""
+    filters = Filters.of(request.query_params)
+    now = services.clock()
+
+    def read(conn: Connection) -> dict[str, Any]:
+        found: list[Showing] = []
+        total = 0
+        if filters.problem is None:
+            offset = (filters.number - 1) * ROWS
+            found, total = showings.showings_around(conn, filters.wanted(viewer), now, ROWS, offset)
+        return {
+            "days": views.by_day(found, now),
+            "paged": Paged(filters.number, total, ROWS),
+            "units": showings.units_shown(conn, viewer.agent_id, _MOST),
+            "agents": [] if viewer.agent_id else agents.list_agents(conn, _MOST),
+        }
+
+    context = await services.database.read(read)
+    return page(
+        request,
+        "appointments.html",
+        filters=filters,
+        statuses=statuses(),
+        steps_of=views.steps_of,
+        can_move=views.can_move,
+        etag=etag,
+        base="/agent/appointments",
+        here=filters.address("/agent/appointments"),
+        **context,
+    )
+
+
+@router.get("/admin/showings")
+async def all_showings(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
+    filters = Filters.of(request.query_params)
+    now = services.clock()
+    today = filters.day or now.date()
+    if filters.view == "week":
+        span = (views.first_of_week(today), views.first_of_week(today) + timedelta(days=6))
+    else:
+        span = views.month_span(today)
+
+    def read(conn: Connection) -> dict[str, Any]:
+        wanted = filters.wanted(viewer)
+        found: list[Showing] = []
+        total = 0
+        if filters.view == "list" and filters.problem is None:
+            offset = (filters.number - 1) * ROWS
+            found, total = showings.showings_around(conn, wanted, now, ROWS, offset)
+        elif filters.view != "list":
+            found = showings.list_showings(conn, replace(wanted, first_day=span[0], last_day=span[1]), _MOST)
+        rules, rules_total = unit_calendars.rules_of_units(
+            conn, filters.unit, CARDS, (filters.rules_number - 1) * CARDS
+        )
+        times, times_total = unit_calendars.times_of_units(
+            conn,
+            filters.unit,
+            now,
+            CARDS,
+            (filters.times_number - 1) * CARDS,
+            exceptions=filters.exceptions,
+        )
+        return {
+            "days": views.by_day(found, now) if filters.view == "list" else [],
+            "weeks": [] if filters.view == "list" else views.weeks(*span, found),
+            "cut_off": filters.view != "list" and len(found) == _MOST,
+            "paged": Paged(filters.number, total, ROWS),
+            "units": [(u.id, f"{u.property_name} {u.unit_number}") for u in units.list_units(conn, _MOST)],
+            "agents": agents.list_agents(conn, _MOST),
+            "rules": rules,
+            "rules_paged": Paged(filters.rules_number, rules_total, CARDS),
+            "times": times,
+            "times_paged": Paged(filters.times_number, times_total, CARDS),
+        }
+
+    context = await services.database.read(read)
+    return page(
+        request,
+        "showings.html",
+        filters=filters,
+        statuses=statuses(),
+        steps_of=views.steps_of,
+        can_move=views.can_move,
+        etag=etag,
+        base="/admin/showings",
+        here=filters.address("/admin/showings"),
+        today=today,
+        span=span,
+        week=timedelta(days=7),
+        earlier_month=(today.replace(day=1) - timedelta(days=1)).replace(day=1),
+        later_month=views.next_month(today),
+        **context,
+    )
+
+
+@router.get("/admin/showings/{id}")
+async def one_for_administrators(
+    request: Request, viewer: Administrator, services: ServicesDep, showing_id: PathId
+) -> Response:
+    return await _showing_page(request, viewer, services, showing_id, "/admin/showings")
+
+
+@router.get("/agent/appointments/{id}")
+async def one(request: Request, viewer: Viewer, services: ServicesDep, showing_id: PathId) -> Response:
+    return await _showing_page(request, viewer, services, showing_id, "/agent/appointments")
+
+
+@router.post("/admin/showings/{id}")
+async def change_for_administrators(
+    request: Request, viewer: Administrator, services: ServicesDep, showing_id: PathId, form: FormData
+) -> Response:
+    return await _change(request, viewer, services, showing_id, "/admin/showings", form)
+
+
+@router.post("/agent/appointments/{id}")
+async def change(
+    request: Request, viewer: Viewer, services: ServicesDep, showing_id: PathId, form: FormData
+) -> Response:
+    return await _change(request, viewer, services, showing_id, "/agent/appointments", form)
+
+
+async def _change(
+    request: Request, viewer: Scope, services: Services, showing_id: UUID, base: str, form: Form
+) -> Response:
+    """Another status, or another time; what is refused is told on the showing's own page."""
+    back = form.text("back")
+    target = back if back == base or back.startswith((f"{base}?", f"{base}/")) else f"{base}/{showing_id}"
+    version = form.text("version") or None
+    if form.text("status"):
+        body = parse(api.StatusBody, {"status": form.text("status")})
+        _, problem = await attempt(api.set_status(viewer, showing_id, body, services, version))
+        done = _DONE[body.status]
+    else:
+        starts_at, _, rest = form.text("slot").partition("|")
+        ends_at, _, agent = rest.partition("|")
+        if not agent:
+            problem = "Choose one of the free times first."
+            return await _showing_page(
+                request, viewer, services, showing_id, base, problem=problem, move=True
+            )
+        values = {
+            "idempotencyKey": form.text("key") or str(uuid4()),
+            "startsAt": starts_at,
+            "endsAt": ends_at,
+            "agentId": agent,
+        }
+        wish = parse(api.RescheduleBody, values)
+        moved, problem = await attempt(api.reschedule(viewer, showing_id, wish, services, version))
+        done = "The showing was moved."
+        if moved is not None:
+            clock = Clock(services.clock(), locale_of(request.headers.get("accept-language", "")))
+            done = f"Moved to {clock.moment(moved.appointment.starts_at, moved.appointment.timezone)}."
+    if problem is None:
+        return go(request, target, done)
+    return await _showing_page(
+        request, viewer, services, showing_id, base, problem=problem, move=not form.text("status")
+    )
+
+
+async def _showing_page(
+    request: Request,
+    viewer: Scope,
+    services: Services,
+    showing_id: UUID,
+    base: str,
+    *,
+    problem: str | None = None,
+    move: bool = False,
+) -> Response:
+    now = services.clock()
+    asked = request.query_params
+    first = day_of(asked.get("from"))
+
+    def read(conn: Connection) -> tuple[Showing, list[Candidate], bool]:
+        showing = showings.find_showing(conn, showing_id)
+        if showing is None or viewer.agent_id not in (None, showing.agent_id):
+            raise not_found()
+        if not views.can_move(showing):
+            return showing, [], False
+        free = calendars.unit_candidates(
+            conn,
+            showing.unit_id,
+            services.config.slots,
+            now,
+            now,
+            now + services.config.slot_horizon,
+            include_passive=True,
+            ignoring_conversation=showing.conversation_id,
+        )
+        zone = zone_of(showing.timezone)
+        mine = [
+            c
+            for c in sorted(free, key=lambda c: (c.slot.starts_at, c.assignment.priority))
+            if viewer.agent_id in (None, c.slot.agent_id)
+            and (first is None or c.slot.starts_at.astimezone(zone).date() >= first)
+            and (c.slot.starts_at, c.slot.agent_id) != (showing.starts_at, showing.agent_id)
+        ]
+        return showing, mine[:_CHOICES], len(mine) > _CHOICES
+
+    showing, free, more = await services.database.read(read)
+    zone = zone_of(showing.timezone)
+    by_day: dict[date, list[Candidate]] = {}
+    for candidate in free:
+        by_day.setdefault(candidate.slot.starts_at.astimezone(zone).date(), []).append(candidate)
+    why, why_problem = await _why(request, viewer, services, showing)
+    return page(
+        request,
+        "showing.html",
+        status=200 if problem is None else 409,
+        showing=showing,
+        base=base,
+        back=asked.get("back", "") if asked.get("back", "").startswith(base) else base,
+        version=etag(showing.updated_at),
+        steps=views.steps_of(showing, now),
+        can_move=views.can_move(showing),
+        move=move or "move" in asked,
+        free=by_day,
+        more=more,
+        from_day=first,
+        agents_differ=len({c.slot.agent_id for c in free}) > 1,
+        key=uuid4(),
+        problem=problem,
+        why=why,
+        why_problem=why_problem,
+        why_date=asked.get("date", ""),
+        why_time=asked.get("time", ""),
+    )
+
+
+async def _why(
+    request: Request, viewer: Scope, services: Services, showing: Showing
+) -> tuple[list[str] | None, str | None]:
+    """Why the time asked about is not free (empty: it is), or why that can not be told; None and None unasked."""
+    asked = request.query_params
+    day, at = day_of(asked.get("date")), asked.get("time", "")
+    if day is None or not at:
+        return None, None
+    try:
+        instant = instant_of(day, time.fromisoformat(at), zone_of(showing.timezone))
+    except NonexistentLocalTime:
+        return None, "Clocks skip that time on that day. Choose another one."
+    except ValueError:
+        return None, "Write the time as hours and minutes, such as 14:30."
+    try:
+        answer, problem = await attempt(
+            slots.explain_slot(viewer, showing.unit_id, services, showing.agent_id, instant.isoformat())
+        )
+    except ApiError:
+        return None, "This unit is not yours to show any more: ask an administrator."
+    if answer is None:
+        return None, problem
+    clock = Clock(services.clock(), locale_of(request.headers.get("accept-language", "")))
+    told = [views.with_local_times(reason.detail, clock, showing.timezone) for reason in answer.reasons]
+    return told, None

@@ -1,0 +1,81 @@
+"""Today: what waits for the person who looks, each a tap away from where it is done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from fastapi import Request, Response
+from sqlalchemy import Connection
+
+from api.auth.access import Scope
+from api.console import showing_views as views
+from api.console.access import Administrator, Viewer
+from api.console.render import page
+from api.console.routes import page_router
+from api.console.times import zone_of
+from api.services import Services, ServicesDep
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
+from leasebot_pipeline.storage import showings, today
+from leasebot_pipeline.storage.showings import Showing, ShowingFilter
+
+router = page_router()
+
+ROWS: Final = 15
+"""Of each list; the counters tell how many there are."""
+_MOST: Final = 200
+_DAY: Final = timedelta(days=1)
+
+
+@router.get("/admin/today")
+async def of_all(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
+    return await _today(request, viewer, services, "/admin")
+
+
+@router.get("/agent/today")
+async def of_agent(request: Request, viewer: Viewer, services: ServicesDep) -> Response:
+    """An agent's own day; an administrator sees everybody's here, too."""
+    return await _today(request, viewer, services, "/agent")
+
+
+async def _today(request: Request, viewer: Scope, services: Services, area: str) -> Response:
+    now, agent = services.clock(), viewer.agent_id
+
+    def read(conn: Connection) -> dict[str, Any]:
+        person, drafts = today.waiting(conn, agent, ROWS)
+        live = tuple(state.value for state in LIVE_SHOWING_STATES)
+        wanted = ShowingFilter(
+            statuses=live, agent_id=agent, first_day=now.date() - _DAY, last_day=now.date() + _DAY
+        )
+        untold = ShowingFilter(statuses=live, agent_id=agent, begin=now - today.OUTCOME_ASKED_FOR, end=now)
+        over = [s for s in showings.list_showings(conn, untold, _MOST) if _is_over(s, services)]
+        ahead = showings.list_showings(conn, wanted, _MOST)
+        return {
+            "person": person,
+            "drafts": drafts,
+            "shown": [s for s in ahead if _is_today(s, services) and not _is_over(s, services)],
+            "untold": over,
+            "due": today.follow_ups_due(conn, agent, now, ROWS),
+            "problems": today.problems(conn, ROWS) if agent is None else today.Counted((), 0),
+        }
+
+    context = await services.database.read(read)
+    return page(
+        request,
+        "today.html",
+        rows=ROWS,
+        inbox=f"{area}/inbox",
+        showings_at="/admin/showings" if area == "/admin" else "/agent/appointments",
+        here=f"{area}/today",
+        steps_of=views.steps_of,
+        **context,
+    )
+
+
+def _is_over(showing: Showing, services: Services) -> bool:
+    return showing.ends_at <= services.clock() and showing.hold_expires_at is None
+
+
+def _is_today(showing: Showing, services: Services) -> bool:
+    """Where it is: zones lie up to a day apart."""
+    return views.local_day(showing) == services.clock().astimezone(zone_of(showing.timezone)).date()

@@ -1,0 +1,69 @@
+"""Today shows each kind of thing that waits, who waits longest first, and leads there."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.api.house import House
+from tests.console.day_showings import fill_showings, fill_today
+from tests.console.people import Person
+
+
+def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: House) -> None:
+    page = person("admin")
+    page.goto("/admin/today")
+    expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+    ids = fill_today(house)
+    showings = fill_showings(house).showings
+    # Each step writes an audit row, and the page looks again by itself.
+    people = page.locator("#person").get_by_test_id("waiting-row")
+    expect(people).to_have_count(4)
+    assert [text.split()[0] for text in people.locator(".item-title").all_inner_texts()] == [
+        "Old",
+        "Foreign",
+        "Held",
+        "Newer",
+    ]
+    expect(people.first.locator("time")).to_have_text("2 days")
+    expect(page.locator("#drafts").get_by_test_id("waiting-row")).to_have_count(1)
+    expect(page.get_by_test_id("showing-today-row")).to_have_count(2)
+    figures = page.locator(".figure b").all_inner_texts()
+    assert figures == ["4", "1", "2", "2", "5"]
+    told = [
+        "Kill switch",
+        "has stopped",
+        "given a rest",
+        "Did the reply to Doubted arrive",
+        "to Given up could not be sent",
+    ]
+    problems = page.get_by_test_id("problem-row")
+    for place, words in enumerate(told):
+        expect(problems.nth(place)).to_contain_text(words)
+    links = {
+        "person": f"/admin/inbox/{ids['Old']}",
+        "drafts": f"/admin/inbox/{ids['Drafted']}",
+        "due": f"/admin/inbox/{ids['Silent']}",
+        "untold": f"/admin/showings/{ids['over']}",
+        "shown": f"/admin/showings/{showings['ann']}",
+        "problems": "/admin/platform",
+    }
+    for section, href in links.items():
+        expect(page.locator(f"#{section} a").first).to_have_attribute("href", href)
+    doubted = page.get_by_test_id("problem-row").filter(has_text="Doubted").get_by_role("link")
+    expect(doubted).to_have_attribute("href", f"/admin/inbox/{ids['Doubted']}")
+    page.locator("#untold a").first.click()
+    page.get_by_role("button", name="No show").click()
+    expect(page.locator("#notices")).to_contain_text("nobody came")
+    page.goto("/admin/today")
+    expect(page.locator("#untold")).to_have_count(0)
+
+
+def test_an_agent_sees_only_its_own(person: Person, house: House) -> None:
+    fill_today(house)
+    page = person("agent")
+    page.goto("/agent/today")
+    people = page.locator("#person").get_by_test_id("waiting-row")
+    expect(people).to_have_count(3)
+    expect(page.get_by_text("Foreign")).to_have_count(0)
+    expect(page.locator("#problems")).to_have_count(0)
+    assert "/agent/inbox/" in (people.first.get_by_role("link").get_attribute("href") or "")
