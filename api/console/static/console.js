@@ -32,6 +32,17 @@ document.addEventListener("click", (event) => {
   if (close) close.closest(".notice").remove();
 });
 
+// What went well goes by itself after a while, unless somebody points at it; what failed stays until it is dismissed.
+const NOTICE_MS = 10_000;
+
+function letNoticesGo() {
+  for (const notice of document.querySelectorAll('.notice[data-kind="done"]:not([data-going])')) {
+    notice.dataset.going = "";
+    const go = () => (notice.matches(":hover, :focus-within") ? setTimeout(go, NOTICE_MS) : notice.remove());
+    setTimeout(go, NOTICE_MS);
+  }
+}
+
 // A choice that takes effect at once: <select data-submit>.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
@@ -57,6 +68,7 @@ function keepTyped(root) {
 
 // After a change of page the reader starts at its heading; after an answer of a form where they were.
 document.addEventListener("htmx:afterSettle", (event) => {
+  letNoticesGo();
   if (event.target.id !== "main" && event.detail.elt?.id !== "main") return;
   const main = document.getElementById("main");
   keepTyped(main);
@@ -109,6 +121,7 @@ async function refresh() {
 }
 
 keepTyped(document);
+letNoticesGo();
 listen();
 addEventListener("pagehide", () => { stream?.close(); stream = null; subject = null; });
 addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
