@@ -52,7 +52,7 @@ SCREENS: Final = (
     Screen("users", "admin", "/admin/users"),
     Screen("users-link", "admin", "/admin/users?link={login}"),
     Screen("today", "admin", "/admin/today"),
-    Screen("today", "agent", "/agent/today"),
+    Screen("today-agent", "agent", "/agent/today"),
     Screen("showings", "admin", "/admin/showings"),
     Screen("showings-week", "admin", "/admin/showings?view=week"),
     Screen("showings-month", "admin", "/admin/showings?view=month"),

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.api.house import House
+from tests.console.gallery import clock, config, database, day, house, server
 from tests.console.people import Person
 from tests.console.screens import SCREENS, Screen, ids_of
+
+__all__ = ["clock", "config", "database", "day", "house", "server"]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "console"
 LONGEST = 2400

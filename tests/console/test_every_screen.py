@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal
+
 import pytest
 
 from tests.api.house import House
+from tests.console.gallery import clock, config, database, day, house, server
 from tests.console.people import Person, accessibility_faults, small_targets, too_wide
 from tests.console.screens import SCREENS, Screen, ids_of
 
+__all__ = ["clock", "config", "database", "day", "house", "server"]
+
 WIDTHS = (320, 375, 430, 768, 1280)
+_LOOKED_AT: Final[dict[int, Literal["light", "dark"]]] = {375: "light", 1280: "dark"}
+"""By axe: each kind of layout and each theme once; it takes a second."""
 
 
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: f"{screen.name}-{screen.who}")
@@ -22,10 +29,10 @@ def test_a_screen_fits_and_can_be_used_by_everybody(screen: Screen, person: Pers
         faults += [f"{width} px too wide: {fault}" for fault in too_wide(page)]
         if width < 768:
             faults += [f"{width} px small target: {fault}" for fault in small_targets(page)]
-        if width in (375, 1280):
-            for theme in ("light", "dark"):
-                page.emulate_media(color_scheme=theme)
-                faults += [f"{width} px {theme}: {fault}" for fault in accessibility_faults(page)]
+        theme = _LOOKED_AT.get(width)
+        if theme is not None:
+            page.emulate_media(color_scheme=theme)
+            faults += [f"{width} px {theme}: {fault}" for fault in accessibility_faults(page)]
     # 200 % zoom of a 1280 px window leaves 640 px, text as large.
     page.set_viewport_size({"width": 640, "height": 400})
     faults += [f"zoomed, too wide: {fault}" for fault in too_wide(page)]
