@@ -28,8 +28,9 @@ BY_HAND = {
     "alert.sweep": lambda house, _: sweep(house.pipeline.engine, house.pipeline.alerts, house.pipeline.clock),
 }
 """What passes a point that no cycle of a platform passes."""
-OF_THEIR_OWN = ("reply.", "privacy.", "model.")
-"""Points of people's own words, of erasing and of a model's bill: they have tests of their own below."""
+OF_THEIR_OWN = ("reply.", "privacy.", "model.", "retention.")
+"""Points of people's own words, of erasing and of a model's bill: they have tests of their own below; retention's are
+with its stage."""
 IN_A_CYCLE = [point for point in CRASH_POINTS if not point.startswith(OF_THEIR_OWN)]
 
 

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -90,19 +92,53 @@ def test_what_people_did_and_what_is_not_counted_yet_stays(office: Office, polic
     assert actions(office)[:2] == ["inbox_message_approved", "platform_dispatch_left_to_person"]
 
 
-def test_killed_before_its_commit_nothing_is_lost(office: Office, policy: RetentionPolicy) -> None:
+@contextmanager
+def killed_at(point: str) -> Iterator[None]:
+    arm(f"{point}:raise")
+    try:
+        with pytest.raises(CrashPointReached):
+            yield
+    finally:
+        arm(None)
+
+
+@pytest.mark.parametrize("point", ["retention.before_archive", "retention.after_archive"])
+def test_killed_around_an_archive_nothing_is_lost(
+    office: Office, policy: RetentionPolicy, point: str
+) -> None:
     office.run('DELETE FROM "AuditLogs"')
     audit(office, "ai_reply_created", 400)
     count(office)
-    arm("retention.before_archive:raise")
-    try:
-        with pytest.raises(CrashPointReached):
-            archive(office, policy)
-    finally:
-        arm(None)
-    assert actions(office) == ["ai_reply_created"]
-    assert archive(office, policy).rows == 1
-    assert len(list(policy.archive_dir.iterdir())) == 1
+    with killed_at(point):
+        archive(office, policy)
+    kept = point == "retention.before_archive"
+    assert ("ai_reply_created" in actions(office)) == kept
+    assert archive(office, policy).rows == (1 if kept else 0)
+    [file] = policy.archive_dir.iterdir()
+    assert [row["action"] for row in lines(file)] == ["ai_reply_created"]
+
+
+@pytest.mark.parametrize("point", ["retention.before_erasure", "retention.after_erasure"])
+def test_killed_around_an_erasure_it_is_done_as_a_whole(
+    office: Office, policy: RetentionPolicy, point: str
+) -> None:
+    office.lead_writes("old", "I am Ana, call me at 212 555 0100")
+    office.work()
+    office.clock.advance(days=366)
+    with killed_at(point):
+        retention.erase_silent_leads(office.pipeline.engine, policy, office.clock)
+    kept = point == "retention.before_erasure"
+
+    def erased() -> bool:
+        [(name,)] = office.rows('SELECT lead_name FROM "Conversations"')
+        bodies = str(office.rows('SELECT body FROM "Messages"'))
+        assert (name is None) == ("212" not in bodies), "one without the other"
+        return name is None
+
+    assert erased() == (not kept)
+    done = retention.erase_silent_leads(office.pipeline.engine, policy, office.clock)
+    assert done["conversations"] == (1 if kept else 0)
+    assert erased()
 
 
 def test_a_directory_that_can_not_be_written_keeps_the_rows(office: Office, tmp_path: Path) -> None:
