@@ -23,7 +23,8 @@ from tests.console.people import Person, Watched
 from tests.console.server import ConsoleServer
 
 
-@pytest.fixture(scope="session")
+# Not longer: while it is open, nothing else in this process may run an event loop of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = find_executable(
         RuntimeOptions(data_dir=Path("var"), environ={}, runtime="playwright"), headless=True
