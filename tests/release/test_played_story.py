@@ -46,6 +46,15 @@ class Play:
     def pass_time(self, **span: float) -> None:
         self.clock.advance(timedelta(**span).total_seconds())
         set_database_clock(self.pipeline.engine, self.clock)
+        with (
+            self.pipeline.engine.begin() as conn
+        ):  # doubt is aged by the database's clock, which did not move
+            conn.execute(
+                text(
+                    'UPDATE "OutboundDispatches" SET in_doubt_since = in_doubt_since - CAST(:span AS interval)'
+                ),
+                {"span": timedelta(**span)},
+            )
         self.sandbox.wake()
 
     def leads_write(self, platform: Platform, many: int) -> None:
