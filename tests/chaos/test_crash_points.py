@@ -148,4 +148,8 @@ def test_every_point_has_its_turn_here() -> None:
         "model.after_admission",
         "model.before_settlement",
         "model.after_settlement",
+        "retention.before_archive",  # these four: tests/stages/test_retention.py
+        "retention.after_archive",
+        "retention.before_erasure",
+        "retention.after_erasure",
     }
