@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _WATCH_S: Final = 5.0
+_LAUNCH_S: Final = 10.0
+"""How long a run may be on its way to a worker before nobody is thought to have it."""
 _START_SLACK_S: Final = 120.0
 
 
@@ -94,17 +96,21 @@ def _watch(instance: DagsterInstance) -> None:
 def close_dead(instance: DagsterInstance, suspected: frozenset[str]) -> frozenset[str]:
     """Fail the runs among ``suspected`` that still have no worker; returns those that have none now.
 
-    A run that just ended has none for a moment either: only one found so at two looks is closed.
+    A run that just ended has none for a moment either: only one found so at two looks is closed. Neither has one that
+    is being launched: it is looked at after ten seconds, when its code server must have died over it.
     """
     from dagster import DagsterRunStatus, RunsFilter
 
-    statuses = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    statuses = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
     dead: set[str] = set()
-    for run in instance.get_runs(filters=RunsFilter(statuses=statuses)):
+    for record in instance.get_run_records(filters=RunsFilter(statuses=statuses)):
+        run = record.dagster_run
         if _served(run):
             continue
         worker = _worker(instance, run.run_id)
-        if worker is None or worker.lives():
+        if worker is None and time.time() - record.update_timestamp.timestamp() < _LAUNCH_S:
+            continue
+        if worker is not None and worker.lives():
             continue
         if run.run_id not in suspected:
             dead.add(run.run_id)

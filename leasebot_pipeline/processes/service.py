@@ -65,8 +65,6 @@ class Part:
     service: Service
     needs: tuple[str, ...] = ()
     """Parts that must be ready before this one starts."""
-    restart_with: tuple[str, ...] = ()
-    """Parts whose restart restarts this one too."""
     stop_rank: int = 3
     """Parts of a higher rank are stopped, and gone, before those of a lower one are asked."""
     start_deadline_s: float = 60.0

@@ -152,8 +152,6 @@ def _daemon(plan: StackPlan) -> Part:
         "Daemon (ticks, queue)",
         _child(plan, "daemon", _module("leasebot_pipeline.processes.daemon"), probe),
         needs=needs,
-        # Its start closes the runs that a dead code server orphaned.
-        restart_with=("code-server",),
         stop_rank=_OUTER_RANK,
         stop_grace_s=max(_grace(plan), 10.0),
     )

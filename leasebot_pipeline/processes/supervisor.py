@@ -75,7 +75,7 @@ class Supervisor:
         self._followers: dict[str, logs.Follower] = {}
         self._housekeeping_at = 0.0
         for part in parts:
-            unknown = {*part.needs, *part.restart_with} - self._by_name.keys()
+            unknown = set(part.needs) - self._by_name.keys()
             if unknown:
                 raise ValueError(f"{part.name} needs unknown parts: {sorted(unknown)}")
 
@@ -195,12 +195,6 @@ class Supervisor:
         self._say(
             f"{part.name} {what}; starting it again in {delay_before_restart(entry.deaths):.0f} s{where}"
         )
-        for other in self.progress:
-            if part.name in other.part.restart_with and other.state is PartState.READY:
-                other.part.service.request_stop()
-                self._await_end([other], lambda: False)
-                other.restarts += 1
-                self._enter(other, PartState.WAITING)
 
     def _start_later(self, entry: Progress, delay: float) -> None:
         entry.next_start = self._clock() + delay

@@ -156,6 +156,19 @@ def test_a_run_whose_worker_died_unnoticed_is_closed_while_the_daemon_works(loca
     _until("run closed", lambda: location.runs() == {"patient": "FAILURE"})
 
 
+def test_a_daemon_goes_on_with_the_code_server_that_follows_a_killed_one(location: Location) -> None:
+    """The orphaned run is closed, and what the sensor asks for is run, without a new daemon."""
+    location.ask("patient")
+    server, daemon = location.server(), location.daemon()
+    _until("run works", (location.folder / "waiting").exists)
+    server.kill()
+    location.ask("quick")
+    location.server()
+    _until("run closed", lambda: location.runs()["patient"] == "FAILURE")
+    _until("next run finished", lambda: location.runs().get("quick") == "SUCCESS")
+    assert daemon.poll() is None
+
+
 def test_an_orphan_that_still_works_is_left_to_finish(location: Location) -> None:
     location.ask("patient")
     server, daemon = location.server(), location.daemon()
