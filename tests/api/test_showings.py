@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from leasebot_pipeline.storage.tables import accounts, scheduling
 from tests.api.house import SPAREROOM, House
@@ -93,6 +94,27 @@ def test_the_same_request_is_booked_once(office: House) -> None:
     assert other.json()["adminReviewRequired"] is True
     assert len(office.audits("showing_booking_replayed")) == 1
     assert len(office.audits("showing_booking_idempotency_conflict")) == 1
+
+
+def test_an_error_nobody_foresaw_is_on_record(office: House) -> None:
+    """Behaviour 59: nothing is booked, the answer is an error, and the audit names the wish."""
+    with office.database.engine.begin() as conn:
+        conn.execute(
+            text(
+                """CREATE FUNCTION fail_for_once() RETURNS trigger LANGUAGE plpgsql AS
+                   $$ BEGIN RAISE EXCEPTION 'disk trouble' USING ERRCODE = '58030'; END $$;
+                   CREATE TRIGGER fail_for_once BEFORE INSERT ON "ShowingAppointments"
+                   FOR EACH ROW EXECUTE FUNCTION fail_for_once()"""
+            )
+        )
+    body = wish(office)
+    failed = office.ask("admin", "POST", BOOK, body)
+    assert failed.status_code == 503
+    assert "disk trouble" not in failed.text
+    assert office.ask("admin", "GET", "/api/showing-appointments").json()["items"] == []
+    [audit] = office.audits("showing_booking_failed")
+    assert (audit["entity_id"], audit["details"]["agentId"]) == (body["idempotencyKey"], str(office.dana))
+    assert "disk trouble" not in str(audit["details"])
 
 
 def test_a_time_that_is_not_free_is_refused_with_others(office: House) -> None:

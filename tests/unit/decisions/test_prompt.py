@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from leasebot_pipeline.decisions.gemini_answer import GeminiAnswer
 from leasebot_pipeline.decisions.prompt import question_prompt, shorten, system_prompt
+from leasebot_pipeline.domain.decisions import PROVIDER_OUTCOMES
 from leasebot_pipeline.domain.readings import Direction
 from tests.unit.domain.decision_values import OFFER, asked
 
@@ -22,6 +24,22 @@ def test_context_is_the_newest_messages_oldest_first() -> None:
     data = json.loads(question_prompt(asked("hi", history=history), 2))
     assert data["conversation"] == [{"from": "agent", "text": "text 4"}, {"from": "lead", "text": "text 5"}]
     assert json.loads(question_prompt(asked("hi", history=history), 0))["conversation"] == []
+
+
+def test_a_model_may_give_six_outcomes() -> None:
+    """Behaviour 68: asked for and accepted are the same six, none that only people set."""
+    six = {
+        "not_interested",
+        "wants_reschedule",
+        "no_reply",
+        "showing_confirmed",
+        "general_question",
+        "human_required",
+    }
+    assert {outcome.value for outcome in PROVIDER_OUTCOMES} == six
+    accepted = GeminiAnswer.model_json_schema()["properties"]["workflowOutcome"]["anyOf"]
+    assert {value for choice in accepted for value in choice.get("enum", ())} == six
+    assert all(outcome in system_prompt() for outcome in six)
 
 
 def test_an_open_offer_is_what_an_index_refers_to() -> None:
