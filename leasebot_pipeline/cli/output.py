@@ -37,6 +37,20 @@ def refused() -> Iterator[None]:
     2: settings and everything refused because of how it was asked for. 3: a server, browser or process that
     is needed is not there.
     """
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        code = _refusal(error)
+        if code is None:
+            raise
+        tell(f"error: {error}")
+        raise typer.Exit(code) from None
+
+
+def _refusal(error: Exception) -> ExitCode | None:
+    """The exit code of an error a person can act on. Imports only here: they cost each command two seconds."""
     from leasebot_pipeline.processes.browser_lookup import BrowserError
     from leasebot_pipeline.processes.dagster_home import DagsterHomeError
     from leasebot_pipeline.processes.database import DatabaseUnusable
@@ -48,12 +62,9 @@ def refused() -> Iterator[None]:
     from leasebot_pipeline.settings import SettingsError
     from leasebot_pipeline.storage.server import ServerError
 
-    try:
-        yield
-    except (SettingsError, StackRefused, PortTaken) as error:
-        tell(f"error: {error}")
-        raise typer.Exit(ExitCode.USAGE) from None
-    except (
+    if isinstance(error, SettingsError | StackRefused | PortTaken):
+        return ExitCode.USAGE
+    unavailable = (
         BrowserError,
         DagsterHomeError,
         DatabaseUnusable,
@@ -62,6 +73,5 @@ def refused() -> Iterator[None]:
         StackBusy,
         StackFailed,
         TimeoutError,
-    ) as error:
-        tell(f"error: {error}")
-        raise typer.Exit(ExitCode.UNAVAILABLE) from None
+    )
+    return ExitCode.UNAVAILABLE if isinstance(error, unavailable) else None

@@ -170,6 +170,6 @@ def _started_at(pid: int) -> float | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = stat.rpartition(")")[2].split()
-    if fields[0] == "Z":
+    if fields[0] in "ZX":
         return None
     return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -22,7 +22,7 @@ from leasebot_pipeline.processes import logs
 from leasebot_pipeline.storage.server import EmbeddedServer, ServerError
 
 _PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LIBC: Final = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 Probe = Callable[[], bool]
 
@@ -203,8 +203,16 @@ class Step:
 
 
 def _end_with_parent(parent: int) -> None:
+    """In the child, before its program starts: be told to stop when ``parent`` dies, and hear it.
+
+    What a process ignores or blocks its children ignore and block too, also across exec. A stack started by
+    something that ignores SIGTERM would leave parts that neither its death nor a request to stop can end.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     if _LIBC is None:
         return
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no signal on the death of the parent")
     if os.getppid() != parent:  # the parent died before the signal was armed
         os._exit(1)

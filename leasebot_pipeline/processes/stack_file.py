@@ -119,7 +119,7 @@ def started_ticks(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
+    return None if fields[0] in "ZX" else int(fields[19])
 
 
 def clear_leftovers(data_dir: Path, grace_s: float) -> list[str]:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from leasebot_pipeline.processes import code_server, dagster_home, probes
-from leasebot_pipeline.processes.accounts import account_choices
-from leasebot_pipeline.processes.database import DatabaseUnusable, prepare_database
 from leasebot_pipeline.processes.service import ChildProcess, EmbeddedDatabase, Part, StartFailed, Step
 from leasebot_pipeline.processes.stack_plan import StackPlan
 from leasebot_pipeline.storage.server import EmbeddedServer
@@ -85,6 +83,10 @@ def _embedded_database(plan: StackPlan, folder: Path) -> Part:
 
 def _tables(plan: StackPlan) -> Part:
     def run() -> None:
+        # Two CPU seconds of imports: not before the first parts are on their way, and not for `status` and `down`.
+        from leasebot_pipeline.processes.accounts import account_choices
+        from leasebot_pipeline.processes.database import DatabaseUnusable, prepare_database
+
         wanted = plan.settings.bootstrap.platform_accounts
         choices = account_choices(plan.settings, sandbox=plan.choice.sandbox) if wanted else None
         try:

@@ -12,20 +12,23 @@ import psycopg
 import pytest
 
 from leasebot_pipeline.processes.stack_file import started_ticks
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import DEADLINE_S, Stack, until
 
 
 def _pids(stack: Stack) -> list[int]:
-    return [part["pid"] for part in stack.status()["parts"] if part["pid"] is not None]
+    return [part.pid for part in stack.report().parts if part.pid is not None]
 
 
 def _gone(pids: list[int]) -> bool:
     return all(started_ticks(pid) is None for pid in pids)
 
 
+@pytest.mark.timeout(900)
 def test_starts_serves_heals_and_stops(stack: Stack) -> None:
     process = stack.up()
-    report = stack.status()
+    shown = stack.leasebot("status", "--data-dir", str(stack.data_dir), "--json")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    report = json.loads(shown.stdout)
     assert report["running"]
     assert report["ready"]
     with urllib.request.urlopen(report["apiUrl"] + "/ready", timeout=10) as answer:
@@ -42,41 +45,44 @@ def test_starts_serves_heals_and_stops(stack: Stack) -> None:
     (stack.folder / "ask-quick-1").touch()
     until("a run through the whole stack", lambda: any(stack.folder.glob("parent-*")))
 
-    server, daemon = stack.part("code-server")["pid"], stack.part("daemon")["pid"]
+    server, daemon = stack.part("code-server").pid, stack.part("daemon").pid
+    assert server is not None
     os.kill(server, signal.SIGKILL)
-    until("code server again", lambda: stack.part("code-server")["pid"] not in (None, server))
-    until("all ready again", lambda: stack.status()["ready"])
-    assert stack.part("daemon")["pid"] != daemon
+    until("code server again", lambda: stack.part("code-server").pid not in (None, server))
+    until("all ready again", lambda: stack.report().ready)
+    assert stack.part("daemon").pid != daemon
     assert "code-server ended (signal 9); starting it again in 1 s" in stack.said
     (stack.folder / "ask-quick-2").touch()
     until("a run after that", lambda: len(list(stack.folder.glob("parent-*"))) == 2)
 
-    database = stack.part("database")["pid"]
+    database = stack.part("database").pid
+    assert database is not None
     os.kill(database, signal.SIGKILL)
-    until("database again", lambda: stack.part("database")["pid"] not in (None, database))
+    until("database again", lambda: stack.part("database").pid not in (None, database))
     (stack.folder / "ask-quick-3").touch()
     until("a run after that", lambda: len(list(stack.folder.glob("parent-*"))) == 3)
 
     pids = _pids(stack)
     stopped = stack.leasebot("down", "--data-dir", str(stack.data_dir), "--json")
     assert json.loads(stopped.stdout) == {"stopped": [str(stack.data_dir)]}
-    assert process.wait(10) == 0
+    assert process.wait(DEADLINE_S) == 0
     assert _gone(pids)
     assert stack.leasebot("status", "--data-dir", str(stack.data_dir)).returncode == 3
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_stack_leaves_nothing_in_the_way_of_the_next(stack: Stack) -> None:
     process = stack.up()
-    first = stack.status()
+    first = stack.report()
     pids = _pids(stack)
     process.kill()
     process.wait()
     again = stack.up()
     assert _gone(pids)
-    assert stack.status()["apiUrl"] == first["apiUrl"]
-    assert stack.status()["databaseUrl"] == first["databaseUrl"]
+    assert stack.report().api_url == first.api_url
+    assert stack.report().database_url == first.database_url
     again.send_signal(signal.SIGINT)
-    assert again.wait(30) == 0
+    assert again.wait(DEADLINE_S) == 0
     assert stack.said.rstrip().endswith("stopped")
 
 

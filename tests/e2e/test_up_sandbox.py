@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from leasebot_pipeline.processes import stack_file
 from leasebot_pipeline.processes.browser_lookup import find_browser
-from tests.e2e.conftest import Stack, until
+from tests.e2e.conftest import DEADLINE_S, Stack, until
 
 
 def _call(url: str, body: object = None) -> Any:
@@ -23,7 +24,7 @@ def _call(url: str, body: object = None) -> Any:
 
 
 @pytest.mark.skipif(find_browser(Path("var")) is None, reason="no browser on this machine")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
     command = [sys.executable, "-m", "leasebot_pipeline.cli", "up", "--sandbox", "--inquiries", "none"]
     command += ["--no-webserver", "--json", "--data-dir", str(stack.data_dir)]
@@ -33,8 +34,9 @@ def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
     try:
         until("ready", lambda: process.poll() is not None or _ready(stack))
         assert process.poll() is None, stack.said
-        report = stack.status()
-        sandbox = report["sandboxUrl"]
+        sandbox, database = stack.report().sandbox_url, stack.report().database_url
+        assert sandbox is not None
+        assert database is not None
         lead = {
             "id": "ana",
             "name": "Ana",
@@ -45,10 +47,10 @@ def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
         _call(f"{sandbox}/leads", lead)
         until("an answer on the site", lambda: _call(f"{sandbox}/received")["total"] > 0)
         assert _call(f"{sandbox}/received")["total"] == 1
-        checked = stack.leasebot("check", "--database-url", report["databaseUrl"], "--json")
+        checked = stack.leasebot("check", "--database-url", database, "--json")
         assert checked.returncode == 0, checked.stdout
         assert stack.leasebot("down", "--data-dir", str(stack.data_dir)).returncode == 0
-        assert process.wait(30) == 0
+        assert process.wait(DEADLINE_S) == 0
         assert process.stdout is not None
         assert json.loads(process.stdout.read())["sandboxUrl"] == sandbox
     finally:
@@ -59,5 +61,5 @@ def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
 
 
 def _ready(stack: Stack) -> bool:
-    shown = stack.leasebot("status", "--data-dir", str(stack.data_dir), "--json")
-    return shown.returncode == 0
+    report = stack_file.running(stack.data_dir)
+    return report is not None and report.ready

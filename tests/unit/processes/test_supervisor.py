@@ -87,9 +87,20 @@ def _run(supervisor: Supervisor, script: Callable[[], bool]) -> None:
         supervisor.stop(lambda: False)
 
 
+def _await_end(pid: int) -> None:
+    """Wait until a process that is nobody's child here has ended; say what it does where it has not."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while started_ticks(pid) is not None:
+        if time.monotonic() > deadline:
+            pytest.fail(f"process {pid} still runs:\n{Path(f'/proc/{pid}/status').read_text()}")
+        time.sleep(0.01)
+
+
 def test_starts_in_order_of_needs_and_stops_by_rank(stage: Stage) -> None:
     parts = [
-        Part("database", "Database", stage.child("database", "serve()"), stop_rank=0),
+        Part(
+            "database", "Database", stage.child("database", "serve()"), stop_rank=0, stop_grace_s=_DEADLINE_S
+        ),
         Part(
             "migrate",
             "Migrations",
@@ -97,7 +108,7 @@ def test_starts_in_order_of_needs_and_stops_by_rank(stage: Stage) -> None:
             needs=("database",),
             once=True,
         ),
-        Part("api", "API", stage.child("api", "serve()"), needs=("migrate",)),
+        Part("api", "API", stage.child("api", "serve()"), needs=("migrate",), stop_grace_s=_DEADLINE_S),
     ]
     supervisor = Supervisor(parts, stage.observer())
     _run(supervisor, lambda: True)
@@ -128,7 +139,7 @@ def test_a_part_goes_on_while_the_one_it_needs_starts_again(stage: Stage) -> Non
     daemon = stage.child("daemon", "serve()")
     parts = [
         Part("server", "Server", server, stop_rank=1),
-        Part("daemon", "Daemon", daemon, needs=("server",)),
+        Part("daemon", "Daemon", daemon, needs=("server",), stop_grace_s=_DEADLINE_S),
     ]
     killed: list[int] = []
 
@@ -183,10 +194,7 @@ def test_what_ignores_the_signal_is_killed_after_its_grace_with_everything_it_st
     _run(supervisor, lambda: True)
     assert any("stubborn did not stop in time" in line for line in stage.said)
     grandchild = int((stage.folder / "grandchild").read_text())
-    deadline = time.monotonic() + 5
-    while started_ticks(grandchild) is not None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert started_ticks(grandchild) is None
+    _await_end(grandchild)
 
 
 def test_a_step_runs_between_its_neighbours(stage: Stage) -> None:
@@ -204,11 +212,20 @@ def test_a_step_runs_between_its_neighbours(stage: Stage) -> None:
     assert stage.noted()[:3] == ["database starts", "step", "api starts"]
 
 
-def test_children_end_when_the_supervisor_is_killed(stage: Stage) -> None:
+_PARENT_PRELUDES = {
+    "plain": "",
+    "ignoring": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    "blocking": "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})",
+}
+
+
+@pytest.mark.parametrize("prelude", _PARENT_PRELUDES.values(), ids=_PARENT_PRELUDES)
+def test_children_end_when_the_supervisor_is_killed(stage: Stage, prelude: str) -> None:
     program = textwrap.dedent(f"""
-        import os, sys, time
+        import os, signal, sys, time
         from pathlib import Path
         from leasebot_pipeline.processes.service import ChildProcess
+        {prelude}
         child = ChildProcess((sys.executable, "-S", "-c", "import time; time.sleep(60)"),
                              environment=dict(os.environ), log=Path({str(stage.folder)!r}) / "c.log",
                              probe=lambda: True)
@@ -221,19 +238,7 @@ def test_children_end_when_the_supervisor_is_killed(stage: Stage) -> None:
         child = int(parent.stdout.readline())
         assert started_ticks(child) is not None
         parent.kill()
-    deadline = time.monotonic() + 20
-    while _runs(child) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not _runs(child)
-
-
-def _runs(pid: int) -> bool:
-    """Whether it still runs; where nobody collects orphans, the dead keep their entry as zombies."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+    _await_end(child)
 
 
 def test_a_part_with_an_unknown_need_is_refused(stage: Stage) -> None:
