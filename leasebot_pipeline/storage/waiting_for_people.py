@@ -73,7 +73,8 @@ _MINE: Final = ":agent IN (c.assigned_agent_id, c.follow_up_owner_agent_id)"
 # A message waits while nobody answered it: held words of the lead, drafts, what was rejected; each by its own
 # small index. So does a conversation for which the bot asked for a person, until one answers. Replies given up, or in
 # doubt that reading the thread did not settle, wait whatever came after. A person's answer that is on its way, or an
-# outcome a person set, ends the other waits.
+# outcome a person set, ends the other waits. Conversations are few of many, and each is looked at by itself: subqueries
+# are scalar, so that no join makes them questions to the whole inbox.
 _FOUND: Final = f"""
     WITH each AS (
       SELECT m.conversation_id, COALESCE(m.sent_at, m.created_at) AS since, m.created_at AS newest,
@@ -88,9 +89,9 @@ _FOUND: Final = f"""
       SELECT c.id, COALESCE(c.workflow_outcome_at, c.workflow_updated_at), c.workflow_updated_at, NULL, NULL, false
         FROM "Conversations" c
        WHERE c.workflow_outcome = 'human_required' AND c.status = 'open' {{mine}}
-         AND NOT EXISTS (
-             SELECT 1 FROM "Messages" m WHERE m.conversation_id = c.id AND m.seq > COALESCE(c.newest_inbound_seq, 0) AND {SENT}
-                AND COALESCE(GREATEST(m.sent_at, m.created_at) >= c.workflow_outcome_at, true))
+         AND (SELECT true FROM "Messages" m
+               WHERE m.conversation_id = c.id AND m.seq > COALESCE(c.newest_inbound_seq, 0) AND {SENT}
+                 AND COALESCE(GREATEST(m.sent_at, m.created_at) >= c.workflow_outcome_at, true) LIMIT 1) IS NULL
       UNION ALL
       SELECT d.conversation_id, d.updated_at, d.updated_at, d.state, COALESCE(d.error_code, left(d.last_error, 160)), false
         FROM "OutboundDispatches" d
@@ -100,15 +101,14 @@ _FOUND: Final = f"""
              bool_or(draft) AS draft, bool_or(delivery IS NULL AND NOT draft) AS person
         FROM each GROUP BY conversation_id
     ), found AS (
-      SELECT w.conversation_id AS id, COALESCE(lead.since, w.since) AS since, w.delivery, w.detail,
+      SELECT w.conversation_id AS id, w.delivery, w.detail,
              CASE WHEN w.delivery IS NOT NULL THEN 'in_doubt' WHEN w.person THEN 'person' ELSE 'draft' END AS kind,
-             CASE WHEN w.delivery IS NOT NULL THEN 'in_doubt' WHEN w.draft THEN 'draft' ELSE 'hold' END AS message_status
+             CASE WHEN w.delivery IS NOT NULL THEN 'in_doubt' WHEN w.draft THEN 'draft' ELSE 'hold' END AS message_status,
+             COALESCE((SELECT min(COALESCE(m.sent_at, m.created_at)) FROM "Messages" m
+                        WHERE w.delivery IS NULL AND m.conversation_id = c.id AND m.direction = 'inbound'
+                          AND m.seq > {_LAST_SENT.format(of="c.id")}), w.since) AS since
         FROM waits w
        CROSS JOIN LATERAL (SELECT * FROM "Conversations" x WHERE x.id = w.conversation_id OFFSET 0) c  -- by id, each
-       CROSS JOIN LATERAL (
-             SELECT min(COALESCE(m.sent_at, m.created_at)) AS since FROM "Messages" m
-              WHERE w.delivery IS NULL AND m.conversation_id = c.id AND m.direction = 'inbound'
-                AND m.seq > {_LAST_SENT.format(of="c.id")}) lead
        WHERE c.status = 'open' AND NOT {SNOOZED}
          AND (w.delivery IS NOT NULL
               OR NOT (COALESCE(c.workflow_outcome IN ('not_interested', 'no_show', 'completed'), false)
@@ -191,16 +191,25 @@ def by_kind(
     return found
 
 
+def count_waiting(conn: Connection, now: datetime, agent_id: UUID | None = None) -> int:
+    """How many there are of them, of all kinds."""
+    mine, parameters = _of(agent_id)
+    statement = text(_FOUND.format(mine=mine) + "SELECT count(*) FROM found")
+    return int(conn.execute(statement, parameters | {"now": now}).scalar_one())
+
+
 def _read(
     conn: Connection, page: str, parameters: dict[str, Any], agent_id: UUID | None
 ) -> list[tuple[WaitingRow, int]]:
-    """Put together for an agent or for all, so that each has a plan of its own."""
-    mine = ""
-    if agent_id is not None:
-        mine, parameters["agent"] = f"AND {_MINE}", agent_id
+    mine, of_agent = _of(agent_id)
     statement = text(_FOUND.format(mine=mine) + _PAGE.format(page=page))
     names = [field.name for field in fields(WaitingRow)]
     return [
         (WaitingRow(**{name: getattr(row, name) for name in names}), row.total)
-        for row in conn.execute(statement, parameters)
+        for row in conn.execute(statement, parameters | of_agent)
     ]
+
+
+def _of(agent_id: UUID | None) -> tuple[str, dict[str, Any]]:
+    """The condition for an agent, or none for all: each has a plan of its own."""
+    return ("", {}) if agent_id is None else (f"AND {_MINE}", {"agent": agent_id})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from leasebot_pipeline.storage.conversation_notes import marks
 from leasebot_pipeline.storage.inbox import InboxFilter, list_inbox
 from leasebot_pipeline.storage.inbox_count import count_inbox
-from leasebot_pipeline.storage.waiting_for_people import by_kind, waiting_for_people
+from leasebot_pipeline.storage.waiting_for_people import by_kind, count_waiting, waiting_for_people
 from tests.api.test_inbox_plans import DANA, PAGE, full, inbox_database
 from tests.plans import explained, rows_read, scans, statements_of
 from tests.storage.conftest import NOW
@@ -49,10 +49,27 @@ def test_what_waits_is_found_by_what_is_to_review(
         for work in (
             lambda: waiting_for_people(full, NOW, PAGE, agent_id=agent),
             lambda: by_kind(full, NOW, PAGE, agent_id=agent),
+            lambda: count_waiting(full, NOW, agent),
         ):
             read, how = reads(full, work)
             assert read["Conversations"] <= 3 * HELD, how
             assert read["Messages"] <= 8 * HELD + 5 * PAGE, how
+        undone.rollback()
+
+
+def test_those_answered_long_ago_cost_a_look_each(full: Connection) -> None:
+    """They stay `human_required` until the lead writes again: their threads are not read."""
+    with full.begin_nested() as undone:
+        full.execute(
+            text("""UPDATE "Conversations" SET workflow_state = 'outcome', workflow_outcome = 'human_required',
+                           newest_inbound_seq = (SELECT max(seq) FROM "Messages" m WHERE m.conversation_id = "Conversations".id
+                                                    AND direction = 'inbound') WHERE external_thread_id::int % 8 = 1""")
+        )
+        full.execute(text("""UPDATE "Conversations" SET workflow_outcome_at = NULL"""))
+        full.execute(text('ANALYZE "Conversations"'))
+        assert count_waiting(full, NOW) == HELD
+        read, how = reads(full, lambda: count_waiting(full, NOW))
+        assert read["Messages"] <= 1000 + 8 * HELD, how
         undone.rollback()
 
 

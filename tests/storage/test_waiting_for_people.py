@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.storage.waiting_for_people import by_kind, waiting_for_people
+from leasebot_pipeline.storage.waiting_for_people import by_kind, count_waiting, waiting_for_people
 from tests.storage import rows
 from tests.storage.conftest import NOW
 from tests.storage.rows import HOUR
@@ -45,6 +45,7 @@ def told(conn: Connection, agent_id: UUID | None = None) -> dict[str, list[UUID]
     every = {row.id: row for counted in kinds.values() for row in counted.rows}
     assert [every[row.id] for row in page.items] == list(page.items)
     assert sum(counted.total for counted in kinds.values()) == len(every) == page.total
+    assert count_waiting(conn, NOW, agent_id) == page.total
     ages = [row.since for row in page.items]
     assert ages == sorted(ages)
     return {kind: [row.id for row in counted.rows] for kind, counted in kinds.items() if counted.rows}
