@@ -26,6 +26,7 @@ from leasebot_pipeline.storage import conversation_notes
 from leasebot_pipeline.storage.conversation_notes import Marks
 from leasebot_pipeline.storage.inbox import InboxFilter
 from leasebot_pipeline.storage.inbox_count import count_inbox
+from leasebot_pipeline.storage.waiting_for_people import count_waiting
 
 router = page_router()
 
@@ -111,7 +112,8 @@ async def list_view(request: Request, place: Place, viewer: Scope, services: Ser
     if after is None:
         trail = []
     rows: list[InboxItem] | list[WaitingItem]
-    waiting = await steering.list_waiting(viewer, Page(1, None), services)
+    now = services.clock()
+    waiting = await services.database.read(count_waiting, now, viewer.agent_id)
     if filters["status"] == "waiting":
         found = await steering.list_waiting(
             viewer, Page(ROWS, after), services, filters["platform"], filters["q"]
@@ -140,7 +142,7 @@ async def list_view(request: Request, place: Place, viewer: Scope, services: Ser
             _COUNTED,
         )
     marks = await services.database.read(
-        conversation_notes.marks, [row.id for row in rows], viewer.user_id, services.clock()
+        conversation_notes.marks, [row.id for row in rows], viewer.user_id, now
     )
     number = len(trail) + 1
     pages = max(-(-total // ROWS), number + 1) if cursor else number
@@ -153,7 +155,7 @@ async def list_view(request: Request, place: Place, viewer: Scope, services: Ser
                 label,
                 query(place.base, status=key, platform=filters["platform"], q=filters["q"]),
                 key == filters["status"],
-                waiting.total if key == "waiting" else None,
+                waiting if key == "waiting" else None,
             )
             for key, label in _STATUSES
         ],

@@ -18,6 +18,7 @@ from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.storage import showings, today
 from leasebot_pipeline.storage.showings import Showing, ShowingFilter
+from leasebot_pipeline.storage.waiting_for_people import Counted, by_kind
 
 router = page_router()
 
@@ -42,7 +43,7 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
     now, agent = services.clock(), viewer.agent_id
 
     def read(conn: Connection) -> dict[str, Any]:
-        person, drafts = today.waiting(conn, agent, ROWS)
+        waiting = by_kind(conn, now, ROWS, agent_id=agent)
         live = tuple(state.value for state in LIVE_SHOWING_STATES)
         wanted = ShowingFilter(
             statuses=live, agent_id=agent, first_day=now.date() - _DAY, last_day=now.date() + _DAY
@@ -51,12 +52,13 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
         over = [s for s in showings.list_showings(conn, untold, _MOST) if _is_over(s, services)]
         ahead = showings.list_showings(conn, wanted, _MOST)
         return {
-            "person": person,
-            "drafts": drafts,
+            "person": waiting["person"],
+            "drafts": waiting["draft"],
+            "doubt": waiting["in_doubt"],
             "shown": [s for s in ahead if _is_today(s, services) and not _is_over(s, services)],
             "untold": over,
             "due": today.follow_ups_due(conn, agent, now, ROWS),
-            "problems": today.problems(conn, ROWS) if agent is None else today.Counted((), 0),
+            "problems": today.problems(conn, ROWS) if agent is None else Counted((), 0),
         }
 
     context = await services.database.read(read)

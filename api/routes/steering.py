@@ -120,7 +120,7 @@ async def list_waiting(
     platform: Annotated[str | None, Query()] = None,
     q: Annotated[str | None, Query(max_length=100, description="in lead, advert and unit")] = None,
 ) -> WaitingAnswer:
-    """Drafts to review, held messages nobody answered, replies in doubt; without what was put aside."""
+    """Drafts to review, held or `human_required` and not answered, replies in doubt; without what was put aside."""
     if q and "\x00" in q:
         raise validation_error(["q: must not contain a NUL character"])
     found = await services.database.read(

@@ -9,7 +9,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.storage import today
 from leasebot_pipeline.storage.inbox import InboxFilter, list_inbox
 from tests.conftest import Database
 from tests.plans import explained, rows_read, scans, statements_of
@@ -128,15 +127,3 @@ def test_a_search_for_few_reads_few(full: Connection, name: str, found: int) -> 
     assert len(list_inbox(full, wanted, PAGE)) == found
     read = cost(full, wanted)
     assert read["Conversations"] <= PAGE, read
-
-
-@pytest.mark.parametrize(("agent", "waiting"), [(None, 40), (DANA, 10)], ids=["all", "an agent's own"])
-def test_today_reads_what_waits(full: Connection, agent: UUID | None, waiting: int) -> None:
-    person, drafts = today.waiting(full, agent, PAGE)
-    assert (person.total, len(person.rows), drafts.total) == (waiting, min(waiting, PAGE), 0)
-    [(statement, parameters)] = statements_of(full, lambda: today.waiting(full, agent, PAGE))
-    plan = explained(full, statement, parameters)
-    read = {table: rows_read(plan, table) for table in ("Conversations", "Messages")}
-    # Each of the forty is looked at a few times: to be found, dated and shown.
-    assert read["Conversations"] <= 5 * 40 + 60, scans(plan, "Conversations")
-    assert read["Messages"] <= 12 * 40, scans(plan, "Messages")

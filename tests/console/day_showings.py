@@ -18,6 +18,7 @@ from tests.storage import rows
 ZONE = "America/New_York"
 HOUR = timedelta(hours=1)
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+ASIDE = {"snoozed_until": MONDAY + timedelta(days=2), "snoozed_seq": 10**12}
 
 
 @dataclass
@@ -149,8 +150,9 @@ def fill_today(house: House) -> dict[str, UUID]:
             assigned_agent_id=house.marco,
         )
         found["over"] = showing(conn, house, None, house.unit, -1, 15, "confirmed")
+        lead("Aside", 400, workflow_state="outcome", workflow_outcome="human_required", **ASIDE)
         doubt = {"platform_account_id": SPAREROOM, "purpose": "manual_reply", "updated_at": now - HOUR}
-        rows.dispatch(conn, lead("Doubted", 300), state="unknown", **doubt)
+        rows.dispatch(conn, lead("Doubted", 300), state="unknown", **{**doubt, "updated_at": now - 2 * HOUR})
         rows.dispatch(
             conn, lead("Given up", 300), state="dead_letter", error_code="composer_missing", **doubt
         )

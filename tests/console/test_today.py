@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+import re
+
+from playwright.sync_api import Page, expect
 
 from tests.api.house import House
 from tests.console.day_showings import fill_showings, fill_today
 from tests.console.people import Person
+
+
+def waiting_badge(page: Page) -> int:
+    """How many the inbox says wait."""
+    answer = page.request.get(page.url.replace("/today", "/inbox"))
+    found = re.search(r"data-waiting>(\d+)<", answer.text())
+    assert found is not None
+    return int(found[1])
 
 
 def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: House) -> None:
@@ -36,6 +46,7 @@ def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: 
         "Did the reply to Doubted arrive",
         "to Given up could not be sent",
     ]
+    assert waiting_badge(page) == 7, "those who need a person, drafts and deliveries in doubt"
     problems = page.get_by_test_id("problem-row")
     for place, words in enumerate(told):
         expect(problems.nth(place)).to_contain_text(words)
@@ -65,5 +76,9 @@ def test_an_agent_sees_only_its_own(person: Person, house: House) -> None:
     people = page.locator("#person").get_by_test_id("waiting-row")
     expect(people).to_have_count(3)
     expect(page.get_by_text("Foreign")).to_have_count(0)
-    expect(page.locator("#problems")).to_have_count(0)
+    problems = page.get_by_test_id("problem-row")
+    expect(problems).to_have_count(2)
+    expect(problems.first).to_contain_text("Did the reply to Doubted arrive")
+    assert page.locator(".figure b").all_inner_texts() == ["3", "1", "0", "2", "2"]
+    assert waiting_badge(page) == 6
     assert "/agent/inbox/" in (people.first.get_by_role("link").get_attribute("href") or "")
