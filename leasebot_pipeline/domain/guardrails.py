@@ -34,6 +34,7 @@ _HIGHEST_FIRST: Final = tuple(reversed(RiskLevel))
 _LONG_WORD: Final = 16
 _BITS: Final = re.compile(r"[01]{8} ")
 _MORSE: Final = re.compile(r"(?:[.-]+ ){8}")
+_MORSE_LETTERS: Final = 8
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2} ){4}")
 _SET_TO: Final = re.compile(r" (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE)
 _TWO_DIGITS: Final = re.compile(r"\d\d")
@@ -63,8 +64,8 @@ def _is_long(text: str) -> bool:
     return (
         max(map(len, text.split()), default=0) >= _LONG_WORD
         or _HEX.search(text) is not None
-        or _MORSE.search(text) is not None
-        or _BITS.search(text) is not None
+        or (text.count(".") + text.count("-") >= _MORSE_LETTERS and _MORSE.search(text) is not None)
+        or (("0" in text or "1" in text) and _BITS.search(text) is not None)
     )
 
 
