@@ -19,6 +19,8 @@ class _Part(StrEnum):
     SCORED = "scored"
     OPENED = "opened"
     FRESH = "fresh"
+    SECOND_OPENED = "second_opened"
+    SECOND_FRESH = "second_fresh"
 
 
 class _Provider(StrEnum):

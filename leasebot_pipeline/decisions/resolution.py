@@ -65,7 +65,7 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
         )
     else:
         judgement = _judge(question, understood, answer, rules)
-        if len(reading.words) > _LONG_MESSAGE_WORDS:
+        if sum([len(sentence.words) for sentence in reading.sentences]) > _LONG_MESSAGE_WORDS:
             judgement = replace(judgement, confidence=judgement.confidence * 0.7)
     follow_up = question.has_recent_outbound and "follow_up" in understood.acts
     if follow_up and earlier and _asked_before(earlier[-1], rules):
@@ -88,7 +88,8 @@ def finish(
         holds.append("unsupported_language")
     reasons = tuple(dict.fromkeys(hit.reason for hit in guardrails))
     risk = RiskLevel.LOW if judgement.intent is not Intent.UNKNOWN else RiskLevel.MEDIUM
-    risk = max(risk, risk_of(reasons) or risk, key=_RISK_ORDER.index)
+    if reasons:
+        risk = max(risk, risk_of(reasons) or risk, key=_RISK_ORDER.index)
     held = bool(
         judgement.ambiguous
         or reasons

@@ -30,25 +30,55 @@ RISKS: Final[dict[str, RiskLevel]] = {
 }
 """Risk per reason code; codes that are not listed are high."""
 
-_RISK_ORDER: Final = list(RiskLevel)
-_ENCODED_SIGN: Final = re.compile(r"[01]{8} |(?:[.-]+ ){8}|(?:[0-9a-fA-F]{2} ){4}")
+_HIGHEST_FIRST: Final = tuple(reversed(RiskLevel))
 _LONG_WORD: Final = 16
+_BITS: Final = re.compile(r"[01]{8} ")
+_MORSE: Final = re.compile(r"(?:[.-]+ ){8}")
+_MORSE_LETTERS: Final = 8
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2} ){4}")
+_SET_TO: Final = re.compile(r" (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE)
+_TWO_DIGITS: Final = re.compile(r"\d\d")
+_DOTS: Final = re.compile(r"\.(?<=\w\.)\w")
+_MARKUP: Final = ('":', "##", "==", "--")
+_BRACKETS: Final = re.compile(r"[<\[{`]")
 
 
-def _long(text: str) -> bool:
-    return max(map(len, text.split()), default=0) >= _LONG_WORD or _ENCODED_SIGN.search(text) is not None
+def _shows_assignment(text: str) -> bool:
+    return ":" in text or "=" in text or _SET_TO.search(text) is not None
 
 
-_DOTS: Final = re.compile(r"\w\.\w")
-_SIGNS: Final[dict[str, Callable[[str], object]]] = {
-    "assignment": re.compile(r"[:=]| (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE).search,
-    "digits": re.compile(r"\d\d|[Cc][Vv][VvCc]|[Ii][Bb][Aa][Nn]").search,
-    "dots": lambda text: ("." in text and _DOTS.search(text)) or "://" in text,
+def _shows_digits(text: str) -> bool:
+    lower = text.lower()
+    return "cvv" in lower or "cvc" in lower or "iban" in lower or _TWO_DIGITS.search(text) is not None
+
+
+def _shows_dots(text: str) -> bool:
+    return ("." in text and _DOTS.search(text) is not None) or "://" in text
+
+
+def _shows_markup(text: str) -> bool:
+    return any(map(text.__contains__, _MARKUP)) or _BRACKETS.search(text) is not None
+
+
+def _is_long(text: str) -> bool:
+    return (
+        max(map(len, text.split()), default=0) >= _LONG_WORD
+        or _HEX.search(text) is not None
+        or (text.count(".") + text.count("-") >= _MORSE_LETTERS and _MORSE.search(text) is not None)
+        or (("0" in text or "1" in text) and _BITS.search(text) is not None)
+    )
+
+
+_SIGNS: Final[dict[str, Callable[[str], bool]]] = {
+    "assignment": _shows_assignment,
+    "digits": _shows_digits,
+    "dots": _shows_dots,
     "colon": lambda text: ":" in text,
-    "markup": re.compile(r"[<\[{`]|\":|##|==|--").search,
-    "long": _long,
+    "markup": _shows_markup,
+    "long": _is_long,
 }
-"""Cheap signs: a pattern is only tried on a text that shows its own."""
+"""Cheap signs: a pattern is only tried on a text that shows its own. Each expression begins with a character or
+a set of them, which is looked for much faster than one of several alternatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +117,14 @@ def check_inbound(
         hits.setdefault("fair_housing", GuardrailHit("fair_housing", "acceptance_asked", words))
     raw = "\n".join(message[:MAX_CHARS] for message in messages)
     plain = normalise_characters(raw)
-    shows = {sign: tried(plain) for sign, tried in _SIGNS.items()}
-    for rule in rules.text_rules:
-        if not shows[rule.needs]:
-            continue
-        match = rule.pattern.search(reading.own_text if rule.code == "scam_suspected" else plain)
-        if match:
-            hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, match.group()[:80]))
+    shown = [sign for sign, shows in _SIGNS.items() if shows(plain)]
+    if shown:
+        for rule in rules.text_rules:
+            if rule.needs not in shown:
+                continue
+            match = rule.pattern.search(reading.own_text if rule.code == "scam_suspected" else plain)
+            if match:
+                hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, match.group()[:80]))
     scan = _scan(rules)
     quoted = [raw] if reading.own_text != plain and reading.own_text.strip() != plain.strip() else []
     our_own = {(hit.rule, hit.words) for text in ours for hit in scan.found(text)} if quoted else set()
@@ -107,8 +138,9 @@ def check_inbound(
         hits["order_as_name"] = GuardrailHit(INJECTION, "order_as_name", named_order)
     if not hits:
         return ()
-    order = _strength(rules)
-    return tuple(sorted(hits.values(), key=lambda hit: order.index(hit.reason)))
+    if len(hits) == 1:
+        return tuple(hits.values())
+    return tuple(sorted(hits.values(), key=lambda hit: scan.strength[hit.reason]))
 
 
 def _matched(rule: TextRule, text: str) -> str | None:
@@ -118,9 +150,10 @@ def _matched(rule: TextRule, text: str) -> str | None:
     return match.group()[:80] if match else None
 
 
-def _strength(rules: Rulebook) -> list[str]:
+def _strength(rules: Rulebook) -> dict[str, int]:
+    """Reason codes in the order of the rules' files, the strongest with 0."""
     codes = [rule.code for rule in rules.of_kind("guardrail")] + [rule.code for rule in rules.text_rules]
-    return list(dict.fromkeys(codes))
+    return {code: place for place, code in enumerate(dict.fromkeys(codes))}
 
 
 class _InjectionScan:
@@ -133,6 +166,7 @@ class _InjectionScan:
         self._reader = rules.reader
         self._known = rules.known
         self._orders = rules.orders
+        self.strength = _strength(rules)
         self._machine = frozenset(rules.words.classes["machine"])
         self._commanding = self._machine | self._orders
         self.found = lru_cache(maxsize=8192)(self._found)
@@ -214,9 +248,8 @@ def _scan(rules: Rulebook) -> _InjectionScan:
 
 _HIDDEN_BETWEEN_LETTERS: Final = re.compile("[A-Za-z][\u00ad\u200b-\u200f\u2060-\u2064\ufeff]+[A-Za-z]")
 _STEERING_MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f]")
-_SPACED: Final = re.compile(
-    r"[A-Za-z][ .*_-][A-Za-z][ .*_-]{1,2}[A-Za-z][ .*_-]|[A-Za-z]  [A-Za-z]  [A-Za-z]  "
-)
+_SPACED: Final = re.compile(r"[A-Za-z][ .*_-][A-Za-z][ .*_-]{1,2}[A-Za-z][ .*_-]")
+_WIDELY_SPACED: Final = re.compile(r"[A-Za-z]  [A-Za-z]  [A-Za-z]  ")
 _SPACED_OUT: Final = re.compile(r"(?<!\w)(?:[^\W\d_][ .*_-]{1,2}){7,}[^\W\d_](?!\w)")
 _WORDS_BEYOND_ASCII: Final = re.compile(r"[^\W\d_]*[A-Za-z][^\W\d_]*")
 
@@ -233,8 +266,10 @@ def disguised(text: str) -> str | None:
             word = match.group()
             if not word.isascii() and any(_other_alphabet(char) for char in word):
                 return word
-    match = _SPACED_OUT.search(text) if _SPACED.search(text) else None
-    return match.group()[:80] if match else None
+    if _SPACED.search(text) or ("  " in text and _WIDELY_SPACED.search(text)):
+        match = _SPACED_OUT.search(text)
+        return match.group()[:80] if match else None
+    return None
 
 
 def _other_alphabet(char: str) -> bool:
@@ -266,5 +301,5 @@ def _without_leet(text: str) -> str | None:
 
 def risk_of(reasons: Iterable[str]) -> RiskLevel | None:
     """The highest risk among guardrail reasons; None without any."""
-    risks = [RISKS.get(reason, RiskLevel.HIGH) for reason in reasons]
-    return max(risks, key=_RISK_ORDER.index, default=None)
+    risks = {RISKS.get(reason, RiskLevel.HIGH) for reason in reasons}
+    return next((risk for risk in _HIGHEST_FIRST if risk in risks), None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import lru_cache
 
 from leasebot_pipeline.domain import handshake_phrases as phrases
-from leasebot_pipeline.domain.handshake_times import Marked, Mention
+from leasebot_pipeline.domain.handshake_times import Kind, Marked, Mention
 
 
 class Stance(Enum):
@@ -72,8 +73,24 @@ def wants_others(text: str) -> bool:
 
 def clauses(marked: Marked) -> list[Clause]:
     """The clauses of a sentence with their stances, in order."""
-    text = _prepare(marked)
-    pieces = [piece.strip() for piece in phrases.CUT.split(text) if piece is not None]
+    kinds = tuple([mention.kind for mention in marked.mentions])
+    return [
+        _with_names(clause, marked) if "@" in clause.words else clause
+        for clause in _judged(marked.text, kinds, marked.asked)
+    ]
+
+
+def _with_names(clause: Clause, marked: Marked) -> Clause:
+    """A clause of marks with what they stand for."""
+    named = [marked.mentions[int(number)] for number in _MENTION.findall(clause.words)]
+    shown = _MENTION.sub(lambda m: marked.mentions[int(m[1])].words, clause.words)
+    return replace(clause, words=shown, mentions=tuple(named))
+
+
+@lru_cache(maxsize=8192)  # with the names taken out, leads answer in the same words again and again
+def _judged(text: str, kinds: tuple[Kind, ...], asked: bool) -> tuple[Clause, ...]:
+    """The clauses with marks for names: no stance depends on more than the kinds of what is named."""
+    pieces = [piece.strip() for piece in phrases.CUT.split(_prepare(text, kinds)) if piece is not None]
     found: list[Clause] = []
     after_but = False
     for piece in pieces:
@@ -83,9 +100,9 @@ def clauses(marked: Marked) -> list[Clause]:
         if not piece or piece in (",", "-", "(", ")", ";", "and", "so", "because", "since", "then"):
             continue
         for part in _split_answer_word(piece):
-            found.append(_clause(part, marked, after_but=after_but))
+            found.append(_clause(part, kinds, asked=asked, after_but=after_but))
             after_but = False
-    return found
+    return tuple(found)
 
 
 def _split_answer_word(piece: str) -> list[str]:
@@ -116,15 +133,14 @@ _NOT_THIS_BUT = re.compile(
 )
 
 
-def _prepare(marked: Marked) -> str:
-    text = f" {marked.text} "
-    kinds = [mention.kind for mention in marked.mentions]
+def _prepare(text: str, kinds: Sequence[Kind]) -> str:
+    text = f" {text} "
 
     def joined(match: re.Match[str]) -> str:
         first, second = int(match[1]), int(match[3])
         return f"@{first} @{second}" if kinds[first] != kinds[second] else match[0]
 
-    if marked.mentions:
+    if kinds:
         for _ in range(3):
             text = _LINKED.sub(joined, text)
             text = _BRACKETED.sub(joined, text)
@@ -133,37 +149,31 @@ def _prepare(marked: Marked) -> str:
         text = _ANYTHING_BUT.sub(" not ", text)
     text = phrases.POLITE_IF.sub(" polite ", text)
     text = phrases.HARMLESS.sub(" harmless ", text)
-    if marked.mentions:
+    if kinds:
         text = _RATHER_THAN.sub(" , not ", text)
         text = _NOT_THIS_BUT.sub(r"\1, ", text)
     return " ".join(text.split())
 
 
-def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
-    if "@" in piece:
-        mentions = tuple(marked.mentions[int(number)] for number in _MENTION.findall(piece))
-        shown = _MENTION.sub(lambda m: marked.mentions[int(m[1])].words, piece)
-        bare = " ".join(word for word in piece.split() if not word.startswith("@"))
-    else:
-        mentions, shown, bare = (), piece, " ".join(piece.split())
+def _clause(piece: str, kinds: Sequence[Kind], *, asked: bool, after_but: bool) -> Clause:
+    named = {kinds[int(number)] for number in _MENTION.findall(piece)} if "@" in piece else set()
+    bare = " ".join([word for word in piece.split() if not word.startswith("@")])
     hedged = phrases.HEDGE.search(bare) is not None or phrases.LAUGHS.search(bare) is not None
     doubtful = phrases.DOUBT.search(bare) is not None
     seeks = phrases.SEEKS.search(bare) is not None
-    clause = Clause(
-        shown, mentions, Stance.OTHER, hedged=hedged, doubtful=doubtful, asked=marked.asked, seeks=seeks
-    )
-    named = any(m.kind != "zone" for m in mentions)
+    clause = Clause(piece, (), Stance.OTHER, hedged=hedged, doubtful=doubtful, asked=asked, seeks=seeks)
+    names = bool(named - {"zone"})
     if phrases.CONDITION.search(bare) or phrases.POSTPONES.search(bare):
         agreed = _AGREES_TO_BOOK.search(bare) is not None or _BEGINS_AGREEING.match(bare) is not None
         return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
-    stance, extra = _named_stance(piece, bare, clause) if named else _nameless_stance(bare, clause)
+    stance, extra = _named_stance(piece, bare, named, clause) if names else _nameless_stance(bare, clause)
     conditional = False
-    if after_but and not named:
-        conditional = stance is Stance.OTHER and bool(marked.asked or phrases.ASK_START.match(bare))
+    if after_but and not names:
+        conditional = stance is Stance.OTHER and bool(asked or phrases.ASK_START.match(bare))
         hedged = hedged or not conditional
     return Clause(
-        shown,
-        mentions,
+        piece,
+        (),
         stance,
         conditional=conditional,
         hedged=hedged,
@@ -172,7 +182,7 @@ def _clause(piece: str, marked: Marked, *, after_but: bool) -> Clause:
         stray="stray" in extra,
         weak="weak" in extra,
         plain_yes="plain_yes" in extra,
-        asked=marked.asked,
+        asked=asked,
         seeks=seeks,
     )
 
@@ -182,9 +192,8 @@ _AGREES_TO_BOOK = re.compile(r"\b(?:confirm|book)\b")
 _BEGINS_AGREEING = re.compile(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b")
 
 
-def _named_stance(piece: str, bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]]:
+def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tuple[Stance, dict[str, bool]]:
     words = [word for word in bare.split() if word not in (",", "-", "polite", "harmless")]
-    kinds = {mention.kind for mention in clause.mentions}
     asks = clause.asked or bool(
         re.match(r"^(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b", piece)
     )

@@ -154,24 +154,14 @@ class Reader:
         self._today = self._now.date()
         self._agents = _agent_words(offer)
         self._mentions: list[Mention] = []
-        self._rules: Sequence[tuple[re.Pattern[str], str, tuple[str, ...]]] = _RULES
-        if self._agents:
-            names = "|".join(re.escape(word) for word in self._agents)
-            self._rules = (
-                (_agent_pattern(names), "_agent", tuple(self._agents)),
-                *_RULES,
-            )
 
     def mark(self, text: str, *, asked: bool) -> Marked:
         """The sentence with its mentions taken out."""
-        text = digits(text)
+        text, rules = _worth_trying(text)
         self._mentions = []
-        figures = any(map(str.isdigit, text))
-        if not figures and not _ANY_SIGN.search(text) and not any(map(text.__contains__, self._agents)):
-            return Marked(" ".join(text.split()), asked, ())
-        for pattern, name, signs in self._rules:
-            if (name in _OF_FIGURES and not figures) or (signs and not any(map(text.__contains__, signs))):
-                continue
+        if any(map(text.__contains__, self._agents)):
+            rules = ((_agent_pattern(tuple(self._agents)), "_agent"), *rules)
+        for pattern, name in rules:
             make: _Maker = getattr(self, name)
 
             def put(match: re.Match[str], make: _Maker = make) -> str:
@@ -557,7 +547,23 @@ _ANY_SIGN: Final = re.compile(
     "|".join(map(re.escape, sorted({*ZONES, *(word for words in _SIGNS.values() for word in words)})))
 )
 """Without figures and without all of these, a sentence names nothing."""
-_RULES: Final = tuple((pattern, name, _SIGNS.get(name, ())) for pattern, name in RULES)
+
+
+@lru_cache(maxsize=8192)  # leads write the same sentences again and again
+def _worth_trying(text: str) -> tuple[str, Sequence[tuple[re.Pattern[str], str]]]:
+    """The sentence with figures for number words, and the rules that may find something in it."""
+    text = digits(text)
+    figures = any(map(str.isdigit, text))
+    if not figures and not _ANY_SIGN.search(text):
+        return text, ()
+    return text, [
+        (pattern, name)
+        for pattern, name in RULES
+        if (figures or name not in _OF_FIGURES)
+        and (name not in _SIGNS or any(map(text.__contains__, _SIGNS[name])))
+    ]
+
+
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
@@ -604,7 +610,8 @@ def _safe_date(year: int, month: int, day: int) -> date | None:
 
 
 @lru_cache(maxsize=256)  # a pattern of each team, not of each message
-def _agent_pattern(names: str) -> re.Pattern[str]:
+def _agent_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    names = "|".join(map(re.escape, words))
     return whole(
         rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{ONE}|(?<=\( )(?P<agent3>{names}))"
     )

@@ -26,12 +26,12 @@ _QUOTES: Final = str.maketrans(
     {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "\u00b4": "'", "\u201c": '"', "\u201d": '"'}
     | {"\u2013": "-", "\u2014": " - ", "\u2212": "-", "\u00a0": " ", "\u202f": " "}
 )
-_HEADER: Final = re.compile(
+_HEADER: Final = re.compile(  # begins with one of _MARKS_BEGIN
     r"^\s*(?:on .{4,200} wrote:|le .{4,200} crit\s*:|-{2,}\s*(?:original|forwarded) message\s*-{2,}|_{10,}|from: .+)\s*$",
     re.I,
 )
 _HEADER_BEGINS: Final = re.compile(r"^\s*on .{4,150}$", re.I)
-_SIGNATURE: Final = re.compile(
+_SIGNATURE: Final = re.compile(  # begins with one of _MARKS_BEGIN
     r"^\s*(?:--|__)\s*$|^\s*(?:sent from (?:my|an?|the) .{2,40}|get outlook for .{2,20}|sent via .{2,30})\s*$",
     re.I,
 )
@@ -40,6 +40,8 @@ _SIGN_OFF: Final = re.compile(
     r"|many thanks)\s*[,.!]?\s*$",
     re.I,
 )
+_MARKS_BEGIN: Final = frozenset("oOlL-_fFsSgG\u017f>")
+"""First letters of lines that are headers, signatures or quotes; the long s equals an s where case does not matter."""
 _BULLET: Final = re.compile(r"^\s*(?:>+\s*)?(?:[-*\u2022]\s+)?")
 
 
@@ -56,6 +58,10 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
     number = 0
     while number < len(lines):
         line = lines[number]
+        if line.lstrip()[:1] not in _MARKS_BEGIN:
+            (copied if known and _plain(line) in known else kept).append(line)
+            number += 1
+            continue
         following = lines[number + 1] if number + 1 < len(lines) else ""
         split_header = _HEADER_BEGINS.match(line) and following.rstrip().casefold().endswith("wrote:")
         if _HEADER.match(line) or split_header:
@@ -70,10 +76,7 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
             quoted.append(line.lstrip("> \t"))
             number += 1
             continue
-        if _plain(line) in known:
-            copied.append(line)
-        else:
-            kept.append(line)
+        (copied if known and _plain(line) in known else kept).append(line)
         number += 1
     while kept and not kept[-1].strip():
         kept.pop()
@@ -214,10 +217,13 @@ _REAL_WORDS: Final = frozenset(
 )
 
 
+_REPEATED: Final = re.compile(r"([^\W\d_])\1{2,}")
+
+
 @lru_cache(maxsize=8192)
 def spelling(word: str) -> str:
     """One word in the spelling the rules use; slips of the keyboard in the words that matter are mended."""
-    word = re.sub(r"([^\W\d_])\1{2,}", r"\1", word)
+    word = _REPEATED.sub(r"\1", word)
     if word in _CONTRACTIONS:
         return _CONTRACTIONS[word]
     for ending, written in _ENDINGS:
@@ -300,12 +306,18 @@ def sentences(lines: Iterable[str]) -> list[Said]:
     """The sentences of a message."""
     found: list[Said] = []
     for line in lines:
-        spelt = spell(_BULLET.sub("", line))
-        pieces = _ENDS.split(f" {spelt} ")
-        for piece, end in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
-            text = piece.strip(" ,-")
+        for text, end in _pieces(line):
             if text:
                 found.append(Said(text, end.startswith("?")))
             elif end.startswith("?") and found:
                 found[-1] = Said(found[-1].text, True)
     return found
+
+
+@lru_cache(maxsize=8192)  # leads write the same lines again and again
+def _pieces(line: str) -> tuple[tuple[str, str], ...]:
+    """The pieces of a line, spelt, each with the mark that ends it."""
+    pieces = _ENDS.split(f" {spell(_BULLET.sub('', line))} ")
+    return tuple(
+        [(piece.strip(" ,-"), end) for piece, end in zip(pieces[::2], [*pieces[1::2], ""], strict=True)]
+    )

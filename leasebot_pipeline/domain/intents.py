@@ -8,17 +8,17 @@ stand in no rule and in no list of words that ask for nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from leasebot_pipeline.domain.decisions import Evidence, Intent
 from leasebot_pipeline.domain.intents_phrases import Hit
 from leasebot_pipeline.domain.intents_rulebook import RULES, RULES_VERSION, Rulebook
 from leasebot_pipeline.domain.intents_slots import names_a_slot
-from leasebot_pipeline.domain.intents_text import Reading, Sentence, language
+from leasebot_pipeline.domain.intents_text import Reading, Sentence, frequent_words, language
 
 __all__ = ["RULES_VERSION", "Understanding", "understand"]
 
@@ -78,22 +78,24 @@ def understand(
     """Apply all rules. ``offered`` says that slots are on offer, ``answers_offer`` that the message was read
     as an answer to them (``domain.handshake``): a question that names a time is then dealt with there."""
     said = [_one(sentence, offered, rules) for sentence in reading.sentences]
-    if len(said) == 1:
-        one = said[0]
-        evidence, unread, hits, acts, topics = one.evidence, one.unread, one.hits, one.acts, one.topics
-    else:
-        evidence = tuple(chain.from_iterable([one.evidence for one in said]))
-        unread = tuple(chain.from_iterable([one.unread for one in said]))
-        hits = tuple(chain.from_iterable([one.hits for one in said]))
-        topics = tuple(chain.from_iterable([one.topics for one in said]))
-        acts = frozenset().union(*[one.acts for one in said])
+    evidence: list[Evidence] = []
+    unread: list[str] = []
+    hits: list[Hit] = []
+    topics: list[str] = []
+    acts: frozenset[str] = frozenset()
     found: dict[Intent, bool] = {}
     asked = timed = remarks = 0
     foreign = not reading.own_text.isascii()
     english, courteous = False, bool(said)
     for one in said:
-        for intent, weak in one.intents:
-            found[intent] = found.get(intent, True) and weak
+        if one.hits:
+            hits += one.hits
+            evidence += one.evidence
+            topics += one.topics
+            acts |= one.acts
+            for intent, weak in one.intents:
+                found[intent] = found.get(intent, True) and weak
+        unread += one.unread
         if one.asks == "open":
             asked += 1
         elif one.asks == "time":
@@ -105,19 +107,21 @@ def understand(
     if not answers_offer and found.get(Intent.TOUR_REQUEST) is not False:
         asked += timed
     strong = {intent for intent, weak in found.items() if not weak}
-    spoken = language(reading, rules.words) if foreign else ("en" if english else None)
+    spoken = "en" if english else None
+    if foreign:
+        spoken = language(reading.own_text, [one.languages for one in said])
     return Understanding(
         intents=tuple([i for i in _PRECEDENCE if i in (strong or found)]) if found else (),
         weak=bool(found) and not strong,
         acts=acts,
-        topics=tuple(dict.fromkeys(topics)) if topics else (),
+        topics=tuple(dict.fromkeys(topics)),
         open_questions=asked,
         remarks=remarks,
         only_courtesy=courteous,
         language=spoken,
         evidence=_shortest(evidence),
-        unread=tuple(dict.fromkeys(unread)) if unread else (),
-        hits=hits,
+        unread=tuple(dict.fromkeys(unread)),
+        hits=tuple(hits),
     )
 
 
@@ -135,6 +139,8 @@ class _Said(NamedTuple):
     """A question no rule recognised, or one that names a time."""
     is_remark: bool
     is_courtesy: bool
+    languages: Mapping[str, int]
+    """How many of the words are frequent in which language."""
     english: bool
     foreign: bool
     """Whether a word is frequent in English, in another language."""
@@ -154,7 +160,7 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         unread.append(sentence.text.strip())
     unread.extend(_of_somebody(sentence, rules))
     length = len(sentence.words)
-    said = set(sentence.words).difference(sentence.names)
+    languages = frequent_words(set(sentence.words).difference(sentence.names), rules.words)
     asks: Literal["open", "time", None] = None
     is_remark = False
     if sentence.is_question and not _answers(hits, codes, length):
@@ -176,8 +182,9 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
-        english=not rules.words.english.isdisjoint(said),
-        foreign=not sentence.text.isascii() or not rules.words.foreign.isdisjoint(said),
+        languages=languages,
+        english="en" in languages,
+        foreign=any(code != "en" for code in languages) or not sentence.text.isascii(),
     )
 
 
@@ -276,9 +283,11 @@ def _answers(hits: Sequence[Hit], codes: frozenset[str], length: int) -> bool:
 
 def _shortest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Each rule's distinct words once, in order, at most three per rule: enough to judge by."""
+    if len(evidence) < 2:
+        return tuple(evidence)
     kept: dict[str, dict[str, Evidence]] = {}
     for item in evidence:
         words = kept.setdefault(item.rule, {})
         if len(words) < 3:
             words.setdefault(item.words, item)
-    return tuple(chain.from_iterable([words.values() for words in kept.values()]))
+    return tuple([item for words in kept.values() for item in words.values()])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -77,9 +77,27 @@ _NAME_LINE: Final = re.compile(
     r"^\s*[-~\u2013\u2014]*\s*(?:[^\W\d_a-z][\w.'\u2019-]*)(?:\s+(?:[^\W\d_a-z][\w.'\u2019-]*|de|la|del|van|von|der|bin|al|el|da|dos|y)){0,4}\s*[.,!]?\s*$"
 )
 _MERIDIEM: Final = re.compile(r"(?<=[\d\s])([ap])\.?\s?m\b\.?(?=\W|$)", re.I)
-_ABBREVIATION: Final = re.compile(r"\b(mr|mrs|ms|dr|st|apt|approx|vs|jr|sr|prof|e\.g|i\.e|no)\.(?=\s)", re.I)
-_SPLIT: Final = re.compile(
-    r"(\?[?!.]*|!+|\.(?=\s|$)\.*|\n+|;|\s[-\u2013\u2014]+\s|\u2026|(?<=\s)\(|\)(?=\W|$))"
+_ABBREVIATIONS: Final = (
+    "mr",
+    "mrs",
+    "ms",
+    "dr",
+    "st",
+    "apt",
+    "approx",
+    "vs",
+    "jr",
+    "sr",
+    "prof",
+    "e.g",
+    "i.e",
+    "no",
+)
+_ABBREVIATION: Final = re.compile(rf"\b({'|'.join(map(re.escape, _ABBREVIATIONS))})\.(?=\s)", re.I)
+_ABBREVIATION_ENDS: Final = tuple(f"{end}." for end in sorted({word[-2:] for word in _ABBREVIATIONS}))
+_SPLIT: Final = re.compile(  # begins with a set of characters: nothing else is tried anywhere else
+    r"([?!.\n;\u2026()\u2013\u2014-](?:(?<=\?)[?!.]*|(?<=!)!*|(?<=\.)(?=\s|$)|(?<=\n)\n*|(?<=[;\u2026])"
+    r"|(?<=\s[-\u2013\u2014])[-\u2013\u2014]*(?=\s)|(?<=\s\()|(?<=\))(?=\W|$)))"
 )
 _WORD: Final = re.compile(
     r"\d{1,2}(?:st|nd|rd|th)\b|[$\u20ac\u00a3]\s?\d[\d,.]*|\d[\d,.:/]*\d|\d|[^\W\d_]+(?:'[^\W\d_]+)*|[,#&]"
@@ -304,7 +322,7 @@ class Reader:
             body = _MERIDIEM.sub(r" \1m ", body)
             body = _MIXED_NUMBER.sub(r"\1 \2", body)
             body = _NUMBER_SPEAK.sub(lambda found: _NUMBER_SPEAK_MEANS[found.group().lower()], body)
-        if "." in body:
+        if "." in body and any(map(body.casefold().__contains__, _ABBREVIATION_ENDS)):
             body = _ABBREVIATION.sub(r"\1", body)
         pieces = _SPLIT.split(body)
         for piece, stop in zip(pieces[::2], [*pieces[1::2], ""], strict=True):
@@ -325,9 +343,9 @@ class Reader:
     def _piece(self, piece: str, stop: str) -> tuple[Sentence, ...]:
         """The clauses between two full stops, each a sentence of its own."""
         tokens = _WORD.findall(piece)
-        names = _names(tokens)
-        written, right = self._written, self._as_written
         lowered = [token.casefold() for token in tokens]
+        names = _names(tokens, lowered)
+        written, right = self._written, self._as_written
         spelt = [word if word in right else written(word, word in names) for word in lowered]
         text = f" {' '.join(spelt).strip(' ,')} "
         if not _TEXT_SPEAK_WORDS.isdisjoint(lowered):
@@ -377,54 +395,57 @@ _FEW_NAMES: Final = 5
 _SPEAKER: Final = frozenset({"i'm", "i'd", "i'll", "i've", "im"})
 
 
-def _names(tokens: list[str]) -> frozenset[str]:
+def _names(tokens: Sequence[str], lowered: Sequence[str]) -> frozenset[str]:
     """Words with a capital that do not begin the sentence; none where every word has one, or all letters do."""
     found = [
-        token.casefold()
-        for token in tokens[1:]
-        if len(token) > 1 and token[0].isupper() and not token.isupper() and token.casefold() not in _SPEAKER
+        lower
+        for token, lower in zip(tokens[1:], lowered[1:], strict=True)
+        if token[0].isupper() and len(token) > 1 and not token.isupper() and lower not in _SPEAKER
     ]
-    if len(found) > _FEW_NAMES and len(found) > 0.6 * len(tokens):
+    if not found or (len(found) > _FEW_NAMES and len(found) > 0.6 * len(tokens)):
         return frozenset()
-    return frozenset([*found, *(name.removesuffix("'s") for name in found)])
+    return frozenset(found).union([name.removesuffix("'s") for name in found])
 
 
 _CLEARLY_FOREIGN: Final = 2
 
 
-def language(reading: Reading, words: Words) -> str | None:
+def frequent_words(said: Iterable[str], words: Words) -> dict[str, int]:
+    """How many of these words are frequent in each language, by ISO 639-1 code."""
+    scores: dict[str, int] = {}
+    languages_of = words.languages_of
+    for word in said:
+        for code in languages_of.get(word if word.isascii() else _without_accents(word), ()):
+            scores[code] = scores.get(code, 0) + 1
+    return scores
+
+
+def language(own_text: str, by_sentence: Iterable[Mapping[str, int]]) -> str | None:
     """ISO 639-1 code of the language most frequent words belong to; None when they are too few to tell.
 
     A sentence clearly in another language counts for the whole text: nobody would answer it. ``und``
     stands for a script the rules cannot read.
     """
-    if not reading.own_text.isascii():
-        letters = [char for char in reading.own_text if char.isalpha()]
+    if not own_text.isascii():
+        letters = [char for char in own_text if char.isalpha()]
         if letters and sum(char.isascii() for char in letters) < 0.7 * len(letters):
             return "und"
     total: dict[str, int] = {}
-    for sentence in reading.sentences:
-        scores: dict[str, int] = {}
-        said = set(sentence.words) - sentence.names
-        for word in said:
-            for code in words.languages_of.get(word if word.isascii() else _without_accents(word), ()):
-                scores[code] = scores.get(code, 0) + 1
-                total[code] = total.get(code, 0) + 1
-        english = scores.get("en", 0)
+    for scores in by_sentence:
+        if not scores:
+            continue
         best = _best(scores)
-        if (
-            best is not None
-            and best != "en"
-            and scores[best] >= _CLEARLY_FOREIGN
-            and scores[best] > english * 2
-        ):
+        if best != "en" and scores[best] >= _CLEARLY_FOREIGN and scores[best] > scores.get("en", 0) * 2:
             return best
-    return _best(total)
+        for code, count in scores.items():
+            total[code] = total.get(code, 0) + count
+    return _best(total) if total else None
 
 
-def _best(scores: Mapping[str, int]) -> str | None:
+def _best(scores: Mapping[str, int]) -> str:
     """The language with most frequent words; English wins a tie, then the first by code."""
-    return min(scores, key=lambda code: (-scores[code], code != "en", code), default=None)
+    most = max(scores.values())
+    return "en" if scores.get("en") == most else min([code for code in scores if scores[code] == most])
 
 
 def _without_accents(word: str) -> str:

@@ -24,10 +24,6 @@ class Words:
     """Frequent word, without accents -> ISO 639-1 codes of the languages it is frequent in."""
     plain: frozenset[str]
     """Words that ask for nothing."""
-    english: frozenset[str]
-    """The words of ``languages_of`` that are frequent in English, among others or alone."""
-    foreign: frozenset[str]
-    """Those that are frequent in another language."""
 
 
 def load_words(tables: Mapping[str, Any]) -> Words:
@@ -41,7 +37,6 @@ def load_words(tables: Mapping[str, Any]) -> Words:
         return found
 
     classes = {name: tuple(dict.fromkeys(members(name))) for name in raw}
-    languages_of = _by_word({code: text.split() for code, text in tables["languages"].items()})
     return Words(
         classes=classes,
         spelling={
@@ -49,9 +44,7 @@ def load_words(tables: Mapping[str, Any]) -> Words:
             for spelling, variants in tables["spelling"].items()
             for variant in variants.split()
         },
-        languages_of=languages_of,
-        english=frozenset(word for word, codes in languages_of.items() if "en" in codes),
-        foreign=frozenset(word for word, codes in languages_of.items() if set(codes) != {"en"}),
+        languages_of=_by_word({code: text.split() for code, text in tables["languages"].items()}),
         plain=frozenset(word for text in tables["plain"].values() for word in text.split())
         | {part for name in _WHO_ONE_IS for word in classes[name] for part in word.split("_")},
     )

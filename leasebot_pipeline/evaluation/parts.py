@@ -2,7 +2,7 @@
 
 ``tuning`` and ``opened`` are for writing rules; ``scored`` and ``fresh`` are only ever scored. ``opened`` and
 ``fresh`` are the two halves of one batch, written on 25 November 2026 without a look at the rules and scored
-once as a whole before ``opened`` was opened.
+once as a whole before ``opened`` was opened; ``second_opened`` and ``second_fresh`` those of one of the day after.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ class Part(StrEnum):
     SCORED = "scored"
     OPENED = "opened"
     FRESH = "fresh"
+    SECOND_OPENED = "second_opened"
+    SECOND_FRESH = "second_fresh"
 
     @property
     def only_scored(self) -> bool:
         """Whoever works on the rules does not read it."""
-        return self in (Part.SCORED, Part.FRESH)
+        return self in (Part.SCORED, Part.FRESH, Part.SECOND_FRESH)
 
 
 def part_file(part: Part) -> Path:

@@ -36,9 +36,13 @@ def test_the_set_is_large_and_split_about_in_half() -> None:
     assert 0.45 <= tuning / (tuning + scored) <= 0.6
 
 
-def test_the_later_batch_is_split_in_half() -> None:
-    opened, fresh = len(CASES[Part.OPENED]), len(CASES[Part.FRESH])
-    assert opened + fresh >= 600
+@pytest.mark.parametrize(
+    ("half", "other", "least"),
+    [(Part.OPENED, Part.FRESH, 600), (Part.SECOND_OPENED, Part.SECOND_FRESH, 150)],
+)
+def test_a_later_batch_is_split_in_half(half: Part, other: Part, least: int) -> None:
+    opened, fresh = len(CASES[half]), len(CASES[other])
+    assert opened + fresh >= least
     assert 0.45 <= opened / (opened + fresh) <= 0.55
 
 
