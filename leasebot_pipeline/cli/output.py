@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from enum import IntEnum
 from typing import Annotated
 
@@ -22,7 +23,14 @@ class ExitCode(IntEnum):
 
 def emit(values: Mapping[str, object], text: str, *, as_json: bool) -> None:
     """Print the result of a command on standard output."""
-    typer.echo(json.dumps(values, default=str, indent=1) if as_json else text)
+    typer.echo(json.dumps(values, default=as_text, indent=1) if as_json else text)
+
+
+def as_text(value: object) -> str:
+    """What JSON has no word for; instants as ``2026-03-04T15:00:00Z``, with whatever parts of a second they have."""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value)
 
 
 def tell(line: str) -> None:

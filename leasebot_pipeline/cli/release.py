@@ -12,7 +12,7 @@ from uuid import UUID
 import typer
 
 from leasebot_pipeline.cli.database import DatabaseUrl, database
-from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
+from leasebot_pipeline.cli.output import ExitCode, JsonFlag, as_text, emit, refused, tell
 from leasebot_pipeline.domain.platforms import ReleaseStage
 
 if TYPE_CHECKING:
@@ -229,6 +229,6 @@ def _report(change: StageChange, as_json: bool) -> None:
         lines.append(f"refused: {change.message}")
     elif change.after:
         lines.append(stage_line(change.after))
-    emit(json.loads(json.dumps(values, default=str)), "\n".join(lines), as_json=as_json)
+    emit(json.loads(json.dumps(values, default=as_text)), "\n".join(lines), as_json=as_json)
     if change.refused:
         raise typer.Exit(ExitCode.CHECK_FAILED)

@@ -130,14 +130,13 @@ def check(
     with _refused():
         from leasebot_pipeline.platforms.registry import BrowserConnectors
         from leasebot_pipeline.processes import sessions
-        from leasebot_pipeline.settings import load_settings
         from leasebot_pipeline.storage.accounts_runtime import AccountRow
         from leasebot_pipeline.wiring import utc_now
 
         asked = platforms or list(Platform)
         if base_url is not None and len(asked) != 1:
             raise sessions.SessionRefused("--base-url is of one platform: name it")
-        settings = load_settings()
+        settings = _settings(database_url)
         options = sessions.options_of(settings, asked[0], base_url=base_url, headless=True)
         options = replace(options, inbox_page_limit=1)
         checks = []
@@ -213,6 +212,17 @@ def _refused() -> Iterator[None]:
             tell(f"error: {failure}")
             missing = failure.code == "RPA_RUNTIME_UNAVAILABLE"
             raise typer.Exit(ExitCode.UNAVAILABLE if missing else ExitCode.CHECK_FAILED) from None
+
+
+def _settings(database_url: str | None) -> Settings:
+    """The environment's; where the accounts are those of a sandbox that runs, with its sites and their logins."""
+    from leasebot_pipeline.processes.stack_plan import settings_of_running_sandbox
+    from leasebot_pipeline.settings import load_settings
+
+    settings = load_settings()
+    if database_url is not None or settings.database.url is not None:
+        return settings
+    return settings_of_running_sandbox(settings) or settings
 
 
 @contextlib.contextmanager

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-from leasebot_pipeline.processes import dagster_home
+from leasebot_pipeline.processes import dagster_home, stack_file
 from leasebot_pipeline.processes.browser_lookup import BrowserError, find_browser
 from leasebot_pipeline.processes.code_server import DEFINITIONS
 from leasebot_pipeline.processes.ports import choose_port
@@ -100,6 +101,31 @@ def stack_data_dir(choice: StackChoice, environ: Mapping[str, str] | None = None
     return data_dir_of(settings, sandbox=choice.sandbox, given=choice.data_dir)
 
 
+def settings_of_running_sandbox(settings: Settings) -> Settings | None:
+    """The settings a running sandbox stack gave its parts, as far as its sites go: no environment holds their logins.
+
+    None when none runs on the data directory that ``settings`` name.
+    """
+    report = stack_file.running(data_dir_of(settings, sandbox=True, given=None))
+    if report is None or not report.sandbox or report.sandbox_url is None:
+        return None
+    at = urlsplit(report.sandbox_url)
+    assert at.hostname is not None
+    assert at.port is not None
+    return load_settings(overrides=_of_the_sites(settings, at.hostname, at.port))
+
+
+def _of_the_sites(given: Settings, host: str, control_port: int) -> dict[str, str]:
+    known = ("LEASE_BOT_DEV_ADMIN_PASSWORD", "PLATFORM_DEFAULT_SEND_MODE", "API_HOST")
+    return sandbox_variables(
+        {name: given.credential(name) or "" for name in known},
+        host=host,
+        control_port=control_port,
+        login=LOGIN_USER,
+        password=LOGIN_PASSWORD,
+    )
+
+
 def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> StackPlan:
     """Decide. ``environ`` None means the process environment over ``.env``.
 
@@ -119,14 +145,7 @@ def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Stack
         "LEASE_BOT_SANDBOX_PORT": str(ports.sandbox),
     }
     if choice.sandbox:
-        known = ("LEASE_BOT_DEV_ADMIN_PASSWORD", "PLATFORM_DEFAULT_SEND_MODE", "API_HOST")
-        variables |= sandbox_variables(
-            {name: given.credential(name) or "" for name in known},
-            host=given.sandbox.host,
-            control_port=ports.sandbox,
-            login=LOGIN_USER,
-            password=LOGIN_PASSWORD,
-        )
+        variables |= _of_the_sites(given, given.sandbox.host, ports.sandbox)
     embedded: Path | None = None
     if given.database.url is not None:
         database_url = given.database.url.get_secret_value()

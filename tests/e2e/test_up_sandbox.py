@@ -49,6 +49,14 @@ def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
         assert _call(f"{sandbox}/received")["total"] == 1
         checked = stack.leasebot("check", "--database-url", database, "--json")
         assert checked.returncode == 0, checked.stdout
+        # Beside it, a session is looked at with the site's login: the environment has none.
+        (stack.folder / "var").mkdir()
+        (stack.folder / "var" / "sandbox").symlink_to(stack.data_dir)
+        session = stack.leasebot(
+            "session", "check", "renthop", "--json", LEASE_BOT_DATA_DIR=str(stack.folder / "var")
+        )
+        assert session.returncode == 0, session.stderr
+        assert json.loads(session.stdout)["ok"] is True
         assert stack.leasebot("down", "--data-dir", str(stack.data_dir)).returncode == 0
         assert process.wait(DEADLINE_S) == 0
         assert process.stdout is not None
