@@ -63,7 +63,8 @@ async def observability(request: Request, _viewer: Administrator, services: Serv
             [
                 ("Reply written", core.ai_replies_created),
                 ("Handed to a person", core.ai_escalations),
-                ("No reply needed", core.ai_replies_skipped),
+                # What is handed over is skipped as well.
+                ("Nothing to answer", max(0, core.ai_replies_skipped - core.ai_escalations)),
                 ("Failed", core.ai_reply_errors),
             ]
         ),

@@ -11,7 +11,7 @@ _WORDS: Final = {
     "ai_reply_error": "Bot failed",
     "ai_reply_escalated": "Bot handed over to a person",
     "ai_reply_human_required_queued": "Queued for a person",
-    "ai_reply_skipped": "Bot saw no need to reply",
+    "ai_reply_skipped": "Bot wrote no reply",
     "auto_send": "Sends by itself",
     "dead_letter": "Failed for good",
     "draft": "Draft",
