@@ -18,6 +18,8 @@ RUN /opt/venv/bin/python -m pip install --no-deps . \
 FROM python:3.11-slim-trixie
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.revision=${COMMIT}
+# Debian keeps only the newest build of a browser: a pinned one could not be installed a week later.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends chromium-headless-shell fonts-liberation tini \
     && rm -rf /var/lib/apt/lists/* \

@@ -7,7 +7,7 @@ from typing import Final
 import dagster as dg
 
 from assets.book import showing_appointments
-from assets.common import OWNERS, PLATFORMS, Result, platform_of
+from assets.common import OWNERS, PLATFORMS, Result, platform_of, shard_of
 from assets.decide import reply_decisions
 from leasebot_pipeline.quality import checks
 from leasebot_pipeline.quality.dispatch import check_dispatches, load_dispatches
@@ -30,7 +30,7 @@ GROUP: Final = "dispatch"
 )
 def outbound_dispatches(context: dg.AssetExecutionContext, pipeline: dg.ResourceParam[Pipeline]) -> Result:
     platform = platform_of(context)
-    result = dispatch.dispatch(pipeline, platform, context.run_id)
+    result = dispatch.dispatch(pipeline, platform, context.run_id, shard_of(context))
     with pipeline.engine.connect() as conn:
         rows = load_dispatches(conn, platform, context.run_id)
     counts = {name: value for name, value in asdict(result).items() if value is not None}

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from itertools import product
+from uuid import UUID
 
 import dagster as dg
 
@@ -28,6 +30,7 @@ from assets.replay import DECISION_REPLAY, decision_replays
 from assets.retention import MAINTENANCE, Step, retention_asset
 from leasebot_pipeline.domain.follow_ups import FollowUpWork
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.shards import shards
 from leasebot_pipeline.release import stages as release_stages
 from leasebot_pipeline.settings import Settings, load_settings
 from leasebot_pipeline.stages import follow_up, retention
@@ -96,10 +99,10 @@ def pipeline_resource(settings: Settings) -> dg.ResourceDefinition:
     return pipeline
 
 
-def due_dispatches(pipeline: Pipeline) -> dict[Platform, int]:
-    """How many replies may go out now, per platform."""
+def due_dispatches(pipeline: Pipeline) -> dict[Platform, dict[UUID, int]]:
+    """How many replies may go out now, per platform and account."""
     with pipeline.engine.connect() as conn:
-        return outbox_sweeps.due_by_platform(conn, pipeline.clock())
+        return outbox_sweeps.due_by_account(conn, pipeline.clock())
 
 
 def due_follow_ups(pipeline: Pipeline) -> dict[Platform, FollowUpWork]:
@@ -195,6 +198,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     sync_interval = timedelta(milliseconds=sync.interval_ms)
     poll_interval = timedelta(milliseconds=settings.worker.poll_interval_ms)
     read = settings.worker.ingest_platforms
+    parts = shards(settings.worker.account_shards)
     return dg.Definitions(
         assets=[
             *INBOXES,
@@ -221,8 +225,11 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             MAINTENANCE,
         ],
         sensors=[
-            *(inbox_sensor(platform, poll_interval, enabled=platform in read) for platform in Platform),
-            outbox_sensor(due_dispatches),
+            *(
+                inbox_sensor(platform, poll_interval, enabled=platform in read, shard=shard)
+                for platform, shard in product(Platform, parts)
+            ),
+            outbox_sensor(due_dispatches, parts),
             follow_up_sensor(due_follow_ups, max(poll_interval, LOOK_EVERY)),
             availability_sensor(weekly_rules),
             alerts_sensor,

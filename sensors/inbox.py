@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Dagster reads them.
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -10,28 +11,38 @@ from assets.common import PLATFORM_TAG
 from assets.jobs import INBOX_PIPELINE
 from assets.platforms import inbox_key
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.shards import WHOLE, Shard
 from leasebot_pipeline.stages.pipeline import Pipeline
 from leasebot_pipeline.stages.poll import PollResult, poll
 from sensors.choices import Run, choose_inbox, state_of, tick_seconds, worth_observing
 from sensors.runs import latest_runs
 
 
-def inbox_sensor(platform: Platform, interval: timedelta, *, enabled: bool) -> dg.SensorDefinition:
-    """The sensor of one platform, about every ``interval``. A failed poll is a skip that says what failed."""
+def inbox_sensor(
+    platform: Platform, interval: timedelta, *, enabled: bool, shard: Shard = WHOLE
+) -> dg.SensorDefinition:
+    """The sensor of one platform's accounts, or of a shard of them, about every ``interval``.
+
+    A failed poll is a skip that says what failed.
+    """
+    name = f"inbox_{platform.value}" if shard == WHOLE else f"inbox_{platform.value}_{shard.label}"
+    part = "" if shard == WHOLE else f" (shard {shard.number} of {shard.of})"
 
     @dg.sensor(
-        name=f"inbox_{platform.value}",
+        name=name,
         job=INBOX_PIPELINE,
         minimum_interval_seconds=tick_seconds(interval / 3),  # asks for what waits also between two looks
         default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
         tags={PLATFORM_TAG: platform.value},
-        description=f"Reads the inbox of our accounts on {platform.value} and asks for one run when messages, "
+        description=f"Reads the inbox of our accounts on {platform.value}{part} and asks for one run when messages, "
         "conversations or replies wait.",
     )
     def evaluate(
         context: dg.SensorEvaluationContext, pipeline: dg.ResourceParam[Pipeline]
     ) -> dg.SensorResult:
-        result = poll(pipeline, platform, f"sensor:inbox_{platform.value}", when_due=True)
+        result = poll(pipeline, platform, f"sensor:{name}", when_due=True, shard=shard)
+        if shard != WHOLE:  # replies that are due have runs of their own, by shard
+            result = replace(result, due_dispatches=0)
         now = pipeline.clock()
         runs = latest_runs(context.instance, platform) if result.has_work else []
         choice = choose_inbox(result, runs, INBOX_PIPELINE.name, now)

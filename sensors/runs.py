@@ -7,17 +7,20 @@ from typing import Final
 
 import dagster as dg
 
-from assets.common import PLATFORM_TAG
+from assets.common import run_tags
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.domain.shards import WHOLE, Shard
 from sensors.choices import RunSeen
 
 _LOOK_BACK: Final = 12
 
 
-def latest_runs(instance: dg.DagsterInstance, platform: Platform) -> list[RunSeen]:
-    """Runs that act on the platform, newest first: enough of them to see one at work and failures in a row."""
+def latest_runs(instance: dg.DagsterInstance, platform: Platform, shard: Shard = WHOLE) -> list[RunSeen]:
+    """Runs that act on the platform, or on that shard of it alone, newest first: enough of them to see one at work and
+    failures in a row.
+    """
     records = instance.get_run_records(
-        filters=dg.RunsFilter(tags={PLATFORM_TAG: platform.value}), limit=_LOOK_BACK
+        filters=dg.RunsFilter(tags=run_tags(platform, shard)), limit=_LOOK_BACK
     )
     return [_seen(record) for record in records]
 

@@ -348,7 +348,11 @@ def _daemon(given: Preflight) -> Outcome:
         return _fail("Dagster's daemon never reported itself", "start lease-bot-daemon; read its log")
     age = given.now - health.heartbeat
     if age > timedelta(minutes=2):
-        return _fail(f"the daemon's last sign of life is {age} old", "restart lease-bot-daemon; read its log")
+        minutes = int(age.total_seconds() // 60)
+        return _fail(
+            f"the daemon's last sign of life is {minutes} minutes old",
+            "restart lease-bot-daemon; read its log",
+        )
     return _ok("the daemon is alive")
 
 

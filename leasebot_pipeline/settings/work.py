@@ -61,6 +61,15 @@ class WorkerSettings(Group):
         rules.PLATFORMS,
         env("WORKER_INGEST_PLATFORMS", about="Platforms whose inboxes are read.", shown="all"),
     ] = _ALL
+    account_shards: Annotated[
+        int,
+        rules.whole(1, 32),
+        env(
+            "WORKER_ACCOUNT_SHARDS",
+            about="Groups of accounts on each platform whose inboxes are read, and whose replies are sent, side by "
+            "side. More than one is for platforms with more than about nine accounts.",
+        ),
+    ] = 1
     claim_ttl_ms: Annotated[
         int,
         rules.clamped(1_000, rules.MONTH_MS),

@@ -18,6 +18,7 @@ from leasebot_pipeline.domain.dispatching import DispatchState
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage
 from leasebot_pipeline.domain.policy import PlatformPolicy
 from leasebot_pipeline.domain.polling import reason_not_to_visit
+from leasebot_pipeline.domain.shards import WHOLE, Shard
 from leasebot_pipeline.stages.dispatch_attempt import Sender, send_next
 from leasebot_pipeline.stages.dispatch_audit import dead_letter_event, moved_entries
 from leasebot_pipeline.stages.dispatch_settle import settle_next
@@ -52,11 +53,14 @@ class DispatchResult:
     """Why due replies were left for later, if any were."""
 
 
-def dispatch(pipeline: Pipeline, platform: Platform, run_id: str | None) -> DispatchResult:
+def dispatch(
+    pipeline: Pipeline, platform: Platform, run_id: str | None, shard: Shard = WHOLE
+) -> DispatchResult:
     """Settle what is in doubt, then send what is due, until nothing is left or the time budget is spent.
 
     Accounts are independent: what goes wrong on one never keeps the others waiting. An unexpected error is
-    raised after all had their turn.
+    raised after all had their turn. Only accounts of the shard are worked through; one that another run is at
+    work on is left to it.
     """
     counts: Counter[str] = Counter()
     expire_dead_workers(pipeline, platform)
@@ -64,6 +68,8 @@ def dispatch(pipeline: Pipeline, platform: Platform, run_id: str | None) -> Disp
     left: list[str] = []
     unexpected: Exception | None = None
     for row in rows:
+        if not shard.holds(row.state.id):
+            continue
         reason = reason_not_to_visit(row.state, pipeline.clock())
         try:
             if reason is None:

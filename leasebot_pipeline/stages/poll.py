@@ -22,6 +22,7 @@ from leasebot_pipeline.domain.readings import (
     ThreadReading,
 )
 from leasebot_pipeline.domain.recognition import recognise
+from leasebot_pipeline.domain.shards import WHOLE, Shard
 from leasebot_pipeline.domain.stops import next_step
 from leasebot_pipeline.domain.watermark import DEEP_LOOK_EVERY, Watermark
 from leasebot_pipeline.stages.accounts import resume_renewed
@@ -97,14 +98,22 @@ class PollResult:
         return "; ".join(account.summary for account in self.accounts) or "no account of this platform"
 
 
-def poll(pipeline: Pipeline, platform: Platform, triggered_by: str, *, when_due: bool = False) -> PollResult:
-    """Visit every account of the platform that may be visited now, one after the other.
+def poll(
+    pipeline: Pipeline,
+    platform: Platform,
+    triggered_by: str,
+    *,
+    when_due: bool = False,
+    shard: Shard = WHOLE,
+) -> PollResult:
+    """Visit every account of the platform's shard that may be visited now, one after the other.
 
-    ``when_due`` visits only accounts whose interval has passed; what waits for a run is counted either way.
+    ``when_due`` visits only accounts whose interval has passed; what waits for a run is counted either way,
+    for the whole platform.
     """
     expire_dead_workers(pipeline, platform)
     with pipeline.engine.connect() as conn:
-        rows = accounts_runtime.accounts(conn, platform)
+        rows = [row for row in accounts_runtime.accounts(conn, platform) if shard.holds(row.state.id)]
     if platform not in pipeline.policy.polled_platforms:
         polls = tuple(AccountPoll(row.state.name, visited=False, message=_NOT_POLLED) for row in rows)
     else:

@@ -156,20 +156,22 @@ def accounts_with_due(conn: Connection, platform: Platform, now: datetime) -> se
 
 
 _DUE_COUNTS = text(f"""
-    SELECT d.platform, count(*) AS total
+    SELECT d.platform, d.platform_account_id AS account, count(*) AS total
       FROM "OutboundDispatches" d
       JOIN "PlatformAccounts" a ON a.id = d.platform_account_id
       LEFT JOIN "AccountRuntime" r ON r.platform_account_id = d.platform_account_id
      WHERE d.state IN ('queued', 'retry_scheduled', 'claimed', 'sending', 'unknown')
        AND {VISITABLE_ACCOUNT} AND {due("d")}
-     GROUP BY d.platform
+     GROUP BY d.platform, d.platform_account_id
 """)
 
 
-def due_by_platform(conn: Connection, now: datetime) -> dict[Platform, int]:
-    """How many replies a run could send, take back or settle now, per platform, in one statement."""
-    counts = {Platform(row.platform): row.total for row in conn.execute(_DUE_COUNTS, {"now": now})}
-    return {platform: counts.get(platform, 0) for platform in Platform}
+def due_by_account(conn: Connection, now: datetime) -> dict[Platform, dict[UUID, int]]:
+    """How many replies a run could send, take back or settle now, per platform and account, in one statement."""
+    counts: dict[Platform, dict[UUID, int]] = {platform: {} for platform in Platform}
+    for row in conn.execute(_DUE_COUNTS, {"now": now}):
+        counts[Platform(row.platform)][row.account] = row.total
+    return counts
 
 
 _WAITS = text("""

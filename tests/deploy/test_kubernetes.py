@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import copy
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -31,6 +35,7 @@ SECRETS = {
     "BETTER_AUTH_SECRET": "0123456789abcdef0123456789abcdef",
 }
 CLUSTER_WIDE = ("Namespace",)
+HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
 
 
 def documents(file: Path) -> list[dict[str, Any]]:
@@ -133,6 +138,9 @@ def test_the_runbooks_deployments_are_there_and_locked_down(stage: str) -> None:
         assert pod["securityContext"]["runAsUser"] == 10001
         volumes = {volume["name"] for volume in pod["volumes"]}
         assert "livenessProbe" in pod["containers"][0]
+        # Whoever is called is called only when it can answer.
+        assert ("readinessProbe" in pod["containers"][0]) is ("ports" in pod["containers"][0])
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in containers(one):
             security = container["securityContext"]
             assert security["readOnlyRootFilesystem"]
@@ -142,6 +150,29 @@ def test_the_runbooks_deployments_are_there_and_locked_down(stage: str) -> None:
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
             assert ":" in container["image"]
             assert "latest" not in container["image"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_the_api_is_reached_from_outside(stage: str) -> None:
+    policies = {name: one["spec"] for name, one in of_kind(stage, "NetworkPolicy").items()}
+    assert all(spec["policyTypes"] == ["Ingress"] for spec in policies.values())
+    closed = [spec for spec in policies.values() if spec["podSelector"] == {}]
+    assert [spec.get("ingress", []) for spec in closed] == [[]], "what no policy names is closed"
+    opened = {
+        spec["podSelector"]["matchLabels"]["app.kubernetes.io/name"]: spec["ingress"]
+        for spec in policies.values()
+        if spec["podSelector"]
+    }
+    anybody = {name for name, rules in opened.items() if any("from" not in rule for rule in rules)}
+    assert anybody == {"lease-bot-api"}
+    services = of_kind(stage, "Service")
+    assert {one["spec"].get("type", "ClusterIP") for one in services.values()} == {"ClusterIP"}
+    ports = {
+        name: {port["containerPort"] for one_of in containers(one) for port in one_of.get("ports", ())}
+        for name, one in of_kind(stage, "Deployment").items()
+    }
+    for name, rules in opened.items():
+        assert {port["port"] for rule in rules for port in rule["ports"]} <= ports[name]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -182,6 +213,20 @@ def test_runs_are_jobs_of_the_same_image(stage: str) -> None:
     ours = yaml.safe_load((ROOT / "dagster.yaml").read_text(encoding="utf-8"))
     differ = {key for key in {*ours, *instance} if ours.get(key) != instance.get(key)}
     assert differ == {"run_launcher", "concurrency", "run_monitoring"}
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed: `make setup` does so on Linux")
+def test_hadolint_finds_nothing_in_the_image_file() -> None:
+    """Everything it knows, also what it calls style; an exception stands in the file, with its reason."""
+    assert HADOLINT is not None
+    command = (HADOLINT, "--no-color", "--failure-threshold", "style", "-")
+    for content, found in (
+        ((ROOT / "Dockerfile").read_text(encoding="utf-8"), []),
+        ("FROM python\n", ["DL3006"]),
+    ):
+        done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)
+        assert re.findall(r"[A-Z]{2}\d{4}", done.stdout) == found, done.stdout + done.stderr
+        assert (done.returncode == 0) is (not found)
 
 
 def test_the_image_runs_as_nobody_and_takes_what_is_locked() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from assets.common import PLATFORM_TAG, PLATFORMS, UPKEEP_TAGS
+from assets.common import PLATFORM_TAG, PLATFORMS, SHARD_TAG, UPKEEP_TAGS
 from leasebot_pipeline.definitions import build_definitions
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.settings import load_settings
@@ -33,6 +33,7 @@ def test_one_run_of_a_platform_and_two_of_upkeep_at_a_time(where: str) -> None:
     [(kind, upkeep)] = UPKEEP_TAGS.items()
     assert runs["tag_concurrency_limits"] == [
         {"key": PLATFORM_TAG, "limit": 1, "value": {"applyLimitPerUniqueValue": True}},
+        {"key": SHARD_TAG, "limit": 1, "value": {"applyLimitPerUniqueValue": True}},
         {"key": kind, "value": upkeep, "limit": 2},
     ]
     assert runs["max_concurrent_runs"] >= len(Platform)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from dagster._core.scheduler.instigation import TickStatus
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -26,6 +27,7 @@ from leasebot_pipeline.release.preflight import (
 from leasebot_pipeline.settings import is_placeholder
 from leasebot_pipeline.storage import bootstrap, release_gate
 from tests.conftest import Database
+from tests.release import dagster_rows
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 COMMIT = "4f2a9c1d"
@@ -165,29 +167,10 @@ def test_a_worker_refused_for_its_runtime_leaves_a_trace_for_the_gate(
 
 
 def test_dagsters_own_tables_tell_its_health(empty_database: Database) -> None:
-    from dagster._core.definitions.run_request import InstigatorType
-    from dagster._core.scheduler.instigation import TickData, TickStatus
-    from dagster._daemon.types import DaemonHeartbeat
-    from dagster_postgres.run_storage import PostgresRunStorage
-    from dagster_postgres.schedule_storage import PostgresScheduleStorage
-    from dagster_shared.error import SerializableErrorInfo
-
     now = datetime.now(UTC)
     address = empty_database.url
     assert dagster_health.read(address, now) is None
-    runs = PostgresRunStorage.create_clean_storage(address.replace("postgresql:", "postgresql+psycopg2:"))
-    ticks = PostgresScheduleStorage.create_clean_storage(
-        address.replace("postgresql:", "postgresql+psycopg2:")
-    )
-    runs.add_daemon_heartbeat(DaemonHeartbeat(now.timestamp(), "SENSOR", "d", []))
-    for name, status in (("inbox_roomies", TickStatus.FAILURE), ("alerts", TickStatus.SKIPPED)):
-        ticks.create_tick(
-            TickData(
-                *(name, name, InstigatorType.SENSOR, status, now.timestamp() - 1),
-                selector_id=name,
-                error=SerializableErrorInfo("x", [], None) if status is TickStatus.FAILURE else None,
-            )
-        )
+    dagster_rows.write(address, now, {"inbox_roomies": TickStatus.FAILURE, "alerts": TickStatus.SKIPPED})
     found = dagster_health.read(address, now)
     assert found is not None
     assert (found.failing, found.silent) == (("inbox_roomies",), False)
@@ -196,5 +179,3 @@ def test_dagsters_own_tables_tell_its_health(empty_database: Database) -> None:
     later = dagster_health.read(address, now + timedelta(hours=1))
     assert later is not None
     assert later.silent
-    runs._engine.dispose()
-    ticks._engine.dispose()
