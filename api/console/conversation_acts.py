@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 from api.auth.access import ADMIN, Scope
 from api.console.access import Viewer
 from api.console.conversation import show
-from api.console.conversation_view import Typed, snooze_until
+from api.console.conversation_view import Typed, parse_slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
 from api.console.inbox import Place, PlaceDep
 from api.console.inbox_words import guardrail_text
@@ -59,6 +59,7 @@ async def reply(
                 "dispatchNow": form.text("act") != "save",
                 **({"templateId": template} if template else {}),
                 **({"metadata": {"requiresAdminReview": True}} if form.text("act") == "save" else {}),
+                "offeredSlots": [slot for key in form.all("offered") if (slot := parse_slot_key(key))],
             },
         )
         if not text:

@@ -255,6 +255,13 @@ def test_times_are_offered_and_booked_by_hand(person: Person, house: House, inbo
     page.get_by_role("button", name="Offer in my reply").click()
     told(page, "stand in your reply")
     assert page.locator("#reply-body").input_value().count("\n- ") == 2
+    page.get_by_role("button", name="Send", exact=True).click()
+    told(page, "on its way")
+    asked = (
+        """SELECT position, state, label FROM "SlotOffers" WHERE conversation_id = :id ORDER BY position"""
+    )
+    told_times = [row for row in rows_of(house, asked, id=each) if row[2].startswith("Tue, Mar 3")]
+    assert [row[:2] for row in told_times] == [(1, "offered"), (2, "offered")]
     page.get_by_role("link", name="Offer or book times").click()
     times.nth(0).check()
     page.get_by_role("button", name="Book it").click()
