@@ -293,6 +293,22 @@ def test_replies_in_doubt_and_given_up_are_settled(person: Person, house: House,
     expect(agent.get_by_role("button", name="Stop it")).to_have_count(0)
 
 
+def test_an_agent_settles_the_deliveries_of_its_own_leads(person: Person, house: House, inbox: Inbox) -> None:
+    page = person("agent")
+    page.goto("/agent/today")
+    page.get_by_role("link", name="The reply to Lou Failed could not be sent").click()
+    expect(page.locator("#thread")).to_contain_text("is the reply there?")
+    page.get_by_role("button", name="Try again").click()
+    told(page, "queued")
+    page.goto(f"/agent/inbox/{inbox.special['unknown']}")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Discard").click()
+    told(page, "cancelled")
+    [retried] = house.audits("platform_dispatch_retried")
+    assert (retried["actor_type"], retried["conversation_id"]) == ("agent", inbox.special["failed"])
+
+
 @pytest.mark.parametrize("what", ["", "/slots"])
 def test_another_agents_conversation_is_not_there(
     person: Person, house: House, inbox: Inbox, what: str
