@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 from api.auth.access import ADMIN, Scope
 from api.console.access import Viewer
 from api.console.conversation import show
-from api.console.conversation_view import Typed, snooze_until
+from api.console.conversation_view import Typed, parse_slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
 from api.console.inbox import Place, PlaceDep
 from api.console.inbox_words import guardrail_text
@@ -20,7 +20,7 @@ from api.console.wording import error_text, words
 from api.errors import ApiError, forbidden_role, not_found
 from api.inputs import Id, Input, PathId, path_id
 from api.preconditions import IfMatch
-from api.routes import operations, replies, steering, workflow
+from api.routes import operations, replies, settling, steering, workflow
 from api.routes.operations import OperateBody
 from api.routes.replies import EditBody, ReplyBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
@@ -59,6 +59,7 @@ async def reply(
                 "dispatchNow": form.text("act") != "save",
                 **({"templateId": template} if template else {}),
                 **({"metadata": {"requiresAdminReview": True}} if form.text("act") == "save" else {}),
+                "offeredSlots": [slot for key in form.all("offered") if (slot := parse_slot_key(key))],
             },
         )
         if not text:
@@ -227,14 +228,15 @@ async def operate(
     form: FormData,
     services: ServicesDep,
 ) -> Response:
-    """Replies in doubt or given up, for administrators."""
-    if viewer.role != ADMIN:
-        raise forbidden_role([ADMIN], viewer.role)
-    act = form.text("act")
+    """Replies in doubt or given up; an administrator also stops one that is queued."""
+    act, body = form.text("act"), parse(OperateBody, {"reason": "in the console"})
     try:
-        done = await operations.operate(
-            viewer.identity, dispatch_id, act, parse(OperateBody, {"reason": "in the console"}), services
-        )
+        if act == "cancel":
+            if viewer.role != ADMIN:
+                raise forbidden_role([ADMIN], viewer.role)
+            done = await operations.operate(viewer.identity, dispatch_id, act, body, services)
+        else:
+            done = await settling.settle(viewer, conversation_id, dispatch_id, act, body, services)
     except ApiError as error:
         typed = Typed(f"dispatch-{dispatch_id}", act, _why(error))
         return await _again(request, place, viewer, services, conversation_id, typed, error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -14,21 +14,18 @@ from sqlalchemy import Connection
 from api.auth.access import ADMIN, Scope
 from api.console.inbox_words import platform_name
 from api.paging import Page
-from api.routes import agents, decisions, inbox, steering
+from api.routes import agents, decisions, inbox, reply_offers, steering
 from api.routes.decisions import DecisionAnswer
 from api.routes.inbox import DetailAnswer, MessageAnswer
 from api.routes.steering import SteeringAnswer
 from api.services import Services
 from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.domain.slots_search import candidates
 from leasebot_pipeline.storage import booking, conversation_notes, conversation_story
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
-from leasebot_pipeline.storage.calendars import load_calendars
 from leasebot_pipeline.storage.conversation_story import Linkage, Reply
 
-OFFERED_AT_MOST: Final = 24
 SHOWN: Final = 30
 """Newest messages on the page; the earlier ones are a tap away."""
 _DECISIONS: Final = 50
@@ -89,6 +86,8 @@ class ConversationView:
     reply_text: str
     reply_template: str
     reply_hint: str | None
+    reply_offers: list[str]
+    """Keys of the free times that the text of the reply names."""
     key: str
     typed: Typed | None = None
     snoozes: list[tuple[str, str]] = field(default_factory=list)
@@ -143,8 +142,10 @@ async def load_view(
         team = [("", "Nobody"), *((str(agent.id), agent.full_name) for agent in found.items)]
     text, template, hint = _prefilled(detail, asked)
     offered = [one for one in asked.getlist("offer") if one][:3]
-    if offered:
+    free: list[Slot] = []
+    if offered or (typed is not None and typed.form == "reply"):
         free = await free_slots(viewer, services, conversation_id)
+    if offered:
         text = offer_text([slot for slot in free if slot_key(slot) in offered])
     elif asked.get("say") == "booked" and showing is not None:
         text = f"Your viewing of {detail.conversation.unit or 'the home'} is booked: {label(_slot(showing))}."
@@ -164,6 +165,7 @@ async def load_view(
         reply_text=text,
         reply_template=template,
         reply_hint=hint,
+        reply_offers=[slot_key(slot) for slot in free if label(slot) in text],
         key=uuid4().hex,
         typed=typed,
         snoozes=_SNOOZES,
@@ -257,24 +259,11 @@ def _prefilled(detail: DetailAnswer, asked: Any) -> tuple[str, str, str | None]:
 
 
 async def free_slots(viewer: Scope, services: Services, conversation_id: UUID) -> list[Slot]:
-    """Visits of the conversation's unit worth offering, by time; an agent's own only. As the bot finds them."""
-    now, config = services.clock(), services.config
+    """Visits of the conversation's unit worth offering, by time; an agent's own only."""
 
     def read(conn: Connection) -> list[Slot]:
         found = inbox_rows.find_conversation(conn, conversation_id)
-        if found is None or found.unit_id is None:
-            return []
-        calendars = load_calendars(conn, [found.unit_id], now, config.slot_horizon)
-        free = candidates(
-            calendars.for_unit(found.unit_id),
-            config.slots,
-            now,
-            limit=500,
-            assigned_agent_id=viewer.agent_id or found.assigned_agent_id,
-            ignoring_conversation=conversation_id,
-        )
-        mine = [slot for slot in free if viewer.agent_id in (None, slot.agent_id) and slot.agent_id]
-        return sorted(mine[:OFFERED_AT_MOST], key=lambda slot: slot.starts_at)
+        return [] if found is None else reply_offers.free_slots(conn, services, found, viewer.agent_id)
 
     return await services.database.read(read)
 
@@ -282,6 +271,14 @@ async def free_slots(viewer: Scope, services: Services, conversation_id: UUID) -
 def slot_key(slot: Slot) -> str:
     """Names a slot in a form."""
     return f"{int(slot.starts_at.timestamp())}.{slot.agent_id}"
+
+
+def parse_slot_key(key: str) -> dict[str, object] | None:
+    """What a key names, as the API takes it; None for anything else."""
+    at, _, agent = key.partition(".")
+    if not (at.isascii() and at.isdigit() and len(at) <= 11 and agent):
+        return None
+    return {"startsAt": datetime.fromtimestamp(int(at), UTC).isoformat(), "agentId": agent}
 
 
 def offer_text(slots: Sequence[Slot]) -> str:

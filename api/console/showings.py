@@ -201,14 +201,13 @@ async def appointments(request: Request, viewer: Viewer, services: ServicesDep) 
 async def all_showings(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
     filters = Filters.of(request.query_params)
     now = services.clock()
-    today = filters.day or now.date()
-    if filters.view == "week":
-        span = (views.first_of_week(today), views.first_of_week(today) + timedelta(days=6))
-    else:
-        span = views.month_span(today)
 
     def read(conn: Connection) -> dict[str, Any]:
         wanted = filters.wanted(viewer)
+        zone = unit_calendars.zone_of_calendar(conn, filters.unit, wanted.agent_id)
+        shown = filters.day or now.astimezone(zone_of(zone)).date()
+        first = views.first_of_week(shown)
+        span = (first, first + timedelta(days=6)) if filters.view == "week" else views.month_span(shown)
         found: list[Showing] = []
         total = 0
         if filters.view == "list" and filters.problem is None:
@@ -230,6 +229,9 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
         return {
             "days": views.by_day(found, now) if filters.view == "list" else [],
             "weeks": [] if filters.view == "list" else views.weeks(*span, found),
+            "zone": zone,
+            "shown": shown,
+            "span": span,
             "cut_off": filters.view != "list" and len(found) == _MOST,
             "paged": Paged(filters.number, total, ROWS),
             "units": [(u.id, f"{u.property_name} {u.unit_number}") for u in units.list_units(conn, _MOST)],
@@ -251,11 +253,9 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
         etag=etag,
         base="/admin/showings",
         here=filters.address("/admin/showings"),
-        today=today,
-        span=span,
         week=timedelta(days=7),
-        earlier_month=(today.replace(day=1) - timedelta(days=1)).replace(day=1),
-        later_month=views.next_month(today),
+        earlier_month=(context["shown"].replace(day=1) - timedelta(days=1)).replace(day=1),
+        later_month=views.next_month(context["shown"]),
         **context,
     )
 

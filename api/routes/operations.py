@@ -177,13 +177,17 @@ async def operate(
         )
         return result
 
-    result = await services.database.run(work)
+    return operated(await services.database.run(work), action)
+
+
+def operated(result: outbox_operations.OperatorResult, action: str) -> OperatedAnswer:
+    """The answer; raises 404 or 409 where nothing was done."""
     if result.refused == "not_found" or result.before is None or result.after is None:
         raise not_found()
     if result.refused is not None:
         message = f"A reply that is {result.before} can't be: {action}."
         raise conflict("invalid_transition", message, state=result.before)
-    return OperatedAnswer(id=dispatch_id, previous_state=result.before, state=result.after)
+    return OperatedAnswer(id=result.id, previous_state=result.before, state=result.after)
 
 
 @router.get(

@@ -19,6 +19,7 @@ from api.inputs import Document, Id, Input, PathId, Text, Trimmed
 from api.operator_audit import by_user
 from api.preconditions import IfMatch, check_version
 from api.routes.inbox import DetailAnswer, in_charge, load_detail, template_context
+from api.routes.reply_offers import OfferedSlot, chosen_slots
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.guardrails_outbound import check_outbound
 from leasebot_pipeline.domain.platforms import SendMode
@@ -27,6 +28,7 @@ from leasebot_pipeline.storage import (
     audit,
     idempotency,
     inbox,
+    manual_offers,
     manual_replies,
     platform_accounts,
     sync_requests,
@@ -62,13 +64,17 @@ _MESSAGES: Final = {
 
 
 class ReplyBody(Input):
-    """`variables` fill the placeholders of the template before its own values do."""
+    """`variables` fill the placeholders of the template before its own values do.
+
+    `offeredSlots` are free times that the text offers; those it names are open to the lead's answer once it is sent.
+    """
 
     body: _Body | None = None
     template_id: Id | None = None
     variables: Document = Field(default_factory=dict)
     metadata: Document = Field(default_factory=dict)
     dispatch_now: Any = True
+    offered_slots: Annotated[list[OfferedSlot], Field(max_length=10)] = Field(default_factory=list)
 
 
 class EditBody(Input):
@@ -121,7 +127,9 @@ class ThreadSyncAnswer(DetailAnswer):
     summary="Answer a lead oneself",
     status_code=201,
     responses={
-        409: {"description": "platform_inactive, platform_thread_missing, idempotency_conflict"},
+        409: {
+            "description": "platform_inactive, platform_thread_missing, slot_unavailable, idempotency_conflict"
+        },
     },
 )
 async def reply(
@@ -183,6 +191,7 @@ def _reply(
     assert account is not None  # the conversation's foreign key
     template = _template(conn, conversation, body.template_id)
     text = _text(conn, services, conversation, template, body)
+    slots = chosen_slots(conn, services, conversation, scope.agent_id, body.offered_slots)
     reasons = review_reasons(body.metadata)
     found = list(check_outbound(text, template.body if template else None))
     reasons += [reason for reason in ["guardrails_blocked"] if found and reason not in reasons]
@@ -196,6 +205,7 @@ def _reply(
         **({"guardrailReviewReasons": reasons} if reasons else {}),
         **({"guardrails": found} if found else {}),
         **({"templateId": str(template.id)} if template else {}),
+        manual_offers.OFFERED: manual_offers.as_metadata(slots),
     }
     message_id = manual_replies.write(
         conn,

@@ -26,10 +26,11 @@ _COLUMNS = "a.id, a.full_name, a.email, a.timezone, a.role, a.user_id"
 _OF_LOGIN = text('SELECT id FROM "Agents" WHERE user_id = :user_id')
 _LIST = text(f"""
     SELECT {_COLUMNS} FROM "Agents" a
-     WHERE CAST(:after_name AS text) IS NULL OR (a.full_name, a.id) > (:after_name, CAST(:after_id AS uuid))
+     WHERE a.removed_at IS NULL
+       AND (CAST(:after_name AS text) IS NULL OR (a.full_name, a.id) > (:after_name, CAST(:after_id AS uuid)))
      ORDER BY a.full_name, a.id LIMIT :limit
 """)
-_FIND = text(f'SELECT {_COLUMNS} FROM "Agents" a WHERE a.id = :id')
+_FIND = text(f'SELECT {_COLUMNS} FROM "Agents" a WHERE a.id = :id AND a.removed_at IS NULL')
 _LINK = text("""
     UPDATE "Agents" SET user_id = :user_id, updated_at = :now
      WHERE id = :id AND (CAST(:user_id AS text) IS NULL OR NOT EXISTS (
@@ -61,13 +62,14 @@ def agent_of_login(conn: Connection, user_id: str) -> UUID | None:
 
 
 def list_agents(conn: Connection, limit: int, after: Sequence[object] | None = None) -> list[Agent]:
-    """Agents by name, those after the key (name, id)."""
+    """Agents by name, those after the key (name, id); without those who left."""
     name, key = after if after is not None else (None, None)
     rows = conn.execute(_LIST, {"limit": limit, "after_name": name, "after_id": key})
     return [Agent(*row) for row in rows]
 
 
 def find_agent(conn: Connection, agent_id: UUID) -> Agent | None:
+    """None for an agent who left, too."""
     row = conn.execute(_FIND, {"id": agent_id}).one_or_none()
     return None if row is None else Agent(*row)
 

@@ -52,7 +52,7 @@ class OpenOffer:
 
 NO_OFFER = OpenOffer(())
 
-# A hold is short, and leads answer late: a slot whose hold ran out is still what "confirm" is about. Whether it
+# The bot's offers and people's stand in the order of the thread. A hold is short, and leads answer late: a slot whose hold ran out is still what "confirm" is about. Whether it
 # is still free is for the booking to say.
 _NEWEST = text("""
     SELECT o.conversation_id, o.state, o.id, o.starts_at, o.ends_at, o.timezone, o.agent_id, g.full_name, o.unit_id,
@@ -60,10 +60,17 @@ _NEWEST = text("""
            o.starts_at <= :now OR (o.expires_at <= :now AND o.hold_expires_at IS NULL) AS gone
       FROM unnest(CAST(:conversations AS uuid[])) AS c(id)
      CROSS JOIN LATERAL (
-           SELECT d.id FROM "Decisions" d
-            WHERE d.conversation_id = c.id AND EXISTS (SELECT 1 FROM "SlotOffers" x WHERE x.decision_id = d.id)
-            ORDER BY d.through_seq DESC LIMIT 1) AS newest
-      JOIN "SlotOffers" o ON o.decision_id = newest.id
+           (SELECT d.id AS decision_id, CAST(NULL AS uuid) AS message_id, d.through_seq AS seq FROM "Decisions" d
+             WHERE d.conversation_id = c.id AND EXISTS (SELECT 1 FROM "SlotOffers" x WHERE x.decision_id = d.id)
+             ORDER BY d.through_seq DESC LIMIT 1)
+           UNION ALL
+           (SELECT NULL, m.id, m.seq FROM "SlotOffers" x JOIN "Messages" m ON m.id = x.message_id
+             WHERE x.conversation_id = c.id AND x.message_id IS NOT NULL ORDER BY m.seq DESC LIMIT 1)
+           ORDER BY seq DESC LIMIT 1) AS newest
+     CROSS JOIN LATERAL (
+           SELECT * FROM "SlotOffers" x WHERE x.decision_id = newest.decision_id
+           UNION ALL
+           SELECT * FROM "SlotOffers" x WHERE x.message_id = newest.message_id) AS o
       LEFT JOIN "Agents" g ON g.id = o.agent_id
      WHERE o.state IN ('offered', 'held', 'expired')
      ORDER BY o.conversation_id, o.position

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.booking import BookingReason
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
-from leasebot_pipeline.storage import booking, outbox_sweeps
+from leasebot_pipeline.storage import booking, manual_offers, outbox_sweeps
 from leasebot_pipeline.storage.booking import Actor, BookingResult
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.inbox import draft_version
@@ -166,6 +166,7 @@ def approve(conn: Connection, draft: DraftRow, actor: Actor, policy: SlotPolicy,
         conn.execute(_QUEUE, {"id": dispatch_id, "now": now})
     marks = {"reviewStatus": "draft", "approvedAt": _instant(now), "approvedBy": actor.actor_id}
     conn.execute(_MARK, {"id": draft.id, "marks": json.dumps(marks)})
+    manual_offers.open_offer(conn, draft.conversation_id, draft.id, draft.body, draft.metadata, actor, now)
     crash_point("reply.before_commit")
     return Approval(None, dispatch_id)
 
@@ -227,7 +228,8 @@ def write(
 ) -> UUID:
     """Store a person's reply and queue it (or keep it as a draft); the message's id.
 
-    What the bot had ready for the conversation is withdrawn, its held times are free again.
+    What the bot had ready for the conversation is withdrawn, its held times are free again. Times that ``metadata`` says
+    it offers are open to the lead once it goes out.
     """
     message_id = uuid4()
     key = f"manual:{message_id}"
@@ -245,6 +247,7 @@ def write(
     if send:
         _withdraw(conn, conversation_id, actor, now)
         conn.execute(_HANDLED, {"conversation": conversation_id, "now": now})
+        manual_offers.open_offer(conn, conversation_id, message_id, body, metadata, actor, now)
     _dispatch(
         conn, conversation_id, message_id, "manual_reply", key, body, "queued" if send else "draft", now
     )

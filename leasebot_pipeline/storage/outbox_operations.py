@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -131,7 +131,7 @@ _LOCK = text("""
            d.error_code, c.assigned_agent_id,
            (SELECT x.inbound_message_id FROM "Decisions" x WHERE x.id = d.decision_id) AS inbound_message_id
       FROM "OutboundDispatches" d JOIN "Conversations" c ON c.id = d.conversation_id
-     WHERE d.id = ANY(:ids)
+     WHERE d.id = ANY(:ids) AND (CAST(:conversation AS uuid) IS NULL OR d.conversation_id = :conversation)
      ORDER BY d.id FOR UPDATE OF d
 """)
 # A retried reply starts anew: its attempts, and its time in the queue. The fence grows with every move of
@@ -176,15 +176,19 @@ def operate(
     reason: str | None,
     now: datetime,
     external_message_id: str | None = None,
+    conversation_id: UUID | None = None,
+    among: Collection[DispatchState] = OPEN_STATES,
 ) -> list[OperatorResult]:
     """Do the action to each reply, in the caller's transaction; one result per id, in the given order.
 
     A reply the action does not fit is left as it is and named in its result. ``external_message_id`` is
-    what the platform calls the message a person found (mark-sent); without it our own key stands in.
+    what the platform calls the message a person found (mark-sent); without it our own key stands in. Only replies of the
+    conversation, if one is given, and in the states ``among``.
     """
     rule = OPERATOR_RULES[action]
-    found = {row.id: row for row in conn.execute(_LOCK, {"ids": list(ids)})}
-    fitting = [row for row in found.values() if DispatchState(row.state) in rule.sources]
+    found = {row.id: row for row in conn.execute(_LOCK, {"ids": list(ids), "conversation": conversation_id})}
+    sources = rule.sources.intersection(among)
+    fitting = [row for row in found.values() if DispatchState(row.state) in sources]
     if action is OperatorAction.MARK_SENT:
         for row in fitting:
             _mark_sent(conn, row, external_message_id, actor, now)

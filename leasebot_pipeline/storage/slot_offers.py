@@ -20,11 +20,14 @@ from leasebot_pipeline.storage.transitions import Actor
 
 @dataclass(frozen=True, slots=True)
 class StoredOffer:
-    """One offered slot; ``position`` is 1-based in the order of the reply that named it."""
+    """One offered slot; ``position`` is 1-based in the order of the reply that named it.
+
+    ``decision_id`` is None where a person offered it.
+    """
 
     id: UUID
     conversation_id: UUID
-    decision_id: UUID
+    decision_id: UUID | None
     position: int
     state: OfferState
     slot: Slot
@@ -53,20 +56,20 @@ class OfferChange:
 
 _OFFER = text("""
     INSERT INTO "SlotOffers"
-           (id, conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, state,
-            offered_at, expires_at, hold_expires_at)
-    SELECT id, conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, state,
+           (id, conversation_id, decision_id, message_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position,
+            state, offered_at, expires_at, hold_expires_at)
+    SELECT id, conversation_id, decision_id, message_id, unit_id, agent_id, starts_at, ends_at, timezone, label, position, state,
            :now, COALESCE(expires_at, starts_at), hold_expires_at
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-             id uuid, conversation_id uuid, decision_id uuid, unit_id uuid, agent_id uuid, starts_at timestamptz,
-             ends_at timestamptz, timezone text, label text, position int, state text, expires_at timestamptz,
+             id uuid, conversation_id uuid, decision_id uuid, message_id uuid, unit_id uuid, agent_id uuid,
+             starts_at timestamptz, ends_at timestamptz, timezone text, label text, position int, state text, expires_at timestamptz,
              hold_expires_at timestamptz)
 """)
 
 
 def offer(conn: Connection, rows: Sequence[Mapping[str, object]], now: datetime) -> None:
-    """Store what a reply offers. Rows: conversation_id, decision_id, unit_id, agent_id, starts_at, ends_at, timezone,
-    label, position; and, where they differ, id (default: a new one), state (``offered``, or ``held`` with
+    """Store what a reply offers. Rows: conversation_id, decision_id (of a person's reply: its message_id), unit_id, agent_id,
+    starts_at, ends_at, timezone, label, position; and, where they differ, id (default: a new one), state (``offered``, or ``held`` with
     hold_expires_at) and expires_at (default: the slot's start)."""
     if rows:
         complete = [{"id": uuid4(), "state": OfferState.OFFERED, **row} for row in rows]

@@ -85,3 +85,21 @@ def times_of_units(
     values = {"unit": unit_id, "now": now, "limit": limit, "offset": offset, "exceptions": exceptions}
     rows = conn.execute(_TIMES, values).all()
     return [TimeOfUnit(*row[:-1]) for row in rows], rows[0].total if rows else 0
+
+
+_ZONE = text("""
+    SELECT COALESCE(
+             (SELECT timezone FROM "Agents" WHERE id = CAST(:agent AS uuid)),
+             (SELECT mode() WITHIN GROUP (ORDER BY timezone) FROM "AvailabilityRules"
+               WHERE unit_id IS NOT NULL AND (CAST(:unit AS uuid) IS NULL OR unit_id = CAST(:unit AS uuid))),
+             (SELECT mode() WITHIN GROUP (ORDER BY timezone) FROM "Agents" WHERE removed_at IS NULL),
+             'UTC')
+""")
+
+
+def zone_of_calendar(conn: Connection, unit_id: UUID | None, agent_id: UUID | None) -> str:
+    """The zone whose today a calendar marks: the agent's, the unit's, else the one most of the team's units are in.
+
+    Told by the weekly rules of the units; where there are none, by the agents.
+    """
+    return str(conn.execute(_ZONE, {"unit": unit_id, "agent": agent_id}).scalar_one())

@@ -340,3 +340,47 @@ def test_a_stopped_account_goes_on(house: House) -> None:
     assert house.ask("admin", "POST", address).json()["changed"] is False
     assert house.ask("admin", "POST", f"/api/admin/platform-accounts/{uuid4()}/resume").status_code == 404
     assert len(house.audits("platform_account_resumed")) == 1
+
+
+def unsettled(house: House, state: str, **values: Any) -> tuple[UUID, UUID]:
+    """A conversation and its one reply."""
+    each = conversation(house, **values)
+    draft(house, each, state=state)
+    return each, outbox(house, each)[0]["id"]
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "status", "after"),
+    [
+        ("dead_letter", "retry", 200, "queued"),
+        ("dead_letter", "discard", 200, "cancelled"),
+        ("unknown", "mark-sent", 200, "sent"),
+        ("unknown", "discard", 200, "cancelled"),
+        ("unknown", "retry", 409, "unknown"),
+        ("held", "retry", 409, "held"),
+        ("draft", "discard", 409, "draft"),
+        ("queued", "cancel", 400, "queued"),
+    ],
+)
+def test_an_agent_settles_what_became_of_its_own_replies(
+    house: House, state: str, action: str, status: int, after: str
+) -> None:
+    """What is neither given up nor in doubt is no matter of it: what was held back stays so."""
+    each, reply_id = unsettled(house, state)
+    assert (
+        house.ask("agent", "POST", f"/api/inbox/{each}/replies/{reply_id}/{action}", {}).status_code == status
+    )
+    assert outbox(house, each)[0]["state"] == after
+
+
+def test_nobody_settles_replies_of_others(house: House) -> None:
+    mine, my_reply = unsettled(house, "dead_letter")
+    theirs, their_reply = unsettled(house, "dead_letter", assigned_agent_id=house.marco)
+    for path in (
+        f"{theirs}/replies/{their_reply}",
+        f"{mine}/replies/{their_reply}",
+        f"{mine}/replies/{uuid4()}",
+    ):
+        assert house.ask("agent", "POST", f"/api/inbox/{path}/retry", {}).status_code == 404
+    assert house.ask("stranger", "POST", f"/api/inbox/{mine}/replies/{my_reply}/retry", {}).status_code == 401
+    assert outbox(house, theirs)[0]["state"] == "dead_letter"

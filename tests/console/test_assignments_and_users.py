@@ -7,8 +7,11 @@ import re
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
-from tests.api.house import House
+from leasebot_pipeline.storage.agent_removal import remove_agents
+from leasebot_pipeline.storage.booking import Actor
+from tests.api.house import SPAREROOM, House
 from tests.console.people import Person
+from tests.storage import rows
 
 
 def _agents_of(house: House, name: str) -> list[str]:
@@ -107,3 +110,20 @@ def test_a_login_is_let_act_for_an_agent(person: Person, house: House) -> None:
     with house.rows() as conn:
         assert conn.execute(text(agents), {"id": house.dana}).scalars().all() == ["unlinked@example.com"]
     assert house.ask("unlinked", "GET", "/api/agents").json()["items"][0]["fullName"] == "Dana Reyes"
+
+
+def test_who_left_is_offered_nowhere(house: House) -> None:
+    """In no select, and no conversation is given to them; what they did stays in the audit."""
+    with house.rows() as conn:
+        each = rows.conversation(conn, platform_account_id=SPAREROOM)
+        remove_agents(conn, [house.marco], Actor("admin"), house.clock())
+    listed = [item["fullName"] for item in house.ask("admin", "GET", "/api/agents").json()["items"]]
+    assert listed == ["Dana Reyes"]
+    path = f"/api/conversations/{each}/assignment"
+    assert house.ask("admin", "PUT", path, {"agentId": str(house.marco)}).status_code == 400
+    for page in (f"inbox/{each}", "assignments", "showings"):
+        shown = house.ask("admin", "GET", f"/admin/{page}").text
+        options = set(re.findall(r"<option[^>]*>([^<]*)", shown))
+        assert any("Dana" in option for option in options), page
+        assert not any("Marco" in option for option in options), page
+    assert house.ask("admin", "GET", f"/agent/availability?agent={house.marco}").status_code == 404

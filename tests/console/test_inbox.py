@@ -255,6 +255,13 @@ def test_times_are_offered_and_booked_by_hand(person: Person, house: House, inbo
     page.get_by_role("button", name="Offer in my reply").click()
     told(page, "stand in your reply")
     assert page.locator("#reply-body").input_value().count("\n- ") == 2
+    page.get_by_role("button", name="Send", exact=True).click()
+    told(page, "on its way")
+    asked = (
+        """SELECT position, state, label FROM "SlotOffers" WHERE conversation_id = :id ORDER BY position"""
+    )
+    told_times = [row for row in rows_of(house, asked, id=each) if row[2].startswith("Tue, Mar 3")]
+    assert [row[:2] for row in told_times] == [(1, "offered"), (2, "offered")]
     page.get_by_role("link", name="Offer or book times").click()
     times.nth(0).check()
     page.get_by_role("button", name="Book it").click()
@@ -284,6 +291,22 @@ def test_replies_in_doubt_and_given_up_are_settled(person: Person, house: House,
     agent = person("agent")
     agent.goto(f"/agent/inbox/{inbox.special['failed']}")
     expect(agent.get_by_role("button", name="Stop it")).to_have_count(0)
+
+
+def test_an_agent_settles_the_deliveries_of_its_own_leads(person: Person, house: House, inbox: Inbox) -> None:
+    page = person("agent")
+    page.goto("/agent/today")
+    page.get_by_role("link", name="The reply to Lou Failed could not be sent").click()
+    expect(page.locator("#thread")).to_contain_text("is the reply there?")
+    page.get_by_role("button", name="Try again").click()
+    told(page, "queued")
+    page.goto(f"/agent/inbox/{inbox.special['unknown']}")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Discard").click()
+    told(page, "cancelled")
+    [retried] = house.audits("platform_dispatch_retried")
+    assert (retried["actor_type"], retried["conversation_id"]) == ("agent", inbox.special["failed"])
 
 
 @pytest.mark.parametrize("what", ["", "/slots"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import text
 
 from tests.api.house import House
+from tests.api.logins import MovableClock
 from tests.console.day_showings import (
     Calendar,
     fill_showings,
@@ -207,3 +210,25 @@ def test_an_agent_sees_and_changes_only_its_own(house: House, filled: Calendar) 
     )
     assert own.text.count('data-testid="agent-appointment-row"') == 8
     assert "Marco" not in own.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "today"), [("", 2), ("&unit={unit}", 2), ("&agent={marco}", 3)], ids=["team", "unit", "agent"]
+)
+def test_a_calendar_marks_the_day_it_is_there(
+    house: House, clock: MovableClock, filled: Calendar, asked: str, today: int
+) -> None:
+    """At ten in the evening of the second in New York it is the third in London."""
+    with house.rows() as conn:
+        conn.execute(
+            text("""UPDATE "Agents" SET timezone = 'Europe/London' WHERE id = :id"""), {"id": house.marco}
+        )
+    clock.forward(timedelta(hours=15))
+    query = asked.format(unit=house.unit, marco=house.marco)
+    for view, day in (("week", "<h3>Today</h3>"), ("month", f">{today}</span>")):
+        shown = house.ask("admin", "GET", f"/admin/showings?view={view}{query}").text
+        [marked] = re.findall(r'<li class="is-today ?">(.*?)</li>', shown, re.DOTALL)
+        assert day in marked
+    week = house.ask("admin", "GET", f"/admin/showings?view=week{query}").text
+    days = re.findall(r"<h3>(.*?)</h3>", week)
+    assert days[today - 1] == "Today", "the week from Sunday, March 1"

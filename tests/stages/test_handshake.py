@@ -15,8 +15,8 @@ from leasebot_pipeline.decisions.heuristic import HeuristicProvider
 from leasebot_pipeline.domain.decisions import DecisionInput, Verdict, WorkflowOutcome
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
 from leasebot_pipeline.stages import decide
-from leasebot_pipeline.storage import booking, invariants
-from leasebot_pipeline.storage.booking import HoldConfirmation
+from leasebot_pipeline.storage import booking, invariants, manual_offers, manual_replies, slot_offers
+from leasebot_pipeline.storage.booking import Actor, HoldConfirmation
 from tests.stages.conftest import PLATFORM, Office, OfficeMaker
 
 TOUR = "Hi! Could I come and see the room this week?"
@@ -508,3 +508,56 @@ def test_a_hundred_picks_cost_no_more_statements_than_ten(make_office: OfficeMak
         event.remove(office.pipeline.engine, "before_cursor_execute", note)
         counts.append(len(statements))
     assert counts[1] <= counts[0] + 2 <= 120
+
+
+def test_the_lead_answers_what_a_person_offered_not_what_the_bot_did_before(make_office: OfficeMaker) -> None:
+    office = make_office()
+    labels = asks_for_a_tour(office)
+    with office.pipeline.engine.begin() as conn:
+        ((identity,),) = office.rows('SELECT id FROM "Conversations"')
+        offers = slot_offers.open_offers(conn, [UUID(str(identity))], office.clock())[UUID(str(identity))]
+        text = f"I could show it then:\n- {labels[1]}\n- {labels[2]}\nWhich one?"
+        manual_replies.write(
+            conn,
+            UUID(str(identity)),
+            text,
+            {manual_offers.OFFERED: manual_offers.as_metadata([offer.slot for offer in offers])},
+            agent_id=None,
+            send=True,
+            actor=Actor("admin", "somebody"),
+            now=office.clock(),
+        )
+    assert offered(office) == [(labels[1], "offered"), (labels[2], "offered")]
+    office.clock.advance(minutes=2)
+    says(office, "The second one works for me")
+    assert office.rows("""SELECT label FROM "SlotOffers" WHERE state = 'confirmed'""") == [(labels[2],)]
+    [(_, starts_at, status)] = showings(office)
+    assert (starts_at, status) == (offers[1].slot.starts_at, "confirmed")
+    assert conversation(office)[2] == "confirmed"
+    nothing_is_broken(office)
+
+
+def test_the_bots_newer_offer_counts_again(make_office: OfficeMaker) -> None:
+    office = make_office()
+    asks_for_a_tour(office)
+    with office.pipeline.engine.begin() as conn:
+        ((identity,),) = office.rows('SELECT id FROM "Conversations"')
+        offers = slot_offers.open_offers(conn, [UUID(str(identity))], office.clock())[UUID(str(identity))]
+        metadata = {manual_offers.OFFERED: manual_offers.as_metadata([offers[0].slot])}
+        actor = Actor("admin", "somebody")
+        manual_replies.write(
+            conn,
+            UUID(str(identity)),
+            f"Would {offers[0].label} suit you?",
+            metadata,
+            agent_id=None,
+            send=True,
+            actor=actor,
+            now=office.clock(),
+        )
+    office.clock.advance(minutes=2)
+    says(office, "I can't do that one. What else do you have?")
+    newest = [label for label, state in offered(office) if state == "offered"]
+    assert offers[0].label not in newest
+    says(office, "The first one")
+    assert office.rows("""SELECT label FROM "SlotOffers" WHERE state = 'confirmed'""") == [(newest[0],)]

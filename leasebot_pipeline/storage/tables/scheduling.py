@@ -239,7 +239,7 @@ slot_offers = Table(
     metadata,
     uuid_key(),
     ref("conversation_id", "Conversations", "CASCADE"),
-    ref("decision_id", "Decisions", "CASCADE"),
+    ref("decision_id", "Decisions", "CASCADE", nullable=True),
     ref("unit_id", "Units", "CASCADE"),
     ref("agent_id", "Agents", "CASCADE", nullable=True),
     instant("starts_at", nullable=False),
@@ -253,11 +253,15 @@ slot_offers = Table(
     instant("hold_expires_at"),
     instant("resolved_at"),
     Column("resolved_by_message_id", UUID),
+    ref("message_id", "Messages", "CASCADE", nullable=True),
     CheckConstraint("ends_at > starts_at", name="slot_offers_time_chk"),
+    CheckConstraint("num_nonnulls(decision_id, message_id) = 1", name="slot_offers_origin_chk"),
     one_of(
         "slot_offers_state_chk", "state", "offered", "held", "confirmed", "declined", "expired", "superseded"
     ),
     UniqueConstraint("decision_id", "position", name="slot_offers_decision_position_key"),
+    UniqueConstraint("message_id", "position", name="slot_offers_message_position_key"),
+    Index("idx_slot_offers_by_hand", "conversation_id", postgresql_where=text("message_id IS NOT NULL")),
     Index("idx_slot_offers_expiring", "expires_at", postgresql_where=text("state IN ('offered', 'held')")),
     Index(
         "idx_slot_offers_open",
