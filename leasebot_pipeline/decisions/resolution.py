@@ -32,8 +32,6 @@ _LONG_MESSAGE_WORDS: Final = 250
 _ASKS: Final = frozenset({Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION})
 _UNREAD_WORDS: Final = 2
 """So many words that no rule accounts for leave a message to a person."""
-_WORDS_A_STRANGE_ONE: Final = 50
-"""A letter may have one more for each so many words: who tells more of himself uses rarer words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,8 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
             Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
         )
     else:
-        length = sum([len(sentence.words) for sentence in reading.sentences])
-        judgement = _judge(question, understood, answer, rules, length)
-        if length > _LONG_MESSAGE_WORDS:
+        judgement = _judge(question, understood, answer, rules)
+        if sum([len(sentence.words) for sentence in reading.sentences]) > _LONG_MESSAGE_WORDS:
             judgement = replace(judgement, confidence=judgement.confidence * 0.7)
     follow_up = question.has_recent_outbound and "follow_up" in understood.acts
     if follow_up and earlier and _asked_before(earlier[-1], rules):
@@ -122,9 +119,7 @@ def finish(
     )
 
 
-def _judge(
-    question: DecisionInput, said: Understanding, answer: Answer, rules: Rulebook, length: int
-) -> Judgement:
+def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: Rulebook) -> Judgement:
     main = said.intents[0] if said.intents else Intent.UNKNOWN
     general = WorkflowOutcome.GENERAL_QUESTION
     asks_tour_or_availability = bool(said.intents) and not said.weak
@@ -133,7 +128,7 @@ def _judge(
         wants_more = bool(_ASKS & set(said.intents))
         return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95, ambiguous=wants_more)
     confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
-    holds = _unanswered(said, rules.sensitive, length)
+    holds = _unanswered(said, rules.sensitive)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
     if question.showing is not None and not question.open_offer and cancels(question.new_messages):
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
@@ -188,13 +183,12 @@ def _answer_to_offer(answer: Answer, main: Intent, holds: tuple[str, ...]) -> Ju
     return None
 
 
-def _unanswered(said: Understanding, sensitive: Collection[str], length: int) -> tuple[str, ...]:
+def _unanswered(said: Understanding, sensitive: Collection[str]) -> tuple[str, ...]:
     """A question beside the answerable ones would be left open by a template: a person answers it."""
     mixed_price = Intent.PRICING_QUESTION in said.intents[1:]
     reasons = ["unanswered_question"] if said.topics or said.open_questions or mixed_price else []
     if "acceptance_asked" in said.topics:
         reasons.append("acceptance_question")  # the same for everybody, whatever they ask to be accepted with
-    too_many = _UNREAD_WORDS + length // _WORDS_A_STRANGE_ONE
-    if len(said.unread) >= too_many or any(" " in word or word in sensitive for word in said.unread):
+    if len(said.unread) >= _UNREAD_WORDS or any(" " in word or word in sensitive for word in said.unread):
         reasons.append("not_fully_understood")
     return tuple(reasons)
