@@ -145,7 +145,14 @@ _TEXT_SPEAK: Final = re.compile(
     r"| 4(?= (?:me|us|rent|the|my|sure) )| c(?= (?:the|it|you|this|your) )| b(?= (?:able|available|there|ok|great|good|free|possible) )"
 )
 _TEXT_SPEAK_WORDS: Final = frozenset({"id", "ill", "2", "4", "c", "b"})
-_TEXT_SPEAK_MEANS: Final = {" id": " i would", " ill": " i will", " 2": " to", " 4": " for", " c": " see", " b": " be"}
+_TEXT_SPEAK_MEANS: Final = {
+    " id": " i would",
+    " ill": " i will",
+    " 2": " to",
+    " 4": " for",
+    " c": " see",
+    " b": " be",
+}
 _MIXED_NUMBER: Final = re.compile(
     r"(?<![\w$])(\d+)(am|pm|br|bd|bed|bedroom|ba|k|min|mins|hrs|yr|yrs|mo)\b", re.I
 )
