@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 from leasebot_pipeline.domain.decisions import Evidence, Intent
 from leasebot_pipeline.domain.intents_phrases import Hit
 from leasebot_pipeline.domain.intents_rulebook import RULES, RULES_VERSION, Rulebook
-from leasebot_pipeline.domain.intents_slots import names_a_slot
+from leasebot_pipeline.domain.intents_slots import names_a_slot, proposes_a_time
 from leasebot_pipeline.domain.intents_text import Reading, Sentence, frequent_words, language
 
 __all__ = ["RULES_VERSION", "Understanding", "understand"]
@@ -165,7 +165,8 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     is_remark = False
     if sentence.is_question and not _answers(hits, codes, length):
         short = offered or length <= _TIME_QUESTION_WORDS
-        asks = "time" if short and names_a_slot(sentence) else "open"
+        named = short and (names_a_slot(sentence) or proposes_a_time(sentence))
+        asks = "time" if named else "open"
     elif sentence.words[0] in rules.orders and not explained:
         asks = "open"
     elif not codes and not _says_more(hits) and length > _REMARK_WORDS:

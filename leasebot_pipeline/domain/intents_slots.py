@@ -25,6 +25,7 @@ _OF_AN_OFFER: Final = frozenset(
 )
 _FILLERS: Final = frozenset(
     [
+        "not",
         "the",
         "a",
         "please",
@@ -102,6 +103,18 @@ def names_a_slot(sentence: Sentence) -> bool:
     said = _Said()
     _collect(sentence.words, said, bare=_is_bare(sentence.words))
     return said.anything
+
+
+_NEAR_DAYS: Final = frozenset({"today", "tonight", "tomorrow", "week", "weekend", "after", "afterwards"})
+_PROPOSING: Final = _NEAR_DAYS | {
+    *("next", "this", "the", "following", "that", "then", "or", "maybe", "perhaps", "instead", "how", "what"),
+    *("about", "in", "on", "at", "?", ","),
+}
+
+
+def proposes_a_time(sentence: Sentence) -> bool:
+    """Whether a question is nothing but a time near now: "next week?", "after that?"."""
+    return not _NEAR_DAYS.isdisjoint(sentence.words) and _PROPOSING.issuperset(sentence.words)
 
 
 def _is_bare(words: Sequence[str]) -> bool:

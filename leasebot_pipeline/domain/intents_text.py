@@ -141,11 +141,18 @@ _REQUESTS: Final = {
 """Words that make a sentence ask for something, question mark or not, under a sign of theirs."""
 _REQUEST_SIGNS: Final = re.compile("|".join(map(re.escape, _REQUESTS)))
 _TEXT_SPEAK: Final = re.compile(
-    r" id(?= (?:like|love|prefer|be|rather|appreciate|want|really|also) )| 2(?= (?:see|view|visit|come|tour|check|rent|move|look|schedule|book|know|get|stop) )"
+    r" id(?= (?:like|love|prefer|be|rather|appreciate|want|really|also) )| ill(?= (?:take|go|do|pick|choose|come) )| 2(?= (?:see|peep|view|visit|come|tour|check|rent|move|look|schedule|book|know|get|stop) )"
     r"| 4(?= (?:me|us|rent|the|my|sure) )| c(?= (?:the|it|you|this|your) )| b(?= (?:able|available|there|ok|great|good|free|possible) )"
 )
-_TEXT_SPEAK_WORDS: Final = frozenset({"id", "2", "4", "c", "b"})
-_TEXT_SPEAK_MEANS: Final = {" id": " i would", " 2": " to", " 4": " for", " c": " see", " b": " be"}
+_TEXT_SPEAK_WORDS: Final = frozenset({"id", "ill", "2", "4", "c", "b"})
+_TEXT_SPEAK_MEANS: Final = {
+    " id": " i would",
+    " ill": " i will",
+    " 2": " to",
+    " 4": " for",
+    " c": " see",
+    " b": " be",
+}
 _MIXED_NUMBER: Final = re.compile(
     r"(?<![\w$])(\d+)(am|pm|br|bd|bed|bedroom|ba|k|min|mins|hrs|yr|yrs|mo)\b", re.I
 )
