@@ -31,15 +31,16 @@ def test_an_answer_leaves_the_reader_where_they_are_and_a_refusal_is_in_sight(
     page.goto(f"/agent/inbox/{inbox_ids(day)['held']}")
     page.get_by_label("New note").fill("Has a dog.")
     page.get_by_role("button", name="Add note").scroll_into_view_if_needed()
-    was = page.evaluate("scrollY")
+    window = page.locator("html")
+    was = page.evaluate("document.documentElement.scrollTop")
     assert was > 400
     page.get_by_role("button", name="Add note").click()
     expect(page.locator("#notes")).to_contain_text("Has a dog.")
-    page.wait_for_function("was => Math.abs(scrollY - was) < 2", arg=was)
+    expect(window).to_have_js_property("scrollTop", was)
 
     page.get_by_role("link", name="Offer or book times").click()
     expect(page.get_by_role("heading", name="Free times")).to_be_visible()
-    page.wait_for_function("scrollY === 0")
+    expect(window).to_have_js_property("scrollTop", 0)
     page.get_by_label("PM").last.scroll_into_view_if_needed()
     assert page.evaluate("scrollY") > 400
     page.get_by_role("button", name="Book").click()
