@@ -77,6 +77,8 @@ async def reply(
             viewer, conversation_id, parse(replies.CheckBody, {"body": text}), services
         )
         named = guardrail_text(found.guardrails)
+        if form.text("act") == "save":
+            return go(request, here, f"Kept as a draft. It can not go out like this: it contains {named}.")
         return go(request, here, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
     return go(request, here, "Kept as a draft.")
 

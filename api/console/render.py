@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from api.auth.access import ADMIN
 from api.auth.cookies import parse, sign, unsign
 from api.console import times
+from api.console.inbox_words import reason_text
 from api.console.navigation import entries_for
 from api.console.readable import readable
 from api.console.wording import TONES, error_text, spaced, words
@@ -68,7 +69,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(static=static_url, query=query, tones=TONES)
-    environment.filters.update(words=words, spaced=spaced, age=times.age, readable=readable)
+    environment.filters.update(
+        words=words, spaced=spaced, age=times.age, readable=readable, reason=reason_text
+    )
     return environment
 
 

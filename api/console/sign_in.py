@@ -12,7 +12,7 @@ from api.auth.access import OptionalIdentity
 from api.auth.schemas import SignInBody
 from api.console.access import home_of, safe_target
 from api.console.forms import Form, FormData, parse
-from api.console.render import THEME_COOKIE, go, page
+from api.console.render import THEME_COOKIE, go, page, query
 from api.console.routes import page_router
 from api.console.wording import error_text, words
 from api.errors import ApiError
@@ -31,11 +31,14 @@ async def start(identity: OptionalIdentity) -> Response:
 
 @router.get("/login")
 async def login(
-    request: Request, identity: OptionalIdentity, redirect: Annotated[str, Query()] = ""
+    request: Request,
+    identity: OptionalIdentity,
+    redirect: Annotated[str, Query()] = "",
+    email: Annotated[str, Query(max_length=254)] = "",
 ) -> Response:
     if identity is not None:
         return RedirectResponse(safe_target(redirect, identity.role), 303)
-    return page(request, "login.html", redirect=redirect, email="", forget=False, problem=None)
+    return page(request, "login.html", redirect=redirect, email=email, forget=False, problem=None)
 
 
 @router.post("/login")
@@ -97,7 +100,11 @@ async def accept(request: Request, form: FormData, services: ServicesDep) -> Res
         made = await people.accept(body, request, services)
     except ApiError as error:
         return await _invitation_page(request, services, token, _why_not(error))
-    return go(request, "/login", f"Your login is ready. Sign in as {made.email}.")
+    return go(
+        request,
+        query("/login", email=made.email),
+        f"Your login is ready, {made.email}. Sign in with your password.",
+    )
 
 
 @router.post("/theme")

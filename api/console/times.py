@@ -35,6 +35,12 @@ def zone_of(name: str | None) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+def until(first: str, last: str) -> str:
+    """Two times of a day as a span; a half of the day that both share is said once."""
+    clock, _, half = first.rpartition(" ")
+    return f"{clock if clock and last.endswith(half) else first} – {last}"
+
+
 def age(then: datetime, now: datetime) -> str:
     """How long ago, in its largest unit: ``now``, ``5 min``, ``3 h``, ``2 days``; ``in …`` for the future."""
     seconds = (now - then).total_seconds()
@@ -109,8 +115,8 @@ class Clock:
         return str(text).replace("\u202f", " ")
 
     def span(self, starts_at: datetime, ends_at: datetime, zone: str | None = None) -> str:
-        """``2:30 PM – 3:00 PM``."""
-        return f"{self.time(starts_at, zone)} – {self.time(ends_at, zone)}"
+        """``2:30 – 3:00 PM``, ``11:30 AM – 12:00 PM``, ``14:30 – 15:00``."""
+        return until(self.time(starts_at, zone), self.time(ends_at, zone))
 
     def zone(self, instant: datetime, zone: str | None = None) -> str:
         """The zone's short name at that instant: ``EST``, ``GMT``, ``UTC``."""

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from api.console.times import Clock
+from api.console.times import Clock, until
 from leasebot_pipeline.domain.local_time import instant_after_gap
 from leasebot_pipeline.domain.slots_spans import Span, merged, subtract
 from leasebot_pipeline.storage.availability import CalendarSlot
@@ -75,8 +75,8 @@ def week_of(
 def _piece(kind: str, span: Span, begin: datetime, end: datetime, clock: Clock, zone: str) -> Piece:
     start, stop = max(span[0], begin), min(span[1], end)
     left = _x(start, begin, end)
-    until = "midnight" if stop == end else clock.time(stop, zone)
-    return Piece(kind, left, max(_x(stop, begin, end) - left, 3), f"{clock.time(start, zone)} – {until}")
+    last = "midnight" if stop == end else clock.time(stop, zone)
+    return Piece(kind, left, max(_x(stop, begin, end) - left, 3), until(clock.time(start, zone), last))
 
 
 def _x(instant: datetime, begin: datetime, end: datetime) -> float:

@@ -146,6 +146,9 @@ def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Stack
     }
     if choice.sandbox:
         variables |= _of_the_sites(given, given.sandbox.host, ports.sandbox)
+    if not any(given.credential(name) for name in ("INVITE_BASE_URL", "WEB_BASE_URL")):
+        # The console is served by this stack's API; an invitation must lead to it.
+        variables["INVITE_BASE_URL"] = f"http://127.0.0.1:{ports.api}"
     embedded: Path | None = None
     if given.database.url is not None:
         database_url = given.database.url.get_secret_value()

@@ -116,7 +116,7 @@ def test_an_administrator_keeps_calendars_of_units_and_agents(person: Person, ho
     expect(page.get_by_role("heading", name="Availability of Elm House 1A")).to_be_visible()
     monday = page.get_by_test_id("week-bars").locator("li", has_text="Mon, Mar 2")
     expect(monday).to_contain_text("Open 10:00 AM – 4:00 PM")
-    expect(monday).to_contain_text("Showings 10:00 AM – 10:30 AM, 12:00 PM – 12:30 PM")
+    expect(monday).to_contain_text("Showings 10:00 – 10:30 AM, 12:00 – 12:30 PM")
     other = opened(page, "Add an exception")
     other.get_by_label("Day", exact=True).fill("2026-03-07")
     other.get_by_label("What").select_option(label="Open")

@@ -82,3 +82,10 @@ def test_an_agent_sees_only_its_own(person: Person, house: House) -> None:
     assert page.locator(".figure b").all_inner_texts() == ["3", "1", "0", "2", "2"]
     assert waiting_badge(page) == 6
     assert "/agent/inbox/" in (people.first.get_by_role("link").get_attribute("href") or "")
+
+
+def test_where_drafts_come_from_is_said_when_there_are_none(person: Person, house: House) -> None:
+    page = person("admin")
+    page.goto("/admin/today")
+    page.get_by_role("link", name="drafts to approve").click()
+    expect(page.get_by_text("No drafts", exact=True)).to_be_visible()

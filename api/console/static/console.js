@@ -66,20 +66,43 @@ function keepTyped(root) {
   }
 }
 
-// After a change of page the reader starts at its heading; after an answer of a form where they were.
+// After a change of page the reader starts at its top. After an answer of a form they stay where they were, unless the
+// form led elsewhere, or something was refused: then the reason is brought into sight.
+let before = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target?.id === "main") before = { y: window.scrollY, path: location.pathname };
+});
+
+// Before anything is painted: while two pages stand below each other the browser holds on to the one that goes.
+document.addEventListener("htmx:afterSwap", () => { if (before) window.scrollTo(0, before.y); });
+
 document.addEventListener("htmx:afterSettle", (event) => {
   letNoticesGo();
   if (event.target.id !== "main" && event.detail.elt?.id !== "main") return;
   const main = document.getElementById("main");
   keepTyped(main);
   listen();
+  showChosen();
   document.getElementById("menu")?.hidePopover?.();
+  const was = before;
+  before = null;
   const asked = event.detail.requestConfig;
-  if (asked?.verb === "get" && asked.triggeringEvent?.type === "click") {
-    window.scrollTo(0, 0);
+  if ((asked?.verb === "get" && asked.triggeringEvent?.type === "click") || (was && was.path !== location.pathname)) {
+    if (!location.hash) window.scrollTo(0, 0);
     main.focus({ preventScroll: true });
+  } else if (was && asked?.verb === "post") {
+    main.querySelector(".problem")?.scrollIntoView({ block: "nearest" });
   }
 });
+
+// In a row of choices that scrolls sideways, the chosen one is in sight.
+function showChosen() {
+  for (const chosen of document.querySelectorAll(".chips [aria-current]")) {
+    const row = chosen.parentElement;
+    row.scrollLeft = Math.max(0, chosen.offsetLeft + chosen.offsetWidth - row.offsetLeft - row.clientWidth + 48);
+  }
+}
 
 // Live: <main data-live="/console/live?..."> names a stream that says when something shown has changed; then every
 // [data-live-region] of the page is fetched anew, except one somebody is typing in or has typed in.
@@ -98,13 +121,26 @@ function listen() {
 let refreshing = false;
 let again = false;
 
+// While an answer is awaited no region is exchanged: what was clicked must still be there when the answer comes, because
+// htmx looks up then, from that element, what to do with it.
+const awaited = new Set();
+
+document.addEventListener("htmx:beforeRequest", ({ detail: { xhr } }) => {
+  awaited.add(xhr);
+  xhr.addEventListener("loadend", () => {
+    awaited.delete(xhr);
+    if (again && !awaited.size) { again = false; refresh(); }
+  });
+});
+
 async function refresh() {
-  if (refreshing) { again = true; return; }
+  if (refreshing || awaited.size) { again = true; return; }
   refreshing = true;
   try {
     const answer = await fetch(location.href, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
     if (!answer.ok || answer.redirected) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (awaited.size) { again = true; return; }
     for (const region of document.querySelectorAll("[data-live-region]")) {
       const next = fresh.getElementById(region.id);
       const fields = [...region.querySelectorAll("input:not([type=hidden]), textarea, select")];
@@ -116,13 +152,14 @@ async function refresh() {
     }
   } finally {
     refreshing = false;
-    if (again) { again = false; refresh(); }
+    if (again && !awaited.size) { again = false; refresh(); }
   }
 }
 
 keepTyped(document);
 letNoticesGo();
 listen();
+showChosen();
 addEventListener("pagehide", () => { stream?.close(); stream = null; subject = null; });
 addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 

@@ -64,6 +64,13 @@ def test_sandbox_children_know_only_the_local_sites(environ: dict[str, str]) -> 
     assert planned.settings.api.host == "127.0.0.1"
 
 
+def test_an_invitation_leads_to_this_stacks_console_unless_another_is_named(environ: dict[str, str]) -> None:
+    planned = _sandbox(environ)
+    assert planned.settings.invite.base_url == f"http://127.0.0.1:{planned.ports.api}"
+    named = _sandbox(environ | {"WEB_BASE_URL": "https://console.example.com"}).settings
+    assert named.invite.base_url == "https://console.example.com"
+
+
 def test_what_a_person_chose_about_sending_and_the_administrator_stays(environ: dict[str, str]) -> None:
     environ |= {
         "PLATFORM_DEFAULT_SEND_MODE": "draft_only",
