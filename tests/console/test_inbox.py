@@ -83,6 +83,7 @@ def test_ten_that_wait_are_triaged_from_the_list(person: Person, house: House, i
 
 
 def test_the_list_is_paged_searched_and_marked(person: Person, house: House, inbox: Inbox) -> None:
+    """Behaviours 132 and 134."""
     page = person("admin", 1280)
     page.goto("/admin/inbox")
     expect(page.get_by_test_id("inbox-row")).to_have_count(20)

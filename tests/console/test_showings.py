@@ -43,7 +43,7 @@ def expect_listed(page: Page, rows: int, days: int) -> None:
 def test_appointments_are_listed_and_filtered(
     person: Person, house: House, filled: Calendar, who: str, width: int
 ) -> None:
-    """Release smoke B, 7, 8, 10 and 11. An administrator chooses the agent."""
+    """Behaviours 134, 135, 137 and 138 (release smoke B, 7, 8, 10 and 11). An administrator chooses the agent."""
     page = person(who, width)
     page.goto("/agent/appointments" + (f"?agent={house.dana}" if who == "admin" else ""))
     expect(page.get_by_role("heading", name="Appointments", exact=True)).to_be_visible()
@@ -70,7 +70,7 @@ def test_appointments_are_listed_and_filtered(
 
 
 def test_calendars_of_units_are_shown_a_page_at_a_time(person: Person, house: House) -> None:
-    """Release smoke B, 6 to 8."""
+    """Behaviours 133 to 135 (release smoke B, 6 to 8)."""
     many_calendars(house)
     page = person("admin", 375)
     page.goto("/admin/showings")

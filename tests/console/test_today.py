@@ -20,6 +20,7 @@ def waiting_badge(page: Page) -> int:
 
 
 def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: House) -> None:
+    """Behaviour 125: who waits, and today's showings, by number and one by one."""
     page = person("admin")
     page.goto("/admin/today")
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
