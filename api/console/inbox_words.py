@@ -41,6 +41,10 @@ _REASONS: Final[Mapping[str, str]] = {
     "escalate_message_too_old": "The message is too old to be answered by itself",
     "escalate_quality_gate": "A quality check held it",
     "escalate_taken_over_by_person": "A person has taken this conversation over",
+    "escalate_dispatch_retry_exhausted": "The reply could not be sent",
+    "unanswered_question": "It asks something the bot could not answer",
+    "provider_failed": "The language model did not answer",
+    "text_not_readable": "The message could not be read",
     "slot_conflict": "The chosen time was taken meanwhile",
 }
 GUARDRAILS: Final[Mapping[str, str]] = {

@@ -71,11 +71,13 @@ class Speller:
 
     def __init__(self, known: Iterable[str]) -> None:
         self.known = frozenset(known)
-        self._by_shortened: dict[str, list[str]] = {}
+        by_shortened: dict[str, list[str]] = {}
         for word in sorted(self.known):
             if len(word) >= _SHORTEST_KNOWN and word.isalpha():
                 for shortened in _shortened(word):
-                    self._by_shortened.setdefault(shortened, []).append(word)
+                    by_shortened.setdefault(shortened, []).append(word)
+        # Tuples of words need no look of the garbage collector, tens of thousands of lists do.
+        self._by_shortened = {shortened: tuple(words) for shortened, words in by_shortened.items()}
 
     def correct(self, word: str) -> str:
         """The known word one slip away, else the word itself."""

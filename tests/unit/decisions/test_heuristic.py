@@ -95,6 +95,24 @@ def test_what_a_person_must_see_is_held_with_its_reason(text: str, reason: str) 
 
 
 @pytest.mark.parametrize(
+    ("asks", "left_open"),
+    [
+        ("Next week?", False),
+        ("After that?", False),
+        ("Next week with the dog?", True),
+        ("Who else comes tomorrow?", True),
+    ],
+)
+def test_a_question_that_is_only_a_near_time_belongs_to_the_offer(asks: str, left_open: bool) -> None:
+    _, verdict = read(f"I can't make any of these, sorry. {asks}", open_offer=OFFER)
+    assert ("unanswered_question" in verdict.hold_reasons) is left_open
+
+
+def test_a_pick_with_a_missing_apostrophe_is_one() -> None:
+    assert composed(*read("Ill take the 3 oclock", open_offer=OFFER)).outcome == "send"
+
+
+@pytest.mark.parametrize(
     "template",
     [
         "Hi, I'm {}. Is the apartment still available?",
