@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ _NAMES: Final = (
     "google-chrome",
     "google-chrome-stable",
 )
+_KILLED: Final = re.compile(r"signal=SIG(KILL|TERM)\b")
+"""How the driver says that somebody else ended it: the system when memory is short, or an operator."""
 _PROFILE_IN_USE: Final = ("ProcessSingleton", "profile is already in use", "SingletonLock")
 
 
@@ -52,7 +55,7 @@ def _chosen(directory: Path) -> str | None:
 async def launch(chromium: BrowserType, options: RuntimeOptions, *, headless: bool) -> Browser:
     """A browser without a profile. A configured channel that can't be started is left out once.
 
-    Raises PlatformFailure RPA_RUNTIME_UNAVAILABLE.
+    Raises PlatformFailure: RPA_RUNTIME_UNAVAILABLE, BROWSER_CRASHED.
     """
     if options.browser_channel is not None:
         try:
@@ -62,7 +65,7 @@ async def launch(chromium: BrowserType, options: RuntimeOptions, *, headless: bo
     try:
         return await _launch(chromium, options, headless, None)
     except Error as error:
-        raise PlatformFailure("RPA_RUNTIME_UNAVAILABLE", _reason(error)) from None
+        raise _refusal(error) from None
 
 
 async def _launch(
@@ -85,7 +88,7 @@ async def launch_profile(
 ) -> BrowserContext:
     """A browser on a profile directory, which it owns until closed.
 
-    Raises PlatformFailure: RPA_PROFILE_LOCKED, RPA_RUNTIME_UNAVAILABLE.
+    Raises PlatformFailure: RPA_PROFILE_LOCKED, RPA_RUNTIME_UNAVAILABLE, BROWSER_CRASHED.
     """
     try:
         return await chromium.launch_persistent_context(
@@ -106,7 +109,14 @@ async def launch_profile(
             raise PlatformFailure(
                 "RPA_PROFILE_LOCKED", f"another browser uses the profile {directory.name}"
             ) from None
-        raise PlatformFailure("RPA_RUNTIME_UNAVAILABLE", _reason(error)) from None
+        raise _refusal(error) from None
+
+
+def _refusal(error: Error) -> PlatformFailure:
+    """A browser that can't run here stays that way; one that was killed while it started runs the next time."""
+    if _KILLED.search(str(error)):
+        return PlatformFailure("BROWSER_CRASHED", "the browser was killed while it started")
+    return PlatformFailure("RPA_RUNTIME_UNAVAILABLE", _reason(error))
 
 
 def _reason(error: Error) -> str:

@@ -116,6 +116,21 @@ def test_closed_connectors_start_again_when_asked(
         connectors.close()
 
 
+def test_a_browser_killed_as_it_starts_is_tried_again_later(
+    own_connectors: Callable[..., BrowserConnectors],
+    fresh_account: AccountOf,
+    tmp_path: Path,
+) -> None:
+    """By the system when memory is short, or by an operator: nothing is wrong with the browser, and no reply is given up."""
+    killed = tmp_path / "chromium"
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    connector = own_connectors(browser_path=killed).for_platform(Platform.ROOMIES)
+    with pytest.raises(PlatformFailure) as refused:
+        connector.read_inbox(fresh_account(Platform.ROOMIES), deadline_s=DEADLINE_S)
+    assert (refused.value.code, refused.value.failure_class) == ("BROWSER_CRASHED", FailureClass.TRANSIENT)
+
+
 def test_a_missing_browser_is_told_with_what_to_do(
     own_connectors: Callable[..., BrowserConnectors], fresh_account: AccountOf, tmp_path: Path
 ) -> None:
