@@ -25,11 +25,13 @@ def commit_of(folder: Path) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def is_dirty(folder: Path, apart_from: Path) -> bool:
-    """Whether the checkout differs from its commit, evidence apart; True where that can't be told."""
+def changes(folder: Path, apart_from: Path) -> list[str] | None:
+    """What differs from the checkout's commit, a path each, evidence apart; None where that can't be told."""
+    inside = (folder / apart_from).resolve().is_relative_to(folder.resolve())
+    excluded = (f":(exclude){apart_from.as_posix()}",) if inside and apart_from != Path() else ()
     try:
         done = subprocess.run(
-            ("git", "status", "--porcelain", "--", ".", f":(exclude){apart_from.as_posix()}"),
+            ("git", "status", "--porcelain", "--", ".", *excluded),
             cwd=folder,
             capture_output=True,
             text=True,
@@ -37,5 +39,10 @@ def is_dirty(folder: Path, apart_from: Path) -> bool:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return True
-    return done.returncode != 0 or bool(done.stdout.strip())
+        return None
+    return [line[3:] for line in done.stdout.splitlines()] if done.returncode == 0 else None
+
+
+def is_dirty(folder: Path, apart_from: Path) -> bool:
+    """Whether the checkout differs from its commit, evidence apart; True where that can't be told."""
+    return changes(folder, apart_from) != []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from uuid import UUID
 
 import dagster as dg
@@ -13,8 +15,9 @@ from assets.ingest import inbound_messages
 from assets.jobs import INBOX_PIPELINE, OUTBOX_DISPATCH
 from leasebot_pipeline.definitions import build_definitions, due_dispatches
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.domain.shards import shards
+from leasebot_pipeline.domain.shards import WHOLE, Shard, shards
 from leasebot_pipeline.settings import load_settings
+from leasebot_pipeline.stages import dispatch
 from sensors.inbox import inbox_sensor
 from sensors.outbox import outbox_sensor
 from tests.dagster.conftest import PLATFORM, Office, account_of
@@ -102,6 +105,42 @@ def test_each_shard_sends_in_a_run_of_its_own_beside_the_platforms(team: Office)
         assert accounts(team, query) == sent
     assert sent == set(ACCOUNTS)
     assert not tick(team, sensor).run_requests
+
+
+def test_shards_and_the_whole_platform_at_once_send_everything_once(team: Office) -> None:
+    for shard in PARTS:
+        tick(team, inbox_sensor(PLATFORM, INTERVAL, enabled=True, shard=shard))
+    dg.materialize(
+        [inbound_messages],
+        instance=team.instance,
+        partition_key=PLATFORM.value,
+        resources={"pipeline": team.pipeline},
+    )
+    team.run(
+        """INSERT INTO "OutboundDispatches" (purpose, purpose_key, conversation_id, platform_account_id, platform,
+                  external_thread_id, body, state)
+           SELECT 'manual_reply', 'manual:' || n || id, id, platform_account_id, 'roomies', external_thread_id,
+                  'Hello Ana, number ' || n, 'queued' FROM "Conversations", generate_series(1, 6) n"""
+    )
+    together = Barrier(len(PARTS) + 1)
+
+    def work(shard: Shard) -> int:
+        together.wait(30)
+        return dispatch.dispatch(team.pipeline, PLATFORM, f"run-{shard.label}", shard).sent
+
+    with ThreadPoolExecutor(len(PARTS) + 1) as pool:
+        sent = list(pool.map(work, (*PARTS, WHOLE)))
+    while left := dispatch.dispatch(team.pipeline, PLATFORM, "the rest").sent:
+        sent.append(left)
+    assert sum(sent) == 6 * len(ACCOUNTS)
+    texts = [
+        message.body
+        for account in ACCOUNTS
+        for message in team.connectors.for_platform(PLATFORM).inbox(account).threads[f"of {account}"].messages
+    ]
+    assert sorted(texts) == sorted(
+        ["Is it free?", *(f"Hello Ana, number {n}" for n in range(1, 7))] * len(ACCOUNTS)
+    )
 
 
 def test_a_shard_at_work_is_not_started_again_and_keeps_no_other_waiting(team: Office) -> None:
