@@ -49,7 +49,6 @@ from api.routes import (
     audit,
     automation,
     availability,
-    availability_copy,
     calendar_feeds,
     decisions,
     health,
@@ -106,7 +105,6 @@ _ROUTES = (
     steering,
     showings,
     availability,
-    availability_copy,
     calendar_feeds,
 )
 
