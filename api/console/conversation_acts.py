@@ -20,9 +20,10 @@ from api.console.wording import error_text, words
 from api.errors import ApiError, forbidden_role, not_found
 from api.inputs import Id, Input, PathId, path_id
 from api.preconditions import IfMatch
-from api.routes import operations, replies, settling, steering, workflow
+from api.routes import operations, replies, reviews, settling, steering, workflow
 from api.routes.operations import OperateBody
-from api.routes.replies import EditBody, ReplyBody
+from api.routes.replies import ReplyBody
+from api.routes.reviews import EditBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
 from api.routes.workflow import WorkflowBody
 from api.services import Services, ServicesDep
@@ -97,13 +98,13 @@ async def review(
     version: str | None = form.text("version")
     try:
         if act == "reject":
-            await replies.reject(viewer, message_id, services, if_match=version)
+            await reviews.reject(viewer, message_id, services, if_match=version)
             done = "Held back. The lead was told nothing."
         else:
             version = await _edited(viewer, services, message_id, form, version)
             done = "Saved."
             if act == "approve":
-                await replies.approve(viewer, message_id, services, if_match=version)
+                await reviews.approve(viewer, message_id, services, if_match=version)
                 done = "Approved. It is on its way."
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
@@ -120,7 +121,7 @@ async def _edited(
     if text == before:
         return version
     changed = Response()
-    await replies.edit(
+    await reviews.edit(
         viewer, message_id, parse(EditBody, {"body": text}), changed, services, if_match=version
     )
     return changed.headers["etag"]
