@@ -49,7 +49,6 @@ from api.routes import (
     audit,
     automation,
     availability,
-    availability_copy,
     calendar_feeds,
     decisions,
     health,
@@ -64,6 +63,7 @@ from api.routes import (
     privacy,
     release,
     replies,
+    reviews,
     settling,
     showings,
     steering,
@@ -98,6 +98,7 @@ _ROUTES = (
     visits,
     inbox,
     replies,
+    reviews,
     settling,
     operations,
     release,
@@ -106,7 +107,6 @@ _ROUTES = (
     steering,
     showings,
     availability,
-    availability_copy,
     calendar_feeds,
 )
 

@@ -23,8 +23,8 @@ from api.console.times import Clock, locale_of, zone_of
 from api.console.week_bars import WIDTH, week_of
 from api.errors import ApiError, not_found
 from api.inputs import PathId
-from api.routes import availability_copy, calendar_feeds
-from api.routes.availability import overrides, rules
+from api.routes import calendar_feeds
+from api.routes.availability import copies, overrides, rules
 from api.routes.availability.calendars import Changer, agent_slot, unit_slot
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.availability import DAY_NAMES, STATUSES, Owner, OwnerKind, WeeklyRule
@@ -316,24 +316,11 @@ def _asked(viewer: Scope, services: Services, calendar: Calendar, form: Form) ->
             removed = _delete_exception(viewer, services, calendar, _needed(form, "slot"))
             return removed, "The exception was deleted; the weekly rules hold on that day."
         case "copy-week":
-            weeks = parse(availability_copy.CopyWeekBody, _week_values(form))
-            copied = (
-                availability_copy.copy_agent_week(viewer, owner, weeks, services)
-                if agent
-                else availability_copy.copy_unit_week(owner, viewer.identity, weeks, services)
-            )
-            return copied, "The exceptions were copied."
+            weeks = parse(copies.CopyWeekBody, _week_values(form))
+            return copies.copy_week(services, who, weeks), "The exceptions were copied."
         case "copy-day":
-            days = parse(
-                availability_copy.CopyDayBody,
-                {"fromDay": form.text("fromDay"), "toDays": form.all("toDays")},
-            )
-            given = (
-                availability_copy.copy_agent_day(viewer, owner, days, services)
-                if agent
-                else availability_copy.copy_unit_day(owner, viewer.identity, days, services)
-            )
-            return given, "The rules were copied."
+            days = parse(copies.CopyDayBody, {"fromDay": form.text("fromDay"), "toDays": form.all("toDays")})
+            return copies.copy_day(services, who, days), "The rules were copied."
         case "feed" if agent:
             return calendar_feeds.create_feed(viewer, owner, services), ""
         case "revoke-feed" if agent:

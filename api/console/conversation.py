@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from uuid import UUID
 
-from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from api.auth.access import Scope
-from api.console.access import Viewer
 from api.console.conversation_view import ConversationView, Typed, load_view
 from api.console.forms import FormData, attempt, parse
-from api.console.inbox import CONTEXT, Place, PlaceDep, list_view
+from api.console.inbox import CONTEXT, Conversation, OnConversation, list_view
 from api.console.inbox_words import (
     delivery_text,
     guardrail_text,
@@ -22,10 +18,8 @@ from api.console.inbox_words import (
 )
 from api.console.render import fragment, page
 from api.console.routes import page_router
-from api.inputs import PathId
 from api.routes import replies, steering
 from api.routes.replies import CheckBody
-from api.services import Services, ServicesDep
 
 router = page_router()
 
@@ -40,67 +34,51 @@ _WORDS = {
 
 @router.get("/admin/inbox/{id}")
 @router.get("/agent/inbox/{id}")
-async def conversation_page(
-    request: Request, place: PlaceDep, viewer: Viewer, conversation_id: PathId, services: ServicesDep
-) -> Response:
+async def conversation_page(on: OnConversation) -> Response:
     """Opening it changes nothing: that it was read is told by the page, once it is there."""
-    return await show(request, place, viewer, services, conversation_id)
+    return await show(on)
 
 
-async def show(
-    request: Request,
-    place: Place,
-    viewer: Scope,
-    services: Services,
-    conversation_id: UUID,
-    *,
-    typed: Typed | None = None,
-    status: int = 200,
-) -> Response:
+async def show(on: Conversation, *, typed: Typed | None = None, status: int = 200) -> Response:
     """The page; with what could not be taken, and why, beside its form."""
-    view: ConversationView = await load_view(viewer, services, conversation_id, request.query_params, typed)
-    listed = await list_view(request, place, viewer, services)
+    view: ConversationView = await load_view(on.viewer, on.services, on.id, on.request.query_params, typed)
+    listed = await list_view(on.request, on.place, on.viewer, on.services)
     answer = page(
-        request,
+        on.request,
         "inbox.html",
         status=status,
-        place=place,
+        place=on.place,
         listed=listed,
         view=view,
-        live=f"conversation&subject={conversation_id}",
-        view_checks=partial(_checks, place.of(conversation_id), keeps=not _FILLS & set(request.query_params)),
+        live=f"conversation&subject={on.id}",
+        view_checks=partial(_checks, on.address, keeps=not _FILLS & set(on.request.query_params)),
         **CONTEXT,
         **_WORDS,
     )
-    if request.method == "POST":  # a refused form: the address stays the conversation's
-        answer.headers["hx-push-url"] = place.of(conversation_id) + listed.suffix
+    if on.request.method == "POST":  # a refused form: the address stays the conversation's
+        answer.headers["hx-push-url"] = on.address + listed.suffix
     return answer
 
 
 @router.post("/admin/inbox/{id}/seen")
 @router.post("/agent/inbox/{id}/seen")
-async def seen(place: PlaceDep, viewer: Viewer, conversation_id: PathId, services: ServicesDep) -> Response:  # noqa: ARG001
-    await steering.seen(viewer, conversation_id, services)
+async def seen(on: OnConversation) -> Response:
+    await steering.seen(on.viewer, on.id, on.services)
     return Response(status_code=204)
 
 
 @router.post("/admin/inbox/{id}/check")
 @router.post("/agent/inbox/{id}/check")
-async def check(
-    request: Request,
-    place: PlaceDep,  # noqa: ARG001
-    viewer: Viewer,
-    conversation_id: PathId,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def check(on: OnConversation, form: FormData) -> Response:
     """The verdict on a text that is being typed; a piece of the page."""
     found: list[str] | None = None
     if form.text("body"):
         body = parse(CheckBody, {"body": form.text("body"), **_template(form.text("template"))})
-        answer, _ = await attempt(replies.check(viewer, conversation_id, body, services))
+        answer, _ = await attempt(replies.check(on.viewer, on.id, body, on.services))
         found = answer.guardrails if answer else None
-    return HTMLResponse(fragment(request, "inbox_verdict.html", found=found, guardrail_text=guardrail_text))
+    return HTMLResponse(
+        fragment(on.request, "inbox_verdict.html", found=found, guardrail_text=guardrail_text)
+    )
 
 
 _FILLS = frozenset({"template", "offer", "say"})

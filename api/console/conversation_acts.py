@@ -5,27 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Response
 
-from api.auth.access import ADMIN, Scope
-from api.console.access import Viewer
+from api.auth.access import ADMIN
 from api.console.conversation import show
 from api.console.conversation_view import Typed, parse_slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
-from api.console.inbox import Place, PlaceDep
+from api.console.inbox import Conversation, OnConversation
 from api.console.inbox_words import guardrail_text
 from api.console.render import go, query
 from api.console.routes import page_router
 from api.console.wording import error_text, words
 from api.errors import ApiError, forbidden_role, not_found
-from api.inputs import Id, Input, PathId, path_id
+from api.inputs import Id, Input, path_id
 from api.preconditions import IfMatch
-from api.routes import operations, replies, settling, steering, workflow
+from api.routes import operations, replies, reviews, settling, steering, workflow
 from api.routes.operations import OperateBody
-from api.routes.replies import EditBody, ReplyBody
+from api.routes.replies import ReplyBody
+from api.routes.reviews import EditBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
 from api.routes.workflow import WorkflowBody
-from api.services import Services, ServicesDep
 
 router = page_router()
 
@@ -41,14 +40,7 @@ _MOVED: Final = "superseded"
 
 @router.post("/admin/inbox/{id}/reply")
 @router.post("/agent/inbox/{id}/reply")
-async def reply(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def reply(on: OnConversation, form: FormData) -> Response:
     """Once per rendered form: its key makes a second tap get the first one's answer."""
     text, template = form.text("body"), form.text("template")
     try:
@@ -65,206 +57,153 @@ async def reply(
         if not text:
             raise ApiError(400, {"error": "empty", "message": "Write something first."})
         key = form.text("key") or None
-        done = await replies.reply(viewer, conversation_id, body, services, idempotency_key=key)
+        done = await replies.reply(on.viewer, on.id, body, on.services, idempotency_key=key)
     except ApiError as error:
         typed = Typed("reply", text, _why(error), template)
-        return await _again(request, place, viewer, services, conversation_id, typed, error)
-    here = _here(request, place, conversation_id)
+        return await _again(on, typed, error)
+    here = _here(on)
     if done.queued:
-        return go(request, here, "Your reply is on its way.")
+        return go(on.request, here, "Your reply is on its way.")
     if "guardrails_blocked" in done.guardrail_review_reasons:
-        found = await replies.check(
-            viewer, conversation_id, parse(replies.CheckBody, {"body": text}), services
-        )
+        found = await replies.check(on.viewer, on.id, parse(replies.CheckBody, {"body": text}), on.services)
         named = guardrail_text(found.guardrails)
         if form.text("act") == "save":
-            return go(request, here, f"Kept as a draft. It can not go out like this: it contains {named}.")
-        return go(request, here, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
-    return go(request, here, "Kept as a draft.")
+            return go(on.request, here, f"Kept as a draft. It can not go out like this: it contains {named}.")
+        return go(on.request, here, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
+    return go(on.request, here, "Kept as a draft.")
 
 
 @router.post("/admin/inbox/{id}/drafts/{actId}")
 @router.post("/agent/inbox/{id}/drafts/{actId}")
-async def review(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    message_id: Act,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def review(on: OnConversation, message_id: Act, form: FormData) -> Response:
     """Approve, save or reject. The version the person saw goes along: a change by somebody else is never lost."""
     text, act = form.text("body"), form.text("act")
     version: str | None = form.text("version")
     try:
         if act == "reject":
-            await replies.reject(viewer, message_id, services, if_match=version)
+            await reviews.reject(on.viewer, message_id, on.services, if_match=version)
             done = "Held back. The lead was told nothing."
         else:
-            version = await _edited(viewer, services, message_id, form, version)
+            version = await _edited(on, message_id, form, version)
             done = "Saved."
             if act == "approve":
-                await replies.approve(viewer, message_id, services, if_match=version)
+                await reviews.approve(on.viewer, message_id, on.services, if_match=version)
                 done = "Approved. It is on its way."
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
-        return await _again(request, place, viewer, services, conversation_id, typed, error)
-    return go(request, _here(request, place, conversation_id), done)
+        return await _again(on, typed, error)
+    return go(on.request, _here(on), done)
 
 
-async def _edited(
-    viewer: Scope, services: Services, message_id: UUID, form: Form, version: IfMatch
-) -> str | None:
+async def _edited(on: Conversation, message_id: UUID, form: Form, version: IfMatch) -> str | None:
     """Store the text when it was changed; the version to go on with."""
     # Forms send line ends as CRLF, whatever the stored text has.
     text, before = (form.text(name).replace("\r\n", "\n") for name in ("body", "before"))
     if text == before:
         return version
     changed = Response()
-    await replies.edit(
-        viewer, message_id, parse(EditBody, {"body": text}), changed, services, if_match=version
+    await reviews.edit(
+        on.viewer, message_id, parse(EditBody, {"body": text}), changed, on.services, if_match=version
     )
     return changed.headers["etag"]
 
 
 @router.post("/admin/inbox/{id}/outcome")
 @router.post("/agent/inbox/{id}/outcome")
-async def outcome(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def outcome(on: OnConversation, form: FormData) -> Response:
     """One tap: the calls of the web console's contract."""
     chosen = form.text("outcome")
     if chosen not in _OUTCOMES:
         raise not_found()
     try:
-        await steering.get_steering(viewer, conversation_id, services)  # another agent's is not there
-        await workflow.change_workflow(
-            viewer, conversation_id, parse(WorkflowBody, _OUTCOMES[chosen]), services
-        )
+        await steering.get_steering(on.viewer, on.id, on.services)  # another agent's is not there
+        await workflow.change_workflow(on.viewer, on.id, parse(WorkflowBody, _OUTCOMES[chosen]), on.services)
     except ApiError as error:
         typed = Typed("outcome", chosen, _why(error))
-        return await _again(request, place, viewer, services, conversation_id, typed, error)
+        return await _again(on, typed, error)
     named = words("wants_reschedule" if chosen == "reschedule" else chosen)
-    return go(request, _here(request, place, conversation_id), f"Noted: {named.lower()}.")
+    return go(on.request, _here(on), f"Noted: {named.lower()}.")
 
 
 @router.post("/admin/inbox/{id}/steer")
 @router.post("/agent/inbox/{id}/steer")
-async def steer(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def steer(on: OnConversation, form: FormData) -> Response:
     """Take over, hand back, put aside, bring back, assign."""
     act = form.text("act")
     try:
         if act == "take-over":
-            await steering.take_over(viewer, conversation_id, services)
+            await steering.take_over(on.viewer, on.id, on.services)
             done = "You answer now. The bot leaves this conversation alone."
         elif act == "hand-back":
-            await steering.hand_back(viewer, conversation_id, services)
+            await steering.hand_back(on.viewer, on.id, on.services)
             done = "Handed back. The bot answers from the lead's next message on."
         elif act == "snooze":
-            until = snooze_until(form.text("hours"), services.clock())
+            until = snooze_until(form.text("hours"), on.services.clock())
             body = parse(SnoozeBody, {"until": until})
-            await steering.snooze(viewer, conversation_id, body, services)
+            await steering.snooze(on.viewer, on.id, body, on.services)
             done = "Put aside. It comes back by itself, or when the lead writes."
         elif act == "wake":
-            await steering.wake(viewer, conversation_id, services)
+            await steering.wake(on.viewer, on.id, on.services)
             done = "Back among what waits."
         elif act == "assign":
-            if viewer.role != ADMIN:
-                raise forbidden_role([ADMIN], viewer.role)
+            if on.viewer.role != ADMIN:
+                raise forbidden_role([ADMIN], on.viewer.role)
             wish = parse(AssignBody, {"agentId": form.text("agent") or None})
-            told = await steering.assign(viewer.identity, conversation_id, wish, services)
+            told = await steering.assign(on.viewer.identity, on.id, wish, on.services)
             done = f"Given to {told.assigned_agent_name}." if told.assigned_agent_name else "Nobody's now."
         else:
             raise not_found()
     except ApiError as error:
         typed = Typed("steer", act, _why(error))
-        return await _again(request, place, viewer, services, conversation_id, typed, error)
-    return go(request, _here(request, place, conversation_id), done)
+        return await _again(on, typed, error)
+    return go(on.request, _here(on), done)
 
 
 @router.post("/admin/inbox/{id}/notes")
 @router.post("/agent/inbox/{id}/notes")
-async def note(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def note(on: OnConversation, form: FormData) -> Response:
     try:
         if form.text("remove"):
             gone = parse(_Removed, {"note": form.text("remove")})
-            await steering.remove_note(viewer, conversation_id, gone.note, services)
-            return go(request, _here(request, place, conversation_id), "Note removed.")
+            await steering.remove_note(on.viewer, on.id, gone.note, on.services)
+            return go(on.request, _here(on), "Note removed.")
         body = parse(NoteBody, {"body": form.text("body")})
         key = form.text("key") or None
-        await steering.add_note(viewer, conversation_id, body, services, idempotency_key=key)
+        await steering.add_note(on.viewer, on.id, body, on.services, idempotency_key=key)
     except ApiError as error:
         typed = Typed("note", form.text("body"), _why(error))
-        return await _again(request, place, viewer, services, conversation_id, typed, error)
-    return go(request, _here(request, place, conversation_id), "Noted for the team.")
+        return await _again(on, typed, error)
+    return go(on.request, _here(on), "Noted for the team.")
 
 
 @router.post("/admin/inbox/{id}/replies/{actId}")
 @router.post("/agent/inbox/{id}/replies/{actId}")
-async def operate(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    dispatch_id: Act,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def operate(on: OnConversation, dispatch_id: Act, form: FormData) -> Response:
     """Replies in doubt or given up; an administrator also stops one that is queued."""
     act, body = form.text("act"), parse(OperateBody, {"reason": "in the console"})
     try:
         if act == "cancel":
-            if viewer.role != ADMIN:
-                raise forbidden_role([ADMIN], viewer.role)
-            done = await operations.operate(viewer.identity, dispatch_id, act, body, services)
+            if on.viewer.role != ADMIN:
+                raise forbidden_role([ADMIN], on.viewer.role)
+            done = await operations.operate(on.viewer.identity, dispatch_id, act, body, on.services)
         else:
-            done = await settling.settle(viewer, conversation_id, dispatch_id, act, body, services)
+            done = await settling.settle(on.viewer, on.id, dispatch_id, act, body, on.services)
     except ApiError as error:
         typed = Typed(f"dispatch-{dispatch_id}", act, _why(error))
-        return await _again(request, place, viewer, services, conversation_id, typed, error)
-    return go(
-        request, _here(request, place, conversation_id), f"The reply is now: {words(done.state).lower()}."
-    )
+        return await _again(on, typed, error)
+    return go(on.request, _here(on), f"The reply is now: {words(done.state).lower()}.")
 
 
 class _Removed(Input):
     note: Id
 
 
-async def _again(
-    request: Request,
-    place: Place,
-    viewer: Scope,
-    services: Services,
-    conversation_id: UUID,
-    typed: Typed,
-    error: ApiError,
-) -> Response:
+async def _again(on: Conversation, typed: Typed, error: ApiError) -> Response:
     """The page as it is now, with what was typed. What is gone or not allowed stays an error page."""
     if error.status in (401, 403, 404):
         raise error
     status = error.status if error.status in (409, 412, 429) else 422
-    return await show(request, place, viewer, services, conversation_id, typed=typed, status=status)
+    return await show(on, typed=typed, status=status)
 
 
 def _why(error: ApiError) -> str:
@@ -278,9 +217,9 @@ def _why(error: ApiError) -> str:
     return error_text(error.body)
 
 
-def _here(request: Request, place: Place, conversation_id: UUID) -> str:
+def _here(on: Conversation) -> str:
     """Back to the page, with the list as it was; without what filled the reply in."""
-    return query(place.of(conversation_id), **{key: request.query_params.get(key) for key in _OF_LIST})
+    return query(on.address, **{key: on.request.query_params.get(key) for key in _OF_LIST})
 
 
 _OF_LIST: Final = ("status", "platform", "state", "q", "trail")

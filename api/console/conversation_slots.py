@@ -5,23 +5,20 @@ from __future__ import annotations
 from itertools import groupby
 from uuid import uuid4
 
-from fastapi import Request, Response
+from fastapi import Response
 
-from api.auth.access import Scope
-from api.console.access import Viewer
 from api.console.conversation_view import free_slots, slot_key
 from api.console.forms import FormData, parse
-from api.console.inbox import Place, PlaceDep
+from api.console.inbox import Conversation, OnConversation
 from api.console.render import go, page
 from api.console.routes import page_router
 from api.console.times import zone_of
 from api.console.wording import error_text
 from api.errors import ApiError
-from api.inputs import PathId
 from api.routes import inbox, showings
 from api.routes.inbox import ConversationAnswer
 from api.routes.showings import BookBody, RescheduleBody
-from api.services import Services, ServicesDep
+from api.services import Services
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot
 from leasebot_pipeline.storage import booking
@@ -33,51 +30,39 @@ MOST_OFFERED = 3
 
 @router.get("/admin/inbox/{id}/slots")
 @router.get("/agent/inbox/{id}/slots")
-async def slots_page(
-    request: Request, place: PlaceDep, viewer: Viewer, conversation_id: PathId, services: ServicesDep
-) -> Response:
-    told = (await inbox.get_conversation(viewer, conversation_id, Response(), services)).conversation
-    return await _show(request, place, viewer, services, told, [], None)
+async def slots_page(on: OnConversation) -> Response:
+    return await _show(on, await _told(on), [], None)
 
 
 @router.post("/admin/inbox/{id}/slots")
 @router.post("/agent/inbox/{id}/slots")
-async def choose(
-    request: Request,
-    place: PlaceDep,
-    viewer: Viewer,
-    conversation_id: PathId,
-    form: FormData,
-    services: ServicesDep,
-) -> Response:
+async def choose(on: OnConversation, form: FormData) -> Response:
     """Book one, or offer up to three. What was taken meanwhile is refused with the reason."""
-    told = (await inbox.get_conversation(viewer, conversation_id, Response(), services)).conversation
+    told = await _told(on)
     chosen = form.all("slot")
     if form.text("act") == "offer":
         if not 1 <= len(chosen) <= MOST_OFFERED:
             problem = f"Choose one to {MOST_OFFERED} times to offer."
-            return await _show(request, place, viewer, services, told, chosen, problem, 422)
+            return await _show(on, told, chosen, problem, 422)
         offered = "&".join(f"offer={key}" for key in chosen)
-        return go(request, f"{place.of(conversation_id)}?{offered}#reply", "The times stand in your reply.")
-    free = {slot_key(slot): slot for slot in await free_slots(viewer, services, conversation_id)}
+        return go(on.request, f"{on.address}?{offered}#reply", "The times stand in your reply.")
+    free = {slot_key(slot): slot for slot in await free_slots(on.viewer, on.services, on.id)}
     if len(chosen) != 1:
-        return await _show(
-            request, place, viewer, services, told, chosen, "Choose exactly one time to book.", 422
-        )
+        return await _show(on, told, chosen, "Choose exactly one time to book.", 422)
     if chosen[0] not in free:
         problem = "This time is no longer free. Choose another one."
-        return await _show(request, place, viewer, services, told, [], problem, 409)
+        return await _show(on, told, [], problem, 409)
     try:
-        await _book(viewer, services, told, free[chosen[0]], form.text("key"))
+        await _book(on, told, free[chosen[0]], form.text("key"))
     except ApiError as error:
         if error.status in (401, 403, 404):
             raise
-        return await _show(request, place, viewer, services, told, chosen, error_text(error.body), 409)
+        return await _show(on, told, chosen, error_text(error.body), 409)
     done = "Booked. The lead does not know yet: send the reply below."
-    return go(request, f"{place.of(conversation_id)}?say=booked#reply", done)
+    return go(on.request, f"{on.address}?say=booked#reply", done)
 
 
-async def _book(viewer: Scope, services: Services, told: ConversationAnswer, slot: Slot, key: str) -> None:
+async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str) -> None:
     """A showing that stands is moved; without one a new one is booked."""
     times = {
         "idempotencyKey": f"console:{key}:{slot_key(slot)}",
@@ -86,9 +71,9 @@ async def _book(viewer: Scope, services: Services, told: ConversationAnswer, slo
         "timezone": slot.timezone,
         "agentId": slot.agent_id,
     }
-    standing = await _standing(services, told)
+    standing = await _standing(on.services, told)
     if standing is not None:
-        await showings.reschedule(viewer, standing.id, parse(RescheduleBody, times), services)
+        await showings.reschedule(on.viewer, standing.id, parse(RescheduleBody, times), on.services)
         return
     body = parse(
         BookBody,
@@ -101,7 +86,7 @@ async def _book(viewer: Scope, services: Services, told: ConversationAnswer, slo
             "source": "console",
         },
     )
-    await showings.book(viewer, body, Response(), services)
+    await showings.book(on.viewer, body, Response(), on.services)
 
 
 async def _standing(services: Services, told: ConversationAnswer) -> Booked | None:
@@ -109,17 +94,19 @@ async def _standing(services: Services, told: ConversationAnswer) -> Booked | No
     return found if found is not None and found.status in LIVE_SHOWING_STATES else None
 
 
+async def _told(on: Conversation) -> ConversationAnswer:
+    """Raises 404 for another agent's."""
+    return (await inbox.get_conversation(on.viewer, on.id, Response(), on.services)).conversation
+
+
 async def _show(
-    request: Request,
-    place: Place,
-    viewer: Scope,
-    services: Services,
+    on: Conversation,
     told: ConversationAnswer,
     chosen: list[str],
     problem: str | None,
     status: int = 200,
 ) -> Response:
-    free = await free_slots(viewer, services, told.id)
+    free = await free_slots(on.viewer, on.services, on.id)
     days = [
         (day, list(slots))
         for day, slots in groupby(
@@ -127,15 +114,15 @@ async def _show(
         )
     ]
     return page(
-        request,
+        on.request,
         "inbox_slots.html",
         status=status,
-        place=place,
+        place=on.place,
         told=told,
         days=days,
         chosen=chosen,
         problem=problem,
         key_of=slot_key,
-        standing=await _standing(services, told),
+        standing=await _standing(on.services, told),
         key=uuid4().hex,
     )

@@ -17,6 +17,7 @@ from api.console.inbox_words import PLATFORMS, platform_name
 from api.console.render import page, query
 from api.console.routes import page_router
 from api.errors import forbidden_role
+from api.inputs import PathId
 from api.paging import Page, decode
 from api.routes import inbox, steering
 from api.routes.inbox import STATES, InboxItem
@@ -62,6 +63,30 @@ async def _place(request: Request, viewer: Viewer) -> Place:
 
 
 PlaceDep = Annotated[Place, Depends(_place)]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The conversation a request is about, where it is looked at, and by whom. Whether it is there, its handlers tell."""
+
+    request: Request
+    place: Place
+    viewer: Scope
+    id: UUID
+    services: Services
+
+    @property
+    def address(self) -> str:
+        return self.place.of(self.id)
+
+
+async def _conversation(
+    request: Request, place: PlaceDep, viewer: Viewer, conversation_id: PathId, services: ServicesDep
+) -> Conversation:
+    return Conversation(request, place, viewer, conversation_id, services)
+
+
+OnConversation = Annotated[Conversation, Depends(_conversation)]
 
 
 @dataclass(frozen=True, slots=True)

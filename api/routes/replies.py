@@ -1,12 +1,12 @@
-"""Replies of people, and drafts they approve, edit or reject. Nothing is sent here: the outbox does that."""
+"""Replies people write. Nothing is sent here: the outbox does that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from fastapi import Header, Response
+from fastapi import Header
 from pydantic import Field
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -15,9 +15,8 @@ from api.answers import Answer, Instant
 from api.auth.access import Identity, Scope, ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import conflict, not_found, validation_error
-from api.inputs import Document, Id, Input, PathId, Text, Trimmed
+from api.inputs import Document, Id, Input, PathId, Text
 from api.operator_audit import by_user
-from api.preconditions import IfMatch, check_version
 from api.routes.inbox import DetailAnswer, in_charge, load_detail, template_context
 from api.routes.reply_offers import OfferedSlot, chosen_slots
 from api.services import Services, ServicesDep
@@ -37,11 +36,8 @@ from leasebot_pipeline.storage import (
 from leasebot_pipeline.storage.audit import AuditEntry
 from leasebot_pipeline.storage.booking import Actor
 from leasebot_pipeline.storage.inbox import ConversationRow
-from leasebot_pipeline.storage.manual_replies import DraftRow
 
 router = json_router("/api/inbox", "inbox")
-
-Done = TypeVar("Done")
 
 MAX_BODY: Final = 5000
 _Body = Annotated[Text, Field(max_length=MAX_BODY)]
@@ -54,13 +50,6 @@ IdempotencyKey = Annotated[
         description="a repeated request with the same key gets the first answer",
     ),
 ]
-_MESSAGES: Final = {
-    "not_a_draft": "Only a draft or a held reply can be changed.",
-    "already_approved": "This reply is on its way already.",
-    "superseded": "The conversation moved on: the lead or somebody of us wrote meanwhile.",
-    "account_inactive": "The account is switched off.",
-    "slot_gone": "The time this reply confirms is no longer free.",
-}
 
 
 class ReplyBody(Input):
@@ -75,10 +64,6 @@ class ReplyBody(Input):
     metadata: Document = Field(default_factory=dict)
     dispatch_now: Any = True
     offered_slots: Annotated[list[OfferedSlot], Field(max_length=10)] = Field(default_factory=list)
-
-
-class EditBody(Input):
-    body: Annotated[Trimmed, Field(min_length=1, max_length=MAX_BODY)]
 
 
 class CheckBody(Input):
@@ -96,14 +81,6 @@ class ReplyAnswer(Answer):
     effective_send_mode: str
     requires_admin_review: bool
     guardrail_review_reasons: list[str]
-
-
-class ReviewedAnswer(Answer):
-    updated: Literal[True] = True
-    id: UUID
-    status: str
-    dispatch_state: str | None
-    dispatch_id: UUID | None
 
 
 class CheckAnswer(Answer):
@@ -214,7 +191,7 @@ def _reply(
         metadata,
         agent_id=scope.agent_id or conversation.assigned_agent_id,
         send=send,
-        actor=_actor(scope.identity),
+        actor=actor_of(scope.identity),
         now=now,
     )
     details = {
@@ -293,126 +270,6 @@ async def sync(scope: ScopedIdentity, conversation_id: PathId, services: Service
     return await services.database.run(work)
 
 
-@router.post(
-    "/messages/{id}/approve",
-    operation_id="approveMessage",
-    summary="Let a draft go out",
-    responses={
-        409: {"description": "not_a_draft, already_approved, superseded, slot_gone, guardrails_blocked"}
-    },
-)
-async def approve(
-    scope: ScopedIdentity, message_id: PathId, services: ServicesDep, if_match: IfMatch = None
-) -> ReviewedAnswer:
-    """Queued for the outbox; it is `sent` only once the thread shows it. A held time is confirmed with it."""
-    now = services.clock()
-
-    def work(conn: Connection) -> ReviewedAnswer:
-        draft = _draft(conn, scope, message_id)
-        check_version(if_match, draft.version)
-        found = check_outbound(draft.body, draft.template_body)
-        if found:
-            raise conflict("guardrails_blocked", "The text may not go out like this.", guardrails=list(found))
-        done = manual_replies.approve(conn, draft, _actor(scope.identity), services.config.slots, now)
-        if done.refused is not None:
-            more = {"reason": done.booking.reason} if done.booking else {}
-            raise conflict(done.refused, _MESSAGES[done.refused], **more)
-        details = {"reviewStatus": "sent", "dispatchId": str(done.dispatch_id), "dispatchState": "queued"}
-        audit.record(conn, [_reviewed(scope.identity, draft, "inbox_message_approved", details)])
-        return ReviewedAnswer(
-            id=message_id, status="draft", dispatch_state="queued", dispatch_id=done.dispatch_id
-        )
-
-    return await _reviewing(services, scope, message_id, "approve", work)
-
-
-@router.post(
-    "/messages/{id}/reject",
-    operation_id="rejectMessage",
-    summary="Hold a draft back",
-    responses={409: {"description": "not_a_draft, already_approved, superseded"}},
-)
-async def reject(
-    scope: ScopedIdentity, message_id: PathId, services: ServicesDep, if_match: IfMatch = None
-) -> ReviewedAnswer:
-    """A time it held is free again."""
-
-    def work(conn: Connection) -> ReviewedAnswer:
-        draft = _draft(conn, scope, message_id)
-        check_version(if_match, draft.version)
-        refused = manual_replies.reject(conn, draft, _actor(scope.identity), services.clock())
-        if refused is not None:
-            raise conflict(refused, _MESSAGES[refused])
-        audit.record(
-            conn, [_reviewed(scope.identity, draft, "inbox_message_rejected", {"reviewStatus": "hold"})]
-        )
-        return ReviewedAnswer(
-            id=message_id, status="hold", dispatch_state="held", dispatch_id=draft.dispatch_id
-        )
-
-    return await _reviewing(services, scope, message_id, "reject", work)
-
-
-@router.put("/messages/{id}", operation_id="editMessage", summary="Change the text of a draft")
-async def edit(
-    scope: ScopedIdentity,
-    message_id: PathId,
-    body: EditBody,
-    response: Response,
-    services: ServicesDep,
-    if_match: IfMatch = None,
-) -> ReviewedAnswer:
-    """409 with the guardrails the text hits; 412 when somebody changed it meanwhile."""
-
-    def work(conn: Connection) -> tuple[ReviewedAnswer, str]:
-        draft = _draft(conn, scope, message_id)
-        check_version(if_match, draft.version)
-        found = check_outbound(body.body, draft.template_body)
-        if found:
-            raise conflict("guardrails_blocked", "The text may not go out like this.", guardrails=list(found))
-        refused = manual_replies.edit(conn, draft, body.body, _actor(scope.identity), services.clock())
-        if refused is not None:
-            raise conflict(refused, _MESSAGES[refused])
-        details = {"reviewStatus": draft.review_status, "length": len(body.body)}
-        audit.record(conn, [_reviewed(scope.identity, draft, "inbox_message_edited", details)])
-        changed = manual_replies.lock_draft(conn, message_id)
-        assert changed is not None
-        answer = ReviewedAnswer(
-            id=message_id,
-            status=changed.review_status,
-            dispatch_state=changed.dispatch_state,
-            dispatch_id=changed.dispatch_id,
-        )
-        return answer, changed.version
-
-    answer, version = await _reviewing(services, scope, message_id, "edit", work)
-    response.headers["etag"] = version
-    return answer
-
-
-async def _reviewing(
-    services: Services, scope: Scope, message_id: UUID, operation: str, work: Callable[[Connection], Done]
-) -> Done:
-    """Run a review; an error nobody foresaw is audited as ``inbox_message_error`` before it is answered."""
-    try:
-        return await services.database.run(work)
-    except DBAPIError as error:
-        details = {"operation": operation, "error": type(error).__name__}
-        entry = by_user(scope.identity, "message", message_id, "inbox_message_error", details)
-        await services.database.run(audit.record, [entry])
-        raise
-
-
-def _draft(conn: Connection, scope: Scope, message_id: UUID) -> DraftRow:
-    draft = manual_replies.lock_draft(conn, message_id)
-    if draft is None or (
-        scope.agent_id is not None
-        and scope.agent_id not in (draft.assigned_agent_id, draft.follow_up_owner_agent_id)
-    ):
-        raise not_found()
-    return draft
-
-
 def _template(
     conn: Connection, conversation: ConversationRow, template_id: UUID | None
 ) -> templates.StoredTemplate | None:
@@ -470,19 +327,5 @@ def _audited(
     )
 
 
-def _reviewed(identity: Identity, draft: DraftRow, action: str, details: Mapping[str, object]) -> AuditEntry:
-    return by_user(
-        identity,
-        "message",
-        draft.id,
-        action,
-        details,
-        platform=draft.platform,
-        platform_account_id=draft.platform_account_id,
-        conversation_id=draft.conversation_id,
-        agent_id=draft.assigned_agent_id,
-    )
-
-
-def _actor(identity: Identity) -> Actor:
+def actor_of(identity: Identity) -> Actor:
     return Actor(identity.role, identity.user.id)

@@ -137,3 +137,37 @@ def test_an_administrator_keeps_calendars_of_units_and_agents(person: Person, ho
     form.get_by_role("button", name="Add the rule").click()
     expect(page.locator("#notices")).to_contain_text("The weekly rule holds")
     expect(page.get_by_role("heading", name="Availability of Marco Klein")).to_be_visible()
+
+
+def test_a_calendar_is_kept_without_script(person: Person, house: House) -> None:
+    with house.rows() as conn:
+        conn.exec_driver_sql(
+            f"""UPDATE "Agents" SET timezone = '{NEW_YORK}' WHERE full_name = 'Dana Reyes'"""
+        )
+    page = person("agent", java_script_enabled=False)
+    page.goto("/agent/availability")
+    form = opened(page, "Add a weekly rule")
+    form.get_by_label("Day", exact=True).select_option(label="Tuesday")
+    form.get_by_label("From", exact=True).fill("09:00")
+    form.get_by_label("Until", exact=True).fill("08:00")
+    form.get_by_role("button", name="Add the rule").click()
+    expect(page.get_by_role("alert")).to_contain_text("End time must be after startTime")
+    expect(form.get_by_label("Until", exact=True)).to_have_value("08:00")
+    form.get_by_label("Until", exact=True).fill("12:00")
+    form.get_by_role("button", name="Add the rule").click()
+    expect(page.locator("#notices")).to_contain_text("The weekly rule holds")
+    assert rules(house) == [(2, "09:00", "12:00", "available")]
+    other = opened(page, "Add an exception")
+    other.get_by_label("Day", exact=True).fill("2026-03-04")
+    other.get_by_label("The whole day").check()
+    other.get_by_role("button", name="Add the exception").click()
+    expect(page.locator("#notices")).to_contain_text("The exception holds")
+    copied = opened(page, "Copy a week")
+    copied.get_by_label("To the week with this day").fill("2026-03-12")
+    copied.get_by_role("button", name="Copy the week").click()
+    expect(page.locator("#notices")).to_contain_text("copied")
+    blocked = [("2026-03-04T00:00", "23:59", "unavailable"), ("2026-03-11T00:00", "23:59", "unavailable")]
+    assert exceptions(house, f"agents/{house.dana}") == blocked
+    page.get_by_role("button", name="Delete Tuesday, 9:00 AM").click()
+    expect(page.locator("#notices")).to_contain_text("deleted")
+    assert rules(house) == []

@@ -13,6 +13,7 @@ from tests.api.house import House
 from tests.api.logins import MovableClock
 from tests.console.day_showings import (
     Calendar,
+    conversation,
     fill_showings,
     many_calendars,
     open_calendars,
@@ -232,3 +233,35 @@ def test_a_calendar_marks_the_day_it_is_there(
     week = house.ask("admin", "GET", f"/admin/showings?view=week{query}").text
     days = re.findall(r"<h3>(.*?)</h3>", week)
     assert days[today - 1] == "Today", "the week from Sunday, March 1"
+
+
+def test_a_showing_is_booked_moved_and_closed_without_script(
+    person: Person, house: House, filled: Calendar
+) -> None:
+    with house.rows() as conn:
+        lead = conversation(conn, house, "Noa", house.unit)
+    page = person("agent", java_script_enabled=False)
+    page.goto(f"/agent/inbox/{lead}/slots")
+    page.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Book it").click()
+    expect(page.locator("#notices")).to_contain_text("Booked.")
+    assert states(house)["noa"] == "confirmed"
+
+    page.goto("/agent/appointments")
+    row = page.get_by_test_id("agent-appointment-row").filter(has_text="Noa")
+    row.get_by_role("link", name="Reschedule").click()
+    page.locator("#move-from").fill("2026-03-06")
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.get_by_role(
+        "button", name="Move the showing"
+    ).click()  # nothing is chosen: the browser itself asks for it
+    page.locator("#move fieldset", has_text="Fri, Mar 6").get_by_label("10:30 AM").check()
+    page.get_by_role("button", name="Move the showing").click()
+    expect(page.locator("#notices")).to_contain_text("Moved to Fri, Mar 6, 10:30 AM EST.")
+
+    house.clock.forward(timedelta(days=4, hours=5))
+    page.goto("/agent/today")
+    page.get_by_test_id("outcome-row").filter(has_text="Noa").get_by_role("link").click()
+    page.get_by_role("button", name="No show").click()
+    expect(page.locator("#notices")).to_contain_text("nobody came")
+    assert states(house)["noa"] == "no_show"
