@@ -36,6 +36,7 @@ from leasebot_pipeline.storage import (
 from leasebot_pipeline.storage.audit import AuditEntry
 from leasebot_pipeline.storage.booking import Actor
 from leasebot_pipeline.storage.inbox import ConversationRow
+from leasebot_pipeline.storage.manual_replies import DraftRow
 
 router = json_router("/api/inbox", "inbox")
 
@@ -170,7 +171,7 @@ def _reply(
     text = _text(conn, services, conversation, template, body)
     slots = chosen_slots(conn, services, conversation, scope.agent_id, body.offered_slots)
     reasons = review_reasons(body.metadata)
-    found = list(check_outbound(text, template.body if template else None))
+    found = list(check_outbound(text, template.body if template else None, known_cents(conversation)))
     reasons += [reason for reason in ["guardrails_blocked"] if found and reason not in reasons]
     mode = account.policy.effective_send_mode
     wanted = body.dispatch_now is not False or mode is SendMode.AUTO_SEND
@@ -222,6 +223,11 @@ def _reply(
     )
 
 
+def known_cents(about: ConversationRow | DraftRow) -> tuple[int, ...]:
+    """Amounts a person may name to this lead: the rent of the listing."""
+    return () if about.rent_cents is None else (about.rent_cents,)
+
+
 def review_reasons(metadata: dict[str, Any]) -> list[str]:
     """Why a reply must be looked at before it goes out, from what the client says of it."""
     reasons = []
@@ -246,7 +252,9 @@ async def check(
             raise not_found()
         template = _template(conn, conversation, body.template_id)
         return CheckAnswer(
-            guardrails=list(check_outbound(body.body, template.body if template else None)),
+            guardrails=list(
+                check_outbound(body.body, template.body if template else None, known_cents(conversation))
+            ),
             rendered=body.body,
         )
 

@@ -18,7 +18,7 @@ from api.errors import conflict, not_found
 from api.inputs import Input, PathId, Trimmed
 from api.operator_audit import by_user
 from api.preconditions import IfMatch, check_version
-from api.routes.replies import MAX_BODY, actor_of
+from api.routes.replies import MAX_BODY, actor_of, known_cents
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.guardrails_outbound import check_outbound
 from leasebot_pipeline.storage import audit, manual_replies
@@ -67,7 +67,7 @@ async def approve(
     def work(conn: Connection) -> ReviewedAnswer:
         draft = _draft(conn, scope, message_id)
         check_version(if_match, draft.version)
-        found = check_outbound(draft.body, draft.template_body)
+        found = check_outbound(draft.body, draft.template_body, known_cents(draft))
         if found:
             raise conflict("guardrails_blocked", "The text may not go out like this.", guardrails=list(found))
         done = manual_replies.approve(conn, draft, actor_of(scope.identity), services.config.slots, now)
@@ -124,7 +124,7 @@ async def edit(
     def work(conn: Connection) -> tuple[ReviewedAnswer, str]:
         draft = _draft(conn, scope, message_id)
         check_version(if_match, draft.version)
-        found = check_outbound(body.body, draft.template_body)
+        found = check_outbound(body.body, draft.template_body, known_cents(draft))
         if found:
             raise conflict("guardrails_blocked", "The text may not go out like this.", guardrails=list(found))
         refused = manual_replies.edit(conn, draft, body.body, actor_of(scope.identity), services.clock())

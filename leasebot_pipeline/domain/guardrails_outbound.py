@@ -1,33 +1,51 @@
 """Guardrails on every text that is about to go out, also a person's. Pure.
 
 Links, addresses, phone numbers and amounts are allowed only where the template itself holds them: the
-owner of the account wrote those. Identity numbers are never allowed.
+owner of the account wrote those. A person may also name an amount that the database holds, the listing's rent.
+Identity numbers are never allowed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from leasebot_pipeline.domain.intents_rulebook import RULES
 
 
-def check_outbound(text: str, template_body: str | None = None) -> tuple[str, ...]:
+def check_outbound(
+    text: str, template_body: str | None = None, known_cents: Collection[int] = ()
+) -> tuple[str, ...]:
     """Reason codes of all rules the text breaks; empty when it may go out.
 
     ``template_body`` is the template the text came from: what it holds literally is allowed, where a rule
-    permits that. A person's or a model's free text has none.
+    permits that. A person's or a model's free text has none. ``known_cents`` are amounts, in hundredths, that the
+    database holds about what is talked of: a person may name them.
     """
     reasons: list[str] = []
     for rule in RULES.outbound_rules:
         for match in rule.pattern.finditer(text):
-            if not (
-                rule.allowed_from_template and template_body and _whole_words(text, match) in template_body
-            ):
+            words = _whole_words(text, match)
+            from_template = rule.allowed_from_template and template_body and words in template_body
+            if not (from_template or (rule.reason == _MONEY and _cents(words) in known_cents)):
                 reasons.append(rule.reason)
                 break
     return tuple(reasons)
+
+
+_MONEY: Final = "outbound_contains_money"
+_AMOUNT: Final = re.compile(
+    r"\$?\s?(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d\d))?"
+    r"(?:\s?(?:dollars?|usd|bucks))?(?:\s?(?:/|per |a )\s?(?:month|mo))?[.,;:!?)]*",
+    re.I,
+)
+
+
+def _cents(words: str) -> int | None:
+    """The one amount the words are, in cents; None for anything else."""
+    found = _AMOUNT.fullmatch(words)
+    return None if found is None else int(found[1].replace(",", "")) * 100 + int(found[2] or 0)
 
 
 def _whole_words(text: str, match: re.Match[str]) -> str:

@@ -60,6 +60,7 @@ class ConversationRow:
     linkage_strategy: str | None
     last_message_at: datetime | None
     updated_at: datetime
+    rent_cents: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ _CONVERSATION = f"""
            c.workflow_outcome, c.showing_state, c.follow_up_stage, c.follow_up_due_at, c.follow_up_owner_agent_id,
            c.follow_up_status, c.workflow_updated_at, {UNIT} AS unit, u.unit_number,
            c.external_thread_label AS thread_label, c.external_thread_message_count AS thread_message_count,
-           c.external_inbox_sort_rank AS inbox_sort_rank, c.linkage_strategy, c.last_message_at, c.updated_at
+           c.external_inbox_sort_rank AS inbox_sort_rank, c.linkage_strategy, c.last_message_at, c.updated_at,
+           li.rent_cents
       FROM "Conversations" c
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       LEFT JOIN "Listings" li ON li.id = c.listing_id

@@ -46,6 +46,7 @@ class DraftRow:
     template_body: str | None
     account_is_active: bool
     overtaken: bool
+    rent_cents: int | None
 
     @property
     def version(self) -> str:
@@ -71,10 +72,12 @@ _DRAFT = text("""
            d.id AS dispatch_id, d.state AS dispatch_state, d.decision_id, t.body AS template_body,
            a.is_active AS account_is_active,
            COALESCE(d.purpose <> 'manual_reply'
-                    AND GREATEST(c.newest_inbound_seq, c.handled_through_seq) > d.based_on_seq, false) AS overtaken
+                    AND GREATEST(c.newest_inbound_seq, c.handled_through_seq) > d.based_on_seq, false) AS overtaken,
+           li.rent_cents
       FROM "Messages" m
       JOIN "Conversations" c ON c.id = m.conversation_id
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      LEFT JOIN "Listings" li ON li.id = c.listing_id
       LEFT JOIN "OutboundDispatches" d ON d.message_id = m.id AND d.conversation_id = c.id
       LEFT JOIN "Decisions" x ON x.id = d.decision_id
       LEFT JOIN "Templates" t ON t.id = x.template_id

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from leasebot_pipeline.storage.tables import conversations
+from leasebot_pipeline.storage.tables import accounts, conversations
 from tests.api.house import SPAREROOM, House
 from tests.storage import rows
 
@@ -112,6 +112,23 @@ def test_guardrails_look_at_a_persons_text_too(house: House) -> None:
     assert (refused.status_code, refused.json()["error"]) == (409, "guardrails_blocked")
     shown = house.ask("agent", "POST", f"/api/inbox/{each}/check", {"body": "see www.example.com"}).json()
     assert shown["guardrails"] == ["outbound_contains_link"]
+
+
+def test_a_person_names_the_rent_and_no_other_amount(house: House) -> None:
+    with house.rows() as conn:
+        listed = {"unit_id": house.unit, "platform_account_id": SPAREROOM, "rent_cents": 287_500}
+        listing = rows.add(conn, accounts.listings, **listed)
+    each = conversation(house, listing_id=listing)
+    assert reply(house, each, body="The rent is $2,875 per month.").json()["queued"] is True
+    told = reply(house, each, body="The rent is $2,800 per month.").json()
+    assert (told["queued"], told["guardrailReviewReasons"]) == (False, ["guardrails_blocked"])
+    changed = house.ask(
+        "admin", "PUT", f"/api/inbox/messages/{told['id']}", {"body": "It is 2875 dollars."}
+    )
+    assert changed.status_code == 200, changed.text
+    assert review(house, UUID(told["id"]), "approve").status_code == 200
+    elsewhere = conversation(house)
+    assert reply(house, elsewhere, body="The rent is $2,875.").json()["queued"] is False
 
 
 def test_a_reply_is_saved_without_being_sent(house: House) -> None:

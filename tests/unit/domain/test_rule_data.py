@@ -103,3 +103,25 @@ def test_what_a_template_holds_may_go_out_but_not_more_of_it() -> None:
     )
     assert check_outbound("see https://maple.example/evil", template) == ("outbound_contains_link",)
     assert check_outbound("123-45-6789", "123-45-6789") == ("outbound_contains_ssn_pattern",)
+
+
+@pytest.mark.parametrize(
+    ("words", "fits"),
+    [
+        ("$2,875", True),
+        ("It is $2,875.00.", True),
+        ("(2875 USD)", False),
+        ("2,875 dollars!", True),
+        ("$2,875/month", True),
+        ("2,875 a month", True),
+        ("$2,875 a month", True),
+        ("$28,75", False),
+        ("$2,875-$3,000", False),
+        ("$2,875 and $3,000", False),
+        ("\u20ac2,875", False),
+        ("$2,876", False),
+    ],
+)
+def test_an_amount_of_the_database_may_be_named(words: str, fits: bool) -> None:
+    assert (check_outbound(words, None, {287_500}) == ()) is fits
+    assert check_outbound(words) == ("outbound_contains_money",)
