@@ -6,8 +6,6 @@ Exit codes: 0 done; 1 a check failed; 2 wrong usage or configuration; 3 somethin
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from leasebot_pipeline.cli import (
@@ -43,15 +41,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-@app.callback()
-def logs() -> None:
-    """What stages log goes to standard error: standard output holds results only."""
-    import structlog
-
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-
 
 stack.register(app)
 services.register(app)

@@ -122,9 +122,7 @@ def test_a_person_names_the_rent_and_no_other_amount(house: House) -> None:
     assert reply(house, each, body="The rent is $2,875 per month.").json()["queued"] is True
     told = reply(house, each, body="The rent is $2,800 per month.").json()
     assert (told["queued"], told["guardrailReviewReasons"]) == (False, ["guardrails_blocked"])
-    changed = house.ask(
-        "admin", "PUT", f"/api/inbox/messages/{told['id']}", {"body": "It is 2875 dollars."}
-    )
+    changed = house.ask("admin", "PUT", f"/api/inbox/messages/{told['id']}", {"body": "It is 2875 dollars."})
     assert changed.status_code == 200, changed.text
     assert review(house, UUID(told["id"]), "approve").status_code == 200
     elsewhere = conversation(house)

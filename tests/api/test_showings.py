@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -96,17 +97,26 @@ def test_the_same_request_is_booked_once(office: House) -> None:
     assert len(office.audits("showing_booking_idempotency_conflict")) == 1
 
 
-def test_an_error_nobody_foresaw_is_on_record(office: House) -> None:
-    """Behaviour 59: nothing is booked, the answer is an error, and the audit names the wish."""
+@pytest.fixture
+def no_room(office: House) -> Iterator[None]:
+    """The database takes no showing, as when its disk is full. Databases are used again: the trigger must go."""
     with office.database.engine.begin() as conn:
         conn.execute(
             text(
-                """CREATE FUNCTION fail_for_once() RETURNS trigger LANGUAGE plpgsql AS
+                """CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
                    $$ BEGIN RAISE EXCEPTION 'disk trouble' USING ERRCODE = '58030'; END $$;
-                   CREATE TRIGGER fail_for_once BEFORE INSERT ON "ShowingAppointments"
-                   FOR EACH ROW EXECUTE FUNCTION fail_for_once()"""
+                   CREATE TRIGGER no_room BEFORE INSERT ON "ShowingAppointments"
+                   FOR EACH ROW EXECUTE FUNCTION no_room()"""
             )
         )
+    yield
+    with office.database.engine.begin() as conn:
+        conn.execute(text("DROP FUNCTION no_room() CASCADE"))
+
+
+@pytest.mark.usefixtures("no_room")
+def test_an_error_nobody_foresaw_is_on_record(office: House) -> None:
+    """Behaviour 59: nothing is booked, the answer is an error, and the audit names the wish."""
     body = wish(office)
     failed = office.ask("admin", "POST", BOOK, body)
     assert failed.status_code == 503

@@ -36,6 +36,6 @@ def test_every_account_is_listed_with_what_a_person_needs(
     stopped, *others = json.loads(listed("--json"))["accounts"]
     assert stopped["platform"] == "spareroom"
     assert stopped["nextStep"].endswith("leasebot session capture spareroom")
-    assert stopped["lastSuccessIngestAt"].startswith("2026-11-24 15:00")
+    assert stopped["lastSuccessIngestAt"].startswith("2026-11-24T15:00")
     assert len(others) == 4
     assert all(account["stopCode"] is None and account["nextStep"] is None for account in others)
