@@ -50,7 +50,7 @@ def test_starts_serves_heals_and_stops(stack: Stack) -> None:
     os.kill(server, signal.SIGKILL)
     until("code server again", lambda: stack.part("code-server").pid not in (None, server))
     until("all ready again", lambda: stack.report().ready)
-    assert stack.part("daemon").pid != daemon
+    assert stack.part("daemon").pid == daemon  # it goes on with the next one
     assert "code-server ended (signal 9); starting it again in 1 s" in stack.said
     (stack.folder / "ask-quick-2").touch()
     until("a run after that", lambda: len(list(stack.folder.glob("parent-*"))) == 2)
