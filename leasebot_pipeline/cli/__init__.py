@@ -41,7 +41,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
 stack.register(app)
 services.register(app)
 browser.register(app)

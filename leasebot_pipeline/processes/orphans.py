@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -93,7 +94,9 @@ def _watch(instance: DagsterInstance) -> None:
             _log.warning("runs were not looked at: %s", type(error).__name__)
 
 
-def close_dead(instance: DagsterInstance, suspected: frozenset[str]) -> frozenset[str]:
+def close_dead(
+    instance: DagsterInstance, suspected: frozenset[str], now: Callable[[], float] = time.time
+) -> frozenset[str]:
     """Fail the runs among ``suspected`` that still have no worker; returns those that have none now.
 
     A run that just ended has none for a moment either: only one found so at two looks is closed. Neither has one that
@@ -108,16 +111,16 @@ def close_dead(instance: DagsterInstance, suspected: frozenset[str]) -> frozense
         if _served(run):
             continue
         worker = _worker(instance, run.run_id)
-        if worker is None and time.time() - record.update_timestamp.timestamp() < _LAUNCH_S:
+        if worker is None and now() - record.update_timestamp.timestamp() < _LAUNCH_S:
             continue
         if worker is not None and worker.lives():
             continue
         if run.run_id not in suspected:
             dead.add(run.run_id)
             continue
-        now = instance.get_run_by_id(run.run_id)
-        if now is not None and now.status in statuses:
-            instance.report_run_failed(now, "The process that executed this run is gone.")
+        current = instance.get_run_by_id(run.run_id)
+        if current is not None and current.status in statuses:
+            instance.report_run_failed(current, "The process that executed this run is gone.")
             _log.warning("run %s: its worker is gone, run closed", run.run_id)
     return frozenset(dead)
 

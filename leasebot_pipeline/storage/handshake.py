@@ -52,8 +52,8 @@ class OpenOffer:
 
 NO_OFFER = OpenOffer(())
 
-# The bot's offers and people's stand in the order of the thread. A hold is short, and leads answer late: a slot whose hold ran out is still what "confirm" is about. Whether it
-# is still free is for the booking to say.
+# The bot's offers and people's stand in the order of the thread. A hold is short, and leads answer late: a slot whose
+# hold ran out is still what "confirm" is about. Whether it is still free is for the booking to say.
 _NEWEST = text("""
     SELECT o.conversation_id, o.state, o.id, o.starts_at, o.ends_at, o.timezone, o.agent_id, g.full_name, o.unit_id,
            o.state = 'held' OR (o.state = 'expired' AND o.hold_expires_at IS NOT NULL) AS asked_to_confirm,
