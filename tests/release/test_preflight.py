@@ -28,6 +28,7 @@ from leasebot_pipeline.settings import is_placeholder
 from leasebot_pipeline.storage import bootstrap, release_gate
 from tests.conftest import Database
 from tests.release import dagster_rows
+from tests.release.spoilt import spoil
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 COMMIT = "4f2a9c1d"
@@ -85,12 +86,7 @@ def test_a_good_environment_passes_every_check(good: Preflight) -> None:
 
 
 def test_a_broken_environment_says_everything_at_once(good: Preflight, database: Database) -> None:
-    with database.engine.begin() as conn:
-        conn.execute(text("DELETE FROM \"PlatformAccounts\" WHERE platform = 'renthop'"))
-        conn.execute(text("UPDATE \"AccountRuntime\" SET stop_code = 'SESSION_EXPIRED', stopped_at = now()"))
-        conn.execute(text('DELETE FROM "ReleaseStages"'))
-        conn.execute(text("""UPDATE "AuditLogs" SET details = '{"linkage": {}}'"""))
-        conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    spoil(database)
     metadata(good.evidence_dir, critical="fail", quality="skip")
     secret = "change-me"
     broken = replace(

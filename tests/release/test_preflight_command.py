@@ -25,6 +25,7 @@ from leasebot_pipeline.release.preflight import CHECKS
 from leasebot_pipeline.storage import bootstrap
 from tests.conftest import Database
 from tests.release import dagster_rows
+from tests.release.spoilt import spoil
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "4f2a9c1d0000000000000000000000000000beef"
@@ -110,14 +111,8 @@ def gates(place: Operator, found: Mapping[str, str]) -> None:
     (folder / "gates.json").write_text(json.dumps(document), encoding="utf-8")
 
 
-def spoil(database: Database, dagster: Database) -> None:
-    """What goes wrong in a database when nobody looks."""
-    with database.engine.begin() as conn:
-        conn.execute(text("DELETE FROM \"PlatformAccounts\" WHERE platform = 'renthop'"))
-        conn.execute(text("UPDATE \"AccountRuntime\" SET stop_code = 'SESSION_EXPIRED', stopped_at = now()"))
-        conn.execute(text('DELETE FROM "ReleaseStages"'))
-        conn.execute(text("""UPDATE "AuditLogs" SET details = '{"linkage": {}}'"""))
-        conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+def break_both(database: Database, dagster: Database) -> None:
+    spoil(database)
     with dagster.engine.begin() as conn:
         conn.execute(
             text("UPDATE daemon_heartbeats SET timestamp = timestamp - CAST(:age AS interval)"),
@@ -146,7 +141,7 @@ def test_it_passes_a_good_environment_and_tells_a_broken_one_everything(
     assert (code, statuses(output)) == (0, dict.fromkeys(CHECKS, "pass")), output
     assert output.endswith("ready\n")
 
-    spoil(database, empty_database)
+    break_both(database, empty_database)
     gates(operator, {"critical": "fail", "quality": "skip"})
     code, output = operator.preflight("--provider", "gemini", **BROKEN)
     found = statuses(output)
