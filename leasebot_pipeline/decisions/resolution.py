@@ -128,7 +128,7 @@ def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: 
         wants_more = bool(_ASKS & set(said.intents))
         return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95, ambiguous=wants_more)
     confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
-    holds = _unanswered(said, rules.sensitive)
+    holds = _unanswered(said, rules.sensitive | rules.heavy)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
     if question.showing is not None and not question.open_offer and cancels(question.new_messages):
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
@@ -189,6 +189,8 @@ def _unanswered(said: Understanding, sensitive: Collection[str]) -> tuple[str, .
     reasons = ["unanswered_question"] if said.topics or said.open_questions or mixed_price else []
     if "acceptance_asked" in said.topics:
         reasons.append("acceptance_question")  # the same for everybody, whatever they ask to be accepted with
-    if len(said.unread) >= _UNREAD_WORDS or any(" " in word or word in sensitive for word in said.unread):
+    if len(said.unread) >= _UNREAD_WORDS or any(
+        " " in word or word in sensitive or word.isdigit() for word in said.unread
+    ):
         reasons.append("not_fully_understood")
     return tuple(reasons)

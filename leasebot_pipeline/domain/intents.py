@@ -8,7 +8,7 @@ stand in no rule and in no list of words that ask for nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -18,6 +18,14 @@ from leasebot_pipeline.domain.decisions import Evidence, Intent
 from leasebot_pipeline.domain.intents_phrases import Hit
 from leasebot_pipeline.domain.intents_rulebook import RULES, RULES_VERSION, Rulebook
 from leasebot_pipeline.domain.intents_slots import names_a_slot, proposes_a_time
+from leasebot_pipeline.domain.intents_stories import (
+    WRITER,
+    Span,
+    accounts_for,
+    heavy_words,
+    is_story,
+    without_trades,
+)
 from leasebot_pipeline.domain.intents_text import Reading, Sentence, frequent_words, language
 
 __all__ = ["RULES_VERSION", "Understanding", "understand"]
@@ -38,7 +46,6 @@ _TIME_QUESTION_WORDS: Final = 8
 """A question this short that names a time ("Thursday?") proposes it, beside a wish to see the place."""
 _APPOINTMENTS: Final = frozenset({"viewing", "tour", "appointment", "showing", "slot", "booking", "visit"})
 _THIN_WORDS: Final = 5
-_WRITER: Final = frozenset({"i", "we", "my", "our"})
 _SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
 _AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
 """A number that is no time, day or year: of a few words, it is the one that matters."""
@@ -148,11 +155,15 @@ class _Said(NamedTuple):
 
 @lru_cache(maxsize=16384)  # leads write the same sentences again and again
 def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
-    hits = rules.index.find(sentence)
+    hits = without_trades(sentence, rules.index.find(sentence), rules)
     codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
-    unread = _left_over(sentence, hits, rules)
-    explained = any(_explains(hit, answering=offered) for hit in hits) and not (
-        not offered and _is_thin(sentence, hits)
+    spans = _accounted(hits, rules)
+    heavy = heavy_words(sentence, rules)
+    story = is_story(sentence, hits, spans, heavy, rules)
+    unread = _left_over(sentence, spans, heavy, rules, story=story)
+    explained = story or (
+        any(_explains(hit, answering=offered) for hit in hits)
+        and not (not offered and _is_thin(sentence, hits))
     )
     if not explained and (
         unread or not (sentence.is_question or _needs_no_rule(sentence, rules, offered=offered))
@@ -189,24 +200,39 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     )
 
 
-def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
-    """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
-    # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
-    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
-    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
-        return []
-    spans = [
-        (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
+def _accounted(hits: Sequence[Hit], rules: Rulebook) -> list[Span]:
+    return [
+        Span(
+            hit.start,
+            hit.end,
+            hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION,
+            rules.named[hit.rule.name],
+        )
         for hit in hits
         if hit.rule.covers and _explains(hit, answering=True)
     ]
+
+
+def _left_over(
+    sentence: Sentence, spans: Sequence[Span], heavy: Collection[str], rules: Rulebook, *, story: bool
+) -> list[str]:
+    """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
+    # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
+    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
+    if story:
+        strange = {word for word in strange if word not in rules.words.english or word in rules.sensitive}
+    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
+        return []
     left: list[str] = []
     position = 1
     for word in sentence.words:
         if word in strange and word[0].isalpha() and len(word) > 1:
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
-            if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
+            if not any(
+                accounts_for(span, position, word, heavy) and not (span.is_wish and sensitive)
+                for span in spans
+            ):
                 left.append(word)
         position += len(word) + 1
     return [] if left and _says_a_name(sentence, left, rules) else left
@@ -227,7 +253,7 @@ def _is_thin(sentence: Sentence, hits: Sequence[Hit]) -> bool:
     """Whether a statement that is not about its writer is understood in less than half of its words: a
     fragment of it ("... in May", "... a reply") does not say what the rest is for."""
     words = sentence.words
-    if sentence.is_question or len(words) < _THIN_WORDS or not _WRITER.isdisjoint(words):
+    if sentence.is_question or len(words) < _THIN_WORDS or not WRITER.isdisjoint(words):
         return False
     if any(hit.rule.kind in ("intent", "topic") or hit.rule.code in _SETTLES for hit in hits):
         return False

@@ -20,6 +20,8 @@ DATA_FILES: Final = (
     "guardrails.toml",
     "patterns.toml",
     "outbound.toml",
+    "weights.toml",
+    "english.txt",
 )
 _CODE: Final = tuple(
     ("leasebot_pipeline.domain", prefix) for prefix in ("intents", "guardrails", "handshake")

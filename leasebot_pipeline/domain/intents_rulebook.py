@@ -65,6 +65,10 @@ class Rulebook:
     sensitive: frozenset[str]
     """Words of guardrails and of subjects no template answers, the plain ones left out: where one of them
     stands and no rule speaks, the subject is near and the message is not understood."""
+    heavy: frozenset[str]
+    """Weighty words that are not plain: a free place in a phrase does not account for them."""
+    named: Mapping[str, frozenset[str]]
+    """Name of an act or remark -> the words that stand in its phrases."""
     orders: frozenset[str]
     """A sentence that begins with one of these wants something done."""
 
@@ -77,8 +81,10 @@ def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
 
     Raises ``ValueError`` that names the file or the rule when something in them is wrong.
     """
-    tables: dict[str, dict[str, Any]] = {name: parse(name, content) for name, content in data.items()}
-    words = load_words(tables["words.toml"])
+    tables: dict[str, dict[str, Any]] = {
+        name: parse(name, content) for name, content in data.items() if name.endswith(".toml")
+    }
+    words = load_words(tables["words.toml"], tables["weights.toml"], data["english.txt"].decode("utf-8"))
     rules = tuple(rule for name, kind in _KINDS.items() for rule in rules_of(kind, tables[name]))
     index = PhraseIndex(rules, words.classes)
     spelled = {word for text in words.spelling.values() for word in text.split()}
@@ -90,12 +96,17 @@ def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
         text_rules=tuple(_text_rule(row) for row in tables["patterns.toml"]["pattern"]),
         outbound_rules=tuple(_outbound_rule(row) for row in tables["outbound.toml"]["rule"]),
         index=index,
-        reader=Reader(words, Speller(known)),
+        reader=Reader(words, Speller(known, words.english)),
         known=known,
         sensitive=_words_of([rule for rule in rules if rule.kind in ("guardrail", "topic")], words)
         - _words_of([rule for rule in rules if rule.kind == "intent" and rule.code in _ANSWERABLE], words)
         - words.plain
+        - words.light
         - {part for word in words.classes["protected"] for part in word.split("_")},
+        heavy=words.weighty - words.plain,
+        named={
+            rule.name: _words_of([rule], words) for rule in rules if rule.kind in ("act", "remark", "intent")
+        },
         orders=frozenset(words.classes["order"]),
     )
 

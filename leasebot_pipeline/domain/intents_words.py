@@ -24,10 +24,21 @@ class Words:
     """Frequent word, without accents -> ISO 639-1 codes of the languages it is frequent in."""
     plain: frozenset[str]
     """Words that ask for nothing."""
+    light: frozenset[str]
+    """Words of guardrails and topics that mean nothing by themselves."""
+    weighty: frozenset[str]
+    """Ordinary words a person should read whoever tells them."""
+    trade: frozenset[str]
+    """Weighty words that may name what somebody does for a living."""
+    english: frozenset[str]
+    """Ordinary English words."""
 
 
-def load_words(tables: Mapping[str, Any]) -> Words:
-    """The tables of ``words.toml``. Raises ``ValueError`` for a class that is not there."""
+def load_words(tables: Mapping[str, Any], weights: Mapping[str, Any], english: str) -> Words:
+    """The tables of ``words.toml`` and ``weights.toml`` and the list ``english.txt``, one word a line.
+
+    Raises ``ValueError`` for a class that is not there.
+    """
     raw = {name: text.split() for name, text in tables["classes"].items()}
 
     def members(name: str) -> list[str]:
@@ -47,6 +58,10 @@ def load_words(tables: Mapping[str, Any]) -> Words:
         languages_of=_by_word({code: text.split() for code, text in tables["languages"].items()}),
         plain=frozenset(word for text in tables["plain"].values() for word in text.split())
         | {part for name in _WHO_ONE_IS for word in classes[name] for part in word.split("_")},
+        light=frozenset(weights["light"]["words"].split()),
+        weighty=frozenset(word for text in weights["weighty"].values() for word in text.split()),
+        trade=frozenset(weights["trade"]["words"].split()),
+        english=frozenset(english.split()),
     )
 
 
@@ -69,8 +84,9 @@ class Speller:
     alphabetical order, so that the same text always reads the same.
     """
 
-    def __init__(self, known: Iterable[str]) -> None:
+    def __init__(self, known: Iterable[str], english: Iterable[str] = ()) -> None:
         self.known = frozenset(known)
+        self.english = frozenset(english)
         by_shortened: dict[str, list[str]] = {}
         for word in sorted(self.known):
             if len(word) >= _SHORTEST_KNOWN and word.isalpha():
@@ -92,7 +108,17 @@ class Speller:
             for known in self._by_shortened.get(shortened, ())
             if known[0] == word[0] and _one_slip(word, known)
         }
+        if word in self.english:
+            found = {known for known in found if _same_stem(word, known)}
         return min(found, default=word)
+
+
+def _same_stem(left: str, right: str) -> bool:
+    """``leaks`` and ``leaked``, ``scam`` and ``scams``: no slip, but another form of the same word."""
+    short, long = sorted((left, right), key=len)
+    if len(short) == len(long):
+        return short[:-1] == long[:-1] and {short[-1], long[-1]} == {"s", "d"}
+    return long in (f"{short}s", f"{short}d")
 
 
 def _shortened(word: str) -> set[str]:
