@@ -1,0 +1,127 @@
+"""How leads say which slot they mean: a person's reading of many ways to say it, and what must hold for all of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leasebot_pipeline.domain.handshake import Answer, AnswerKind, read_answer
+from leasebot_pipeline.domain.slots import label
+from tests.unit.domain.handshake_answers import CHOSEN, REFUSED
+from tests.unit.domain.handshake_cases import WRITTEN, Offer, slot
+
+PICKS: Final = [(text, offer, index) for offer, index, texts in CHOSEN for text in texts]
+
+
+def read(text: str, offer: Offer) -> Answer:
+    return read_answer([text], offer, WRITTEN)
+
+
+@pytest.mark.parametrize(("text", "offer", "index"), PICKS)
+def test_the_slot_a_person_would_read_is_picked(text: str, offer: Offer, index: int) -> None:
+    answer = read(text, offer)
+    assert answer.index == index, answer
+
+
+@pytest.mark.parametrize(
+    ("text", "offer", "kind"), [(text, offer, kind) for offer, kind, texts in REFUSED for text in texts]
+)
+def test_what_a_person_would_not_be_sure_of_picks_nothing(text: str, offer: Offer, kind: AnswerKind) -> None:
+    answer = read(text, offer)
+    assert answer.index is None, answer
+    assert answer.kind is kind, answer
+
+
+_BY_PLACE: Final = re.compile(
+    r"first|second|third|fourth|last|final|middle|top|bottom|option|number|slot|choice|other|one|two|three|#|\bnr?\b|\d(?:st|nd|rd|th)",
+    re.IGNORECASE,
+)
+_BY_TIME: Final = [pick for pick in PICKS if not _BY_PLACE.search(pick[0])]
+
+
+@given(st.sampled_from(_BY_TIME), st.data())
+def test_the_order_of_the_list_never_changes_which_time_is_picked(
+    pick: tuple[str, Offer, int], data: st.DataObject
+) -> None:
+    text, offer, index = pick
+    shuffled = tuple(data.draw(st.permutations(offer)))
+    picked = read(text, shuffled).index
+    assert picked is None or shuffled[picked - 1] == offer[index - 1], text
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        "But I have to check with my boss first.",
+        "Not a hundred percent sure yet.",
+        "I'll let you know for certain tonight.",
+        "Don't book it yet though.",
+        "If I can find a sitter.",
+        "Probably.",
+        "To be confirmed.",
+    ],
+)
+def test_doubt_after_a_pick_leaves_none(doubt: str) -> None:
+    for text, offer, _index in PICKS:
+        answer = read(f"{text.rstrip('.?! ')}. {doubt}", offer)
+        assert answer.index is None, (text, answer)
+
+
+_OFFERS: Final = st.lists(
+    st.tuples(st.integers(24, 30), st.integers(8, 19), st.sampled_from([0, 30])),
+    min_size=1,
+    max_size=5,
+    unique=True,
+).map(lambda times: tuple(slot(*time) for time in times))
+
+
+@given(
+    _OFFERS,
+    st.data(),
+    st.sampled_from(
+        [
+            "Probably {}",
+            "Most likely {}",
+            "{}, most likely",
+            "{} should work",
+            "Hopefully {}",
+            "I'll try to make {}",
+            "{} for now",
+            "I think I can do {}",
+            "pretty sure I can do {}",
+            "tentatively {}",
+            "{}, pending my shifts",
+            "{} unless my boss says no",
+            "{} if I get out of work in time",
+            "{}, weather permitting",
+            "{}, need to run it by my sister",
+            "{} when my boss confirms",
+            "Let me see what my partner says about {}",
+            "maybe {}",
+            "might be able to do {}",
+        ]
+    ),
+)
+def test_a_hedge_never_leaves_a_pick(offer: Offer, data: st.DataObject, hedge: str) -> None:
+    named = label(offer[data.draw(st.integers(1, len(offer))) - 1]).split(" - ")[0]
+    answer = read(hedge.format(named), offer)
+    assert answer.index is None, (hedge, answer)
+
+
+@given(_OFFERS.filter(lambda offer: len(offer) > 1), st.data())
+def test_two_that_are_acceptable_are_no_choice(offer: Offer, data: st.DataObject) -> None:
+    first, second = data.draw(st.permutations(offer))[:2]
+    one, two = (label(each).split(" - ")[0] for each in (first, second))
+    for text in (
+        f"{one} or {two}",
+        f"{one}, or else {two}",
+        f"either {one} or {two} works",
+        f"{one}. Otherwise {two}.",
+    ):
+        assert read(text, offer).index is None, text
+    for text in (f"{one}, not {two}", f"not {two}, {one} please"):
+        assert read(text, offer).index == offer.index(first) + 1, text
