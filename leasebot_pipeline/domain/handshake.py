@@ -27,7 +27,6 @@ from leasebot_pipeline.domain.handshake_stance import (
     corrects,
     is_of_the_others,
     is_sarcastic,
-    is_short_no,
     only_doubts,
     refuses_all,
     settle,
@@ -134,7 +133,12 @@ def _read(
             heard = clauses(marked)
             if corrects(sentence.text):
                 found.clear()
-                heard = [c for c in heard if c.mentions or c.stance is not Stance.REFUSES]
+                last = max((at for at, c in enumerate(heard) if c.mentions), default=0)
+                heard = [
+                    c
+                    for at, c in enumerate(heard)
+                    if at >= last or c.mentions or c.stance is not Stance.REFUSES
+                ]
             sarcastic = sarcastic or is_sarcastic(sentence.text)
             found.extend(heard)
     return _judge(settle(found), offered, held, gone, sarcastic=sarcastic)
@@ -217,7 +221,7 @@ def _judge(
     if heard.named or heard.other is not None:
         return _named(heard, answer)
     if heard.doubtful:
-        return answer(AnswerKind.AMBIGUOUS, fitting=tuple(heard.all - heard.excluded))
+        return answer(AnswerKind.AMBIGUOUS)
     if heard.wishes:
         return answer(AnswerKind.PROPOSES)
     if heard.refuses or heard.others_wanted:
@@ -338,7 +342,7 @@ def _hear_nameless(clause: Clause, heard: _Heard) -> None:
             if heard.named and is_of_the_others(clause.words):
                 return
             heard.refuses = True
-            heard.doubtful = heard.doubtful or (bool(heard.named) and is_short_no(clause.words))
+            heard.doubtful = heard.doubtful or bool(heard.named)  # "Friday works. Oh, it doesn't."
             heard.refuses_all = heard.refuses_all or refuses_all(clause.words)
         case Stance.WANTS_OTHERS:
             heard.others_wanted = True

@@ -26,11 +26,11 @@ def _words(text: str) -> frozenset[str]:
 
 CORRECTION: Final = _phrases(
     "actually", "i meant", "i mean", "scratch that", "correction", "on second thought", "wait no",
-    "wait ,? ?no", "sorry ,? ?(?:not|i meant|wrong)", "never ?mind that", "my bad", "changed my mind",
+    "wait ,? ?no", "sorry ,? ?(?:not|i meant|wrong)", "no ,? ?sorry", "never ?mind that", "my bad", "changed my mind",
 )  # fmt: skip
 """Takes back what was said before."""
 TAKES_BACK: Final = _phrases(
-    "no ,? ?wait", "wait ,? ?no", "scratch that", "correction", "(?:sorry ,? ?)?i meant", "i mean", "make that",
+    "no ,? ?wait", "no ,? ?sorry", "wait ,? ?no", "scratch that", "correction", "(?:sorry ,? ?)?i meant", "i mean", "make that",
 )  # fmt: skip
 """Takes back the beginning of its own sentence, where it names something after it."""
 SAID_BEFORE: Final = _patterns(
@@ -54,6 +54,8 @@ ONLY_SHIFTS: Final = _patterns(
     r"(?: (?:please|in the day|then|on))*$"
 )
 """The same, in a clause of its own."""
+ASKS_WHEN: Final = _patterns(r"^(?:is|was) (?:(?:that|it|this) )?(?:(?:on|the) )?@\d+(?: @\d+)*$")
+"""Asks when something is, not for a visit then."""
 COMPANY: Final = _phrases(
     "(?:together |along )?with (?:the |my |our |all )+(?:[0-9] |two |three |little )?(?:kids?|children|husband|wife|partner|room ?mates?|flat ?mates?|mum|mom|dad|sister|brother|friends?|girlfriend|boyfriend|fiancee?|family|baby|son|daughter|mother|father|parents|aunt|uncle|cousin)",
 )  # fmt: skip
@@ -62,14 +64,12 @@ ANOTHERS_WISH: Final = _patterns(
     r"^(?:(?:my|our|his|her|the) [a-z]+|he|she|they) (?:says?|wants?|prefers?|would (?:prefer|like|rather)|likes?|thinks?|suggests?)\b"
 )
 """What somebody who comes along wants."""
-SHORT_NO: Final = _patterns(
-    r"^(?:(?:lol|haha|oh|well|um|hmm|err?) )*(?:no|not|never|nah|hell no)\b(?: [a-z]+){0,2}$"
-)
-"""A refusal of what was named just before it."""
 RESTATES: Final = _patterns(r"^(?:that|it|this|which) is (?:literally |really )?(?:the|my|our) only\b")
 """Gives the reason for what was named."""
-THE_OTHERS: Final = _phrases("(?:the|any|your|those) (?:other|others|rest|remaining)")
-"""What was not picked."""
+THE_OTHERS: Final = _phrases(
+    "others?", "the rest", "otherwise", "else", "last (?:week|time|month)", "before", "earlier", "sooner", "yesterday",
+)  # fmt: skip
+"""What was not picked, or was missed earlier."""
 ALL_OF_THEM: Final = _phrases(
     "none", "neither", "nothing", "any", "either", "those", "these", "them", "all", "both",
 )  # fmt: skip
@@ -203,7 +203,8 @@ NEGATION: Final = _phrases(
 GENERAL_NO: Final = _patterns(
     "^(?:(?:lol|haha|um|uh|oh|well|hmm|er|actually) )*(?:no|sorry no|unfortunately(?: no| not)?|no sorry|sadly no|afraid not|i am afraid not|not really|no thanks|no thank you|negative|not any|no good|not good|no can do|nothing|no way|no chance|never|absolutely not|definitely not|hell no)(?: (?:thanks|thank you|sorry|unfortunately|sir|maam|good))*$",
     r"\b(?:none|neither|nothing)(?: of)?\b.*\b(?:work|works|these|those|them|suit|suits|times?|slots?|options?|good|fit|fits|for me|possible|convenient|dates?|days?|that)\b",
-    "^none$", "^neither$", "^no to ",
+    "^none$", "^neither$", "^no to ", r"\b(?:it|that|this) (?:does|will|would|is|can) not$", "^(?:[a-z]+ ){0,2}(?:i|we) (?:actually )?can not$",
+    "^(?:(?:wait|oh|sorry) ,? ?)*(?:i|we) have (?:work|class|school|a shift)(?: then)?$",
     r"\b(?:can|could|will|would|do|does|did|is|are) not (?:be able to )?(?:really |actually |quite |all )?(?:do|make|work|works|suit|fit|attend|come|manage|meet|be there|go|happen|swing|any|either|good|possible|ideal|convenient|get there|free|available|able)\b",
     r"\bnot (?:possible|available|free|able|good for|going to work|gonna work|convenient|ideal|suitable|any of|working)\b",
     r"\bunable to\b", r"\bneither\b", r"\bany of (?:those|these|them)\b.*\bnot\b",
@@ -280,7 +281,7 @@ FILLERS: Final = _words(
     "say schedule see set sharp she showing slot so sounds still super sure take thank thanks that the "
     "then there they this time to too tour um up us viewing visit want we well what will with work works "
     "works. would ya yes you your now rather right slots ones itself reach arrive grand agreeable acceptable "
-    "suitable doable manageable give fab coming shall case preferably"
+    "suitable doable manageable give fab coming shall case preferably deal"
 )
 """Words beside a slot's name that change nothing."""
 QUESTION_WORDS: Final = _words(
@@ -309,6 +310,7 @@ AGREES_NAMED: Final = _patterns(
     r"\b(?:i|we|she|he|they) (?:can|could|will|would|am able to|are able to|shall)(?: definitely| easily| totally| probably| certainly| also| only| just| really)? (?:do|make|be there|come|attend|take|manage|see|go|swing|stop|drop|pop|meet|be available|visit|view|tour|pick|choose|like|love|prefer|reach|arrive|have)\b",
     r"\b(?:let us|let me|i will|i would|we will|we would|want|like|prefer|choose|chose|pick|picked|go with|going with|take|book|reserve|schedule|sign me up|put me|put us|count me|see you|be there|lock|confirm|confirmed|confirming|opt|select|selected|vote|down for|in for|there at|meet|happy with|good with|fine with|ok with|good for|up for|works|grab|yes|sure|definitely|absolutely|perfect|great|ok|give me|add me|add us|happy to|looking forward to|am coming|are coming|coming|need the|decided on|settled on|has to be|have to be|must be)\b",
     r"@\d+(?: is)? my only\b",
+    r"@\d+ is when (?:i|we) (?:can|could|am free|are free|am off|are off|am available|have time)\b",
     r"\bmy (?:first )?(?:choice|pick|preference|vote) (?:is|would be)\b",
     r"\b(?:free|available|open|good|around)(?: on| at| for)?(?: the)? @",
     r"@\d+(?: i am| we are| i will be) (?:free|available|open|good|around)",
@@ -337,6 +339,7 @@ NOT_ABOUT_COMING: Final = _phrases(
 """Times that are not about a visit."""
 CUT: Final = _patterns(
     r"(?:^| )(,|;|-+|\(|\)|but|however|although|though|because|since|so)(?= |$)",
+    r"(?<!soon)(?:^| )(as)(?= (?:my|our)\b)",
     r"(?:^| )(as)(?= @\d+ (?:@\d+ )*(?:is|are|i|we|does|will|my)\b)",
     r"(?:^| )or(?= (?:is|are|do|does|can|could|would|will|what|how|something|anything)\b)",
     r"(?<=@\d) (?=(?:yes|no) to (?:the )?@)",

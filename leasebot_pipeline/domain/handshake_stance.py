@@ -68,11 +68,6 @@ def after_correction(text: str) -> str:
     return text[found[-1].end() :] if found else ""
 
 
-def is_short_no(words: str) -> bool:
-    """Whether a clause is no more than "no", "no way": after the name of a slot it refuses that slot."""
-    return phrases.SHORT_NO.match(words) is not None
-
-
 def is_of_the_others(words: str) -> bool:
     """Whether a refusal is of what was not picked: "3pm works, I can't do the others"."""
     return phrases.THE_OTHERS.search(words) is not None
@@ -165,6 +160,7 @@ def _split_answer_word(piece: str) -> list[str]:
 
 _EITHER = re.compile(r" (?:or|and) ")
 _LINKED = re.compile(r"@(\d+) ([,(-]|and|in|on|at|for|of|from)+ (?=@)@(\d+)")
+_AS_ASIDE = re.compile(r" as (@\d+)")
 _RUN = re.compile(r"(?:@\d+ )+$")
 _STOPS = re.compile(r"[,(-]|and")
 _BRACKETED = re.compile(r"@(\d+) ([(])+ @(\d+)")
@@ -208,6 +204,7 @@ def _prepare(text: str, kinds: Sequence[Kind]) -> str:
             text = _LINKED.sub(joined, text)
             text = _BRACKETED.sub(joined, text)
         text = _CLOSED.sub(r"\1", text)
+        text = _AS_ASIDE.sub(lambda m: f" , {m[1]}" if kinds[int(m[1][1:])] == "aside" else m[0], text)
         text = _NONE_BUT.sub(" only ", text)
         text = _NAMED_NO.sub(r" not \1 ,", text)
         text = _NAMED_YES.sub(r" \1 yes ", text)
@@ -270,6 +267,8 @@ def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tu
         re.match(r"^(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b", piece)
     )
     if "aside" in kinds or phrases.SAID_BEFORE.search(bare) or phrases.RESTATES.match(bare):
+        return Stance.OTHER, {}
+    if clause.asked and phrases.ASKS_WHEN.match(piece):
         return Stance.OTHER, {}
     if phrases.ANOTHERS_WISH.match(bare) and not phrases.NEGATION.search(bare):
         return Stance.ASKS, {}

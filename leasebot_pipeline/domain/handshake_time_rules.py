@@ -259,7 +259,7 @@ RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     ),
     (
         whole(
-            r"(?P<rank>earliest|soonest|latest|first|last)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
+            r"(?P<rank>earliest|soonest|latest|first|last|former|latter)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
         ),
         "_rank",
     ),

@@ -266,7 +266,7 @@ class Reader:
             # "Next Tuesday" is the one of the coming week, or, for some, simply the nearest: only where both agree
             # is it a choice.
             coming = monday + timedelta(days=7 + day)
-            if coming == nearest:
+            if coming == nearest or match["next"] == "following":
                 return self._dates(match[0], {coming}, relative=True)
             both = frozenset({coming, nearest})
             return Mention(
@@ -295,7 +295,9 @@ class Reader:
         monday = self._today - timedelta(days=self._today.weekday())
         return self._dates(match[0], {monday + timedelta(days=n) for n in range(7)}, relative=True)
 
-    def _first_thing(self, match: re.Match[str]) -> Mention:
+    def _first_thing(self, match: re.Match[str]) -> Mention | None:
+        if _NO_MORNING.search(match.string[: match.start()]):
+            return None  # "ten minutes early", "I can leave early"
         morning = PARTS["morning"]
         return Mention(
             "part",
@@ -354,7 +356,7 @@ class Reader:
             "not before",
         )
         if later or word.startswith("onward") or tail in ("later", "after"):
-            low = min(likely)
+            low = min(likely) + (word == "later than")
             return Mention(
                 "time", match[0], lambda s: s.minute >= low, fuzzy=True, wish=Wish(window=(low, 24 * 60))
             )
@@ -437,7 +439,12 @@ class Reader:
                 return candidate
         return None
 
-    def _rank(self, match: re.Match[str]) -> Mention:
+    def _rank(self, match: re.Match[str]) -> Mention | None:
+        if _ANY_ONE.search(match.string[: match.start()]):
+            return None  # "a later one": not one of the list
+        named = re.match(r" @(\d+)", match.string[match.end() :])
+        if match[0] == "last" and named and self._mentions[int(named[1])].kind == "day":
+            return None  # "last Friday" is past
         return Mention("rank", match["rank"], lambda _s: True)
 
     def _other(self, match: re.Match[str]) -> Mention:
@@ -579,6 +586,8 @@ _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
     r"(?:,|-|@|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"
 )
+_ANY_ONE: Final = re.compile(r"\b(?:an?|any|some|something|slightly|bit) $")
+_NO_MORNING: Final = re.compile(r"\b(?:minutes?|mins?|bit|little|be|leave|finish|quite|too|so|few) $")
 _OWN: Final = re.compile(r"\b(?:my|our|a|his|her) $")
 _COLLOQUIAL: Final = {
     "America/New_York": ("est", "edt", "et", "eastern", "nyc"),

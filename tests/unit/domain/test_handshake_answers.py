@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -37,20 +38,17 @@ def test_what_a_person_would_not_be_sure_of_picks_nothing(text: str, offer: Offe
 
 
 _BY_PLACE: Final = re.compile(
-    r"first|second|third|fourth|last|final|middle|top|bottom|option|number|slot|choice|other|one|two|three|#|\bnr?\b|\d(?:st|nd|rd|th)",
+    r"first|second|third|fourth|last|final|middle|top|bottom|option|number|slot|choice|other|one|two|three|#|\bn[or]\b|choose|\d(?:st|nd|rd|th)",
     re.IGNORECASE,
 )
 _BY_TIME: Final = [pick for pick in PICKS if not _BY_PLACE.search(pick[0])]
 
 
-@given(st.sampled_from(_BY_TIME), st.data())
-def test_the_order_of_the_list_never_changes_which_time_is_picked(
-    pick: tuple[str, Offer, int], data: st.DataObject
-) -> None:
-    text, offer, index = pick
-    shuffled = tuple(data.draw(st.permutations(offer)))
-    picked = read(text, shuffled).index
-    assert picked is None or shuffled[picked - 1] == offer[index - 1], text
+def test_the_order_of_the_list_never_changes_which_time_is_picked() -> None:
+    for text, offer, index in _BY_TIME:
+        for shuffled in itertools.permutations(offer):
+            picked = read(text, shuffled).index
+            assert picked is None or shuffled[picked - 1] == offer[index - 1], text
 
 
 @pytest.mark.parametrize(
