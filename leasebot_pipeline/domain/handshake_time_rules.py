@@ -253,7 +253,7 @@ RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     ),
     (
         whole(
-            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
+            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @| of the @| on @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
         ),
         "_rank",
     ),

@@ -491,7 +491,7 @@ class Reader:
         )
 
     def _agent(self, match: re.Match[str]) -> Mention:
-        wanted = self._agents[match["agent"] or match["agent2"] or match["agent3"] or match["agent4"]]
+        wanted = self._agents[next(filter(None, match.groups()))]
         return Mention("agent", match[0], lambda s: s.position in wanted)
 
     def _bare(self, match: re.Match[str]) -> Mention | None:
@@ -584,7 +584,7 @@ def _worth_trying(text: str) -> tuple[str, Sequence[tuple[re.Pattern[str], str]]
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
-    r"(?:,|-|@|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"
+    r"(?:,|-|@|of the @|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"
 )
 _ANY_ONE: Final = re.compile(r"\b(?:an?|any|some|something|slightly|bit) $")
 _NO_MORNING: Final = re.compile(r"\b(?:minutes?|mins?|bit|little|be|leave|finish|quite|too|so|few) $")
@@ -633,7 +633,8 @@ def _safe_date(year: int, month: int, day: int) -> date | None:
 def _agent_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join(map(re.escape, words))
     return whole(
-        rf"(?:(?:with|by) (?P<agent>{names})|(?<=^)(?P<agent4>{names})(?= on )|(?P<agent2>{names})(?: is)?{ONE}|(?<=\( )(?P<agent3>{names}))"
+        rf"(?:(?:with|by|meet) ({names})|({names})(?= (?:{'|'.join(WEEKDAYS)}){ONE})|(?<=^)({names})(?= on )"
+        rf"|({names})(?: is)?{ONE}|(?<=\( )({names}))"
     )
 
 

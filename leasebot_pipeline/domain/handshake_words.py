@@ -116,7 +116,7 @@ _CONTRACTIONS: Final = {
     "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "weds": "wednesday", "thu": "thursday",
     "thur": "thursday", "thurs": "thursday", "fri": "friday", "sat": "saturday", "sun": "sunday",
     "mins": "minutes", "hrs": "hours", "appt": "appointment", "apt": "apartment", "resched": "reschedule",
-    "def": "definitely", "defo": "definitely", "prob": "probably", "probs": "probably", "cuz": "because", "cos": "because", "coz": "because", "bc": "because",
+    "def": "definitely", "defo": "definitely", "prob": "probably", "probs": "probably", "cuz": "because", "cos": "because", "coz": "because", "wld": "would", "bc": "because",
     "asap": "soonest", "b4": "before", "btwn": "between", "w": "with", "gr8": "great", "l8r": "later",
 }  # fmt: skip
 _ENDINGS: Final = (
