@@ -56,10 +56,14 @@ ONLY_SHIFTS: Final = _patterns(
 """The same, in a clause of its own."""
 ASKS_WHEN: Final = _patterns(r"^(?:is|was) (?:(?:that|it|this) )?(?:(?:on|the) )?@\d+(?: @\d+)*$")
 """Asks when something is, not for a visit then."""
-COMPANY: Final = _phrases(
-    "(?:together |along )?with (?:the |my |our |all )+(?:[0-9] |two |three |little )?(?:kids?|children|husband|wife|partner|room ?mates?|flat ?mates?|mum|mom|dad|sister|brother|friends?|girlfriend|boyfriend|fiancee?|family|baby|son|daughter|mother|father|parents|aunt|uncle|cousin)",
-)  # fmt: skip
-"""Who comes along."""
+COMPANY: Final = _patterns(
+    r" (?:together |along )?with (?:(?:my|our)(?: [a-z0-9]+){1,3}|(?:the |all the )?(?:kids|children|family))(?= ?$| ,| and| @)"
+)
+"""Who comes along, whoever it is: the same answer for a husband, a carer and a priest."""
+AGREES_WITH: Final = _phrases(
+    "(?:confirm|confirming|check|checking|clear|talk|talking|speak|speaking|discuss|agree|consult|verify|coordinate|decide|sort|arrange|work|figure|run)\\b[^,]* with"
+)
+"""Somebody is asked, not brought along."""
 ANOTHERS_WISH: Final = _patterns(
     r"^(?:(?:my|our|his|her|the) [a-z]+|he|she|they) (?:says?|wants?|prefers?|would (?:prefer|like|rather)|likes?|thinks?|suggests?)\b"
 )

@@ -210,7 +210,8 @@ def _prepare(text: str, kinds: Sequence[Kind]) -> str:
         text = _NAMED_YES.sub(r" \1 yes ", text)
     if "but" in text or "except" in text:
         text = _ANYTHING_BUT.sub(" not ", text)
-    text = phrases.COMPANY.sub("", text)
+    if " with " in text and not phrases.AGREES_WITH.search(text):
+        text = phrases.COMPANY.sub("", text)
     text = phrases.POLITE_IF.sub(" polite ", text)
     text = phrases.HARMLESS.sub(" harmless ", text)
     if kinds:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leasebot_pipeline.domain.handshake import Answer, read_answer
 from leasebot_pipeline.domain.slots import label
-from tests.unit.domain.handshake_answers import CHOSEN
+from tests.unit.domain.handshake_answers import CHOSEN, WEEKEND
 from tests.unit.domain.handshake_cases import WRITTEN, Offer, slot
 from tests.unit.domain.handshake_refusals import REFUSED
 
@@ -121,3 +121,26 @@ def test_two_that_are_acceptable_are_no_choice(offer: Offer, data: st.DataObject
         assert read(text, offer).index is None, text
     for text in (f"{one}, not {two}", f"not {two}, {one} please"):
         assert read(text, offer).index == offer.index(first) + 1, text
+
+
+@pytest.mark.parametrize(
+    ("text", "who"),
+    [
+        (
+            "Saturday at 1 with my {}",
+            ("husband", "carer", "imam", "pastor", "two kids", "guide dog", "newborn"),
+        ),
+        ("Saturday at 1. My {} will be with me.", ("wife", "boyfriend", "social worker", "rabbi", "nurse")),
+        ("Saturday at 1, I come straight from {}", ("church", "the mosque", "dialysis", "the gym", "pride")),
+        (
+            "I have {} on Thursday, so Saturday please",
+            ("Bible study", "Quran class", "chemo", "choir", "therapy"),
+        ),
+        ("I'm at {} until 4 on Thursday, so Saturday", ("temple", "the job centre", "the food bank", "work")),
+    ],
+)
+def test_who_comes_along_and_what_else_a_lead_does_never_change_the_pick(
+    text: str, who: tuple[str, ...]
+) -> None:
+    answers = [read(text.format(each), WEEKEND) for each in who]
+    assert {(answer.index, answer.firm) for answer in answers} == {(3, True)}
