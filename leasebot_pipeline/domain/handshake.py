@@ -18,12 +18,17 @@ from typing import Final
 
 from leasebot_pipeline.domain.decisions import Evidence
 from leasebot_pipeline.domain.handshake_stance import (
+    NO_NAME,
     Clause,
     Stance,
+    after_correction,
     calls_off,
     clauses,
     corrects,
+    is_of_the_others,
     is_sarcastic,
+    only_doubts,
+    refuses_all,
     settle,
     stance_rules,
     wants_others,
@@ -121,10 +126,19 @@ def _read(
     for message in messages:
         said = sentences(own_lines(message, ours))
         for sentence in said:
-            heard = clauses(reader.mark(sentence.text, asked=sentence.asked))
+            marked = reader.mark(sentence.text, asked=sentence.asked)
+            later = after_correction(sentence.text)
+            if later and (corrected := reader.mark(later, asked=sentence.asked)).mentions:
+                marked = corrected
+            heard = clauses(marked)
             if corrects(sentence.text):
                 found.clear()
-                heard = [c for c in heard if c.mentions or c.stance is not Stance.REFUSES]
+                last = max((at for at, c in enumerate(heard) if c.mentions), default=0)
+                heard = [
+                    c
+                    for at, c in enumerate(heard)
+                    if at >= last or c.mentions or c.stance is not Stance.REFUSES
+                ]
             sarcastic = sarcastic or is_sarcastic(sentence.text)
             found.extend(heard)
     return _judge(settle(found), offered, held, gone, sarcastic=sarcastic)
@@ -153,8 +167,11 @@ class _Heard:
     any_will_do: bool = False
     conditional: bool = False
     spoke: bool = False
-    other: bool = False
-    """"The other one": whatever is left."""
+    other: frozenset[int] | None = None
+    """"The other one", "the other Thursday slot": of these, whatever is left."""
+    refuses_all: bool = False
+    vague: list[Wish] = field(default_factory=list)
+    """Wishes of clauses that name no more than a part of the day or a rough time."""
     others_wanted: bool = False
     doubtful: bool = False
     """"Maybe Tuesday": nobody's word."""
@@ -201,8 +218,10 @@ def _judge(
         return NO_ANSWER
     if sarcastic or heard.conditional:
         return answer(AnswerKind.AMBIGUOUS)
-    if heard.named or heard.other:
+    if heard.named or heard.other is not None:
         return _named(heard, answer)
+    if heard.doubtful:
+        return answer(AnswerKind.AMBIGUOUS)
     if heard.wishes:
         return answer(AnswerKind.PROPOSES)
     if heard.refuses or heard.others_wanted:
@@ -224,9 +243,10 @@ def _judge(
 
 
 def _named(heard: _Heard, answer: Callable[..., Answer]) -> Answer:
-    if heard.other:
-        left = heard.all - heard.excluded - (frozenset().union(*heard.named) if heard.named else frozenset())
-        if len(left) == 1 and (heard.excluded or len(heard.all) == 1):
+    if heard.other is not None:
+        left = heard.other - heard.excluded - frozenset().union(*heard.named)
+        certain = not heard.doubtful and not heard.wishes and not heard.others_wanted
+        if len(left) == 1 and certain and (heard.excluded & heard.other or len(heard.all) == 1):
             return answer(AnswerKind.PICKS, next(iter(left)), firm=heard.firm)
         return answer(AnswerKind.AMBIGUOUS, fitting=tuple(left))
     fitting = heard.named_slots()
@@ -234,6 +254,13 @@ def _named(heard: _Heard, answer: Callable[..., Answer]) -> Answer:
         # One clause fits the offer and another names a time that was never offered: which one holds?
         return answer(AnswerKind.AMBIGUOUS, fitting=tuple(fitting))
     if heard.doubtful:
+        return answer(AnswerKind.AMBIGUOUS, fitting=tuple(fitting))
+    if (heard.refuses_all or heard.others_wanted) and len(heard.vague) == len(heard.named):
+        heard.wishes.extend(
+            heard.vague
+        )  # "none of those, evenings are better": not the evening that was offered
+        return answer(AnswerKind.PROPOSES)
+    if heard.others_wanted:
         return answer(AnswerKind.AMBIGUOUS, fitting=tuple(fitting))
     if len(fitting) == 1:
         firm = heard.firm and not heard.stray and not heard.refuses
@@ -252,7 +279,7 @@ def _hear(clause: Clause, heard: _Heard) -> None:
         heard.spoke = heard.spoke or bool(clause.mentions) or stance is not Stance.OTHER
         heard.words.append(clause.words)
         return
-    naming = [m for m in clause.mentions if m.kind != "zone"]
+    naming = [m for m in clause.mentions if m.kind not in NO_NAME]
     if not naming:
         _hear_nameless(clause, heard)
         return
@@ -262,9 +289,12 @@ def _hear(clause: Clause, heard: _Heard) -> None:
     heard.spoke = True
     heard.words.append(clause.words)
     if any(m.kind == "other" for m in naming):
-        heard.other = stance is not Stance.REFUSES
-        heard.firm = heard.firm and stance in (Stance.AGREES, Stance.NAMES)
         naming = [m for m in naming if m.kind != "other"]
+        if stance is not Stance.REFUSES:
+            heard.other = _fitting(naming, heard) if naming else heard.all
+            heard.firm = heard.firm and stance in (Stance.AGREES, Stance.NAMES)
+            heard.doubtful = heard.doubtful or clause.doubtful
+            return
         if not naming:
             return
     if not heard.offer:
@@ -272,17 +302,24 @@ def _hear(clause: Clause, heard: _Heard) -> None:
             heard.wishes.append(_wish(clause.mentions))
         return
     fits = _fitting(clause.mentions, heard)
-    if not fits and " or " in f" {clause.words} ":
-        fits = frozenset().union(*(_fitting((m,), heard) for m in naming))
+    if clause.alternatives and not any(m.unfit for m in clause.mentions):
+        # "Thursday at 3 or Saturday": what either side fits, never only what both together do.
+        each = [_fitting(side, heard) for side in clause.alternatives]
+        fits = frozenset().union(*each)
+        heard.firm = heard.firm and (all(each) or stance is Stance.REFUSES)
     if clause.seeks and any(m.fuzzy for m in clause.mentions):
         fits = frozenset()  # "anything after three?" asks for more than what was offered
     if stance is Stance.REFUSES:
         heard.excluded |= fits
         return
+    if clause.shifted and len(fits) == 1:
+        fits = frozenset()  # "Friday, a bit later": not the time that was offered
     if not fits:
         heard.wishes.append(_wish(clause.mentions))
         return
     heard.named.append(fits)
+    if all(m.kind == "part" or m.fuzzy for m in naming):
+        heard.vague.append(_wish(clause.mentions))
     heard.doubtful = heard.doubtful or clause.doubtful
     heard.any_will_do = heard.any_will_do or clause.any_will_do
     if stance is Stance.ASKS or any(m.fuzzy for m in clause.mentions):
@@ -290,6 +327,8 @@ def _hear(clause: Clause, heard: _Heard) -> None:
 
 
 def _hear_nameless(clause: Clause, heard: _Heard) -> None:
+    if clause.doubtful and (clause.stance in (Stance.AGREES, Stance.ASKS) or only_doubts(clause.words)):
+        heard.doubtful = heard.spoke = True
     match clause.stance:
         case Stance.AGREES:
             heard.agrees = True
@@ -300,7 +339,11 @@ def _hear_nameless(clause: Clause, heard: _Heard) -> None:
             if clause.stray:
                 heard.stray = True
                 return
+            if heard.named and is_of_the_others(clause.words):
+                return
             heard.refuses = True
+            heard.doubtful = heard.doubtful or bool(heard.named)  # "Friday works. Oh, it doesn't."
+            heard.refuses_all = heard.refuses_all or refuses_all(clause.words)
         case Stance.WANTS_OTHERS:
             heard.others_wanted = True
         case Stance.ANY:

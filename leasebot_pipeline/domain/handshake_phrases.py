@@ -26,9 +26,70 @@ def _words(text: str) -> frozenset[str]:
 
 CORRECTION: Final = _phrases(
     "actually", "i meant", "i mean", "scratch that", "correction", "on second thought", "wait no",
-    "wait ,? ?no", "sorry ,? ?(?:not|i meant|wrong)", "never ?mind that", "my bad", "changed my mind",
+    "wait ,? ?no", "sorry ,? ?(?:not|i meant|wrong)", "no ,? ?sorry", "never ?mind that", "my bad", "changed my mind",
 )  # fmt: skip
 """Takes back what was said before."""
+TAKES_BACK: Final = _phrases(
+    "no ,? ?wait", "no ,? ?sorry", "wait ,? ?no", "scratch that", "correction", "(?:sorry ,? ?)?i meant", "i mean", "make that",
+)  # fmt: skip
+"""Takes back the beginning of its own sentence, where it names something after it."""
+SAID_BEFORE: Final = _patterns(
+    r"\b(?:originally|initially|previously|earlier|before|at first|first|last time|know)\b.*\b(?:said|told|thought|wrote|picked|chose|asked|wanted|planned|mentioned|agreed)\b",
+    r"\b(?:i|we)(?: had| have| would)? (?:said|told you|thought|wrote|picked|chose|asked for|wanted|planned|mentioned)\b.*\b(?:originally|initially|previously|earlier|before|at first|last time)\b",
+)
+"""Tells what the lead said before, which may not hold any more."""
+NEWS: Final = _phrases("been", "changed", "swapped", "moved", "cancell?ed", "opened up", "freed up")
+"""What has happened is no condition."""
+COUNTERFACTUAL: Final = _phrases(
+    "(?:would|could|might) have(?: been| done| come| made)", "i wish", "we wish", "if only", "was going to",
+    "(?:i|we) (?:was|were|used to be|had been) (?:free|available|off|open|around|able)",
+)  # fmt: skip
+"""Says what is not so."""
+SHIFTED: Final = _patterns(
+    r"(?<!you )(?<!ya )\b(?:later|earlier|sooner)\b(?! (?:than|to))",
+)
+"""Wants what it names, only later or earlier."""
+ONLY_SHIFTS: Final = _patterns(
+    r"^(?:maybe |just |can it be |could it be )?(?:(?:a (?:bit|little)|slightly|an hour|half an hour|much) )?(?:later|earlier|sooner)"
+    r"(?: (?:please|in the day|then|on))*$"
+)
+"""The same, in a clause of its own."""
+ASKS_WHEN: Final = _patterns(r"^(?:is|was) (?:(?:that|it|this) )?(?:(?:on|the) )?@\d+(?: @\d+)*$")
+"""Asks when something is, not for a visit then."""
+COMPANY: Final = _patterns(
+    r" (?:together |along )?with (?:(?:my|our)(?: [a-z0-9]+){1,3}|(?:the |all the )?(?:kids|children|family))(?= ?$| ,| and| @)"
+)
+"""Who comes along, whoever it is: the same answer for a husband, a carer and a priest."""
+AGREES_WITH: Final = _phrases(
+    "(?:confirm|confirming|check|checking|clear|talk|talking|speak|speaking|discuss|agree|consult|verify|coordinate|decide|sort|arrange|work|figure|run)\\b[^,]* with"
+)
+"""Somebody is asked, not brought along."""
+ANOTHERS_WISH: Final = _patterns(
+    r"^(?:(?:my|our|his|her|the) [a-z]+|he|she|they) (?:says?|wants?|prefers?|would (?:prefer|like|rather)|likes?|thinks?|suggests?)\b"
+)
+"""What somebody who comes along wants."""
+RESTATES: Final = _patterns(r"^(?:that|it|this|which) is (?:literally |really )?(?:the|my|our) only\b")
+"""Gives the reason for what was named."""
+THE_OTHERS: Final = _phrases(
+    "others?", "the rest", "otherwise", "else", "last (?:week|time|month)", "before", "earlier", "sooner", "yesterday",
+)  # fmt: skip
+"""What was not picked, or was missed earlier."""
+ALL_OF_THEM: Final = _phrases(
+    "none", "neither", "nothing", "any", "either", "those", "these", "them", "all", "both",
+)  # fmt: skip
+"""Speaks of the whole offer."""
+OWN_TIME: Final = _patterns(
+    r"\b(?:day|days|week|afternoon|morning) off\b",
+    r"\b(?:busy|long|free|only) (?:day|days|week|time)\b",
+    r"\bno other\b",
+    r"\bthanks? (?:you )?for\b",
+)
+"""Speaks of the lead's own time, not of times to be offered."""
+FALLBACK: Final = _phrases(
+    "failing that", "failing which", "or else", "otherwise", "backup", "back up", "back-up", "plan b", "fallback",
+    "fall back", "(?:second|third|next) (?:choice|best|preference)", "as a last resort", "worst case", "at a push",
+)  # fmt: skip
+"""Names what is to hold if something else does not."""
 SARCASM: Final = _phrases(
     "eyeroll", "yes right", "as if", "are you (?:kidding|serious|joking|for real|insane)",
     "you must be (?:kidding|joking)", "kidding me", "seriously", "very funny", "hilarious", "what a joke",
@@ -69,11 +130,13 @@ NOT_CALLED_OFF: Final = _patterns(
 POLITE_IF: Final = _phrases(
     "(?:please )?(?:do )?let (?:me|us) know if",
     "if (?:that|it|this|they|those)(?: one)?(?: is| are| still| would be| works| work| suits| will| does| would)*(?: still| all)*(?: ok| okay| available| open| free| possible| fine| good| alright| right| cool| work| suit)?(?: with| for)?(?: you| everyone| him| her| them| the agent)?(?: guys| all| too)?(?= |$)",
+    "(?:is|would) (?:it|that) (?:be )?(?:ok|alright|all right|fine|possible|good|cool) if (?:i|we)",
     "if possible", "if (?:at all )?possible", "if still (?:available|open|free)", "if available",
     "if you (?:have|need|got) (?:any|anything|more|other)[a-z ]*",
     "if (?:there are|there is) (?:any|anything)[a-z ]*", "if anything changes", "if plans change",
     "if something changes", "if i am (?:running )?late", "if you do not mind", "if you would not mind",
-    "if you can", "if you could", "if you please", "if i may", "if i could", "if i can", "if that suits",
+    "if you can(?= ,| ?$)", "if you could(?= ,| ?$)", "if you please", "if i may", "if i could(?= ,| ?$)", "if i can(?= ,| ?$)", "if (?:you|i|we) can not make it",
+    "if that suits",
     "if need be", "if needed", "if so",
 )  # fmt: skip
 """Conditions that are only politeness."""
@@ -83,40 +146,48 @@ HARMLESS: Final = _phrases(
     "not (?:too )?bad", "no need", "not only", "no doubt", "do not mind", "would not mind", "no hurry",
     "no questions?", "do not worry", "never mind", "no later than", "nothing else", "not at all",
     "do not hesitate", "can not thank you enough", "no other questions?", "do not be late",
+    "without (?:a |any |my )?(?:shifts?|lectures?|class|classes|work|meetings?|appointments?|commitments|plans)",
     "will not be late", "would not miss it", "will not miss it", "do not forget",
 )  # fmt: skip
 """Negations that refuse nothing."""
 CONDITION: Final = _phrases(
     "if", "unless", "provided", "providing", "as long as", "so long as", "assuming", "supposing", "depends",
-    "depending", "only when", "on condition", "subject to", "in case", "contingent",
+    "depending", "only when", "on condition", "subject to", "in case", "contingent", "pending", "barring",
+    "(?:weather|work|traffic|time|health|boss|trains?) (?:permitting|allowing)",
+    "when my \\w+ (?:lets?|let us|says?|allows?|approves?|confirms?)",
+    "(?:when|after) i (?:know|hear|find out|have spoken|have talked|get my (?:shifts?|schedule|rota))",
 )  # fmt: skip
 """Makes what stands beside it conditional."""
 POSTPONES: Final = _phrases(
     "(?:do|please do) not (?:book|confirm|schedule|reserve|lock|put|commit|save|hold)", "not yet",
     "can not (?:confirm|commit|book|decide|say)", "while i (?:decide|think|check)",
-    "(?:need|have|got|want|going|gonna|just|will|should|let me|must|would have|would need)(?: to)?(?: just| quickly| first| double)? (?:check|ask|confirm with|talk|see if|see whether|think|look at|speak|verify|consult|discuss|double)",
+    "(?:need|needs|have|has|got|want|wants|going|gonna|just|will|should|let me|must|would have|would need)(?: to)?(?: just| quickly| first| double)? (?:check|ask|confirm with|talk|see (?:if|whether|what|how|when)|think|look at|speak|verify|consult|discuss|double|clear|run (?:it|this|that)|find out|wait|decide)",
     "let me (?:just |quickly |first )?(?:check|see|ask|think|look|get back|confirm with|find out|double)",
-    "(?:will|would|i can) (?:let you know|get back|confirm (?:later|tomorrow|tonight|soon|by|as soon|once|when|after))",
+    "(?:will|would|i can|can i|could i|shall|may i) (?:let you know(?! polite| harmless)|tell you|know (?:more|better|for sure|for certain)|get back|confirm (?:later|tomorrow|tonight|soon|by|as soon|once|when|after))",
+    "(?:need|needs|have|has|got)(?: to)? (?:swap|arrange|sort)", "(?:need|have|got) to [a-z ]+ first$",
+    "(?:need|have|got) to find (?:childcare|cover|a (?:baby ?)?sitter)", "(?:is|are|am) (?:still )?checking",
+    "(?:have|has) asked (?:my [a-z]+|for [a-z ]+)$",
+    "(?:might|may|could) (?:still )?(?:have|need) to (?:cancel|move|change|reschedule|skip|miss|drop|bail)",
+    "give me (?:until|till|a|some|time|another)", "to (?:decide|think it over|make up my mind)", "(?:i|we) (?:have|has) not decided",
     "get back to you", "checking (?:with|my)", "pencil", "tentative", "tentatively", "on standby",
     "not (?:yet )?confirmed", "wait for me", "waiting (?:on|to hear|for)",
     "before i (?:commit|decide|confirm|book)", "as soon as i know", "once i (?:know|hear|check|confirm)",
     "until i (?:know|hear|check|confirm)", "still deciding", "undecided", "have not decided",
 )  # fmt: skip
 """The lead decides later."""
-DOUBT: Final = _phrases(
+_DOUBTS: Final = (
     "maybe", "perhaps", "might", "possibly", "could (?:work|possibly|maybe|potentially|be)", "potentially",
-    "leaning",
-    "not (?:quite |really |entirely |totally |100 |completely )?(?:sure|certain|convinced|positive)",
-    "unsure", "may (?:work|be able|be)", "tentative",
+    "leaning(?: towards?)?", "not (?:[a-z0-9]+ ){0,3}(?:sure|certain|convinced|positive)(?: yet)?",
+    "unsure", "may (?:work|be able|be)", "tentative", "tentatively", "probably", "most likely", "likely", "hopefully",
+    "(?:i|we|it|that|@\\d+)? ?should (?:work|be|probably|do|suit|manage|fit|make)", "try to", "trying to", "fingers crossed",
+    "i hope", "hoping", "for now", "i doubt", "we doubt", "doubtful", "ish", "(?:looks|seems|sounds) (?:possible|doable|feasible)", "give or take", "touch wood",
+    "i think (?:i|we) (?:can|could|should|may|might)", "all being well", "in theory", "provisional", "provisionally", "or not",
+    "hmm$", "(?:to be|to get) confirmed", "tbc", "tba", "[1-9][05] (?:percent )?sure",
+    "(?:pretty|fairly|quite|almost|nearly|reasonably|rather) (?:sure|certain|certainly)",
 )  # fmt: skip
-"""The lead does not know: asked about, never booked."""
-HEDGE: Final = _phrases(
-    "maybe", "perhaps", "might", "possibly", "probably", "i think", "i guess", "i believe", "i suppose",
-    "hopefully", "should (?:work|be|probably|do|suit)", "could (?:work|possibly|maybe|potentially|be)",
-    "likely", "potentially", "leaning",
-    "not (?:quite |really |entirely |totally |100 |completely )?(?:sure|certain|convinced|positive)",
-    "unsure", "most likely", "may (?:work|be able|be)", "try to", "trying to", "ideally", "tentative",
-)  # fmt: skip
+DOUBT: Final = _phrases(*_DOUBTS)
+"""The lead does not know: asked about, never picked."""
+HEDGE: Final = _phrases(*_DOUBTS, "i think", "i guess", "i believe", "i suppose", "ideally")
 """Likely, not certain: held at most."""
 NEGATION: Final = _phrases(
     "not", "no", "never", "none", "neither", "nor", "without", "except", "excluding", "besides",
@@ -125,14 +196,19 @@ NEGATION: Final = _phrases(
     "(?:in|have) (?:a |an )?(?:meeting|class|shift|exam|interview|flight|appointment)", "working",
     "bad for", "bad time", "too (?:early|late|soon|far)", "hate", "worst", "fully booked", "am booked",
     "are booked", "rather skip", "pass on", "cancel", "drop", "scrap", "apart from", "other than",
+    "abroad", "overseas", "travell?ing", "on (?:holiday|vacation|leave)", "in hospital", "have to work", "(?:will|would) miss",
+    "out(?! of (?:the (?:two|three|four|options|times|slots)|those|these|them|two|[0-9]))",
+    "(?:i|we) (?:will be|am|are|will still be) in (?!town|the (?:area|city|neighbou?rhood)|touch|for|on|at|then|love|need|luck|please)[a-z]+",
+    "(?:i|we) have (?:something|plans|things|stuff|commitments)",
     "hard for", "tough", "difficult", "problem", "problematic", "awkward", "rules? out",
     "out of the question",
 )  # fmt: skip
 """Refuses what its clause names."""
 GENERAL_NO: Final = _patterns(
-    "^(?:(?:lol|haha|um|uh|oh|well|hmm|er|actually) )*(?:no|sorry no|unfortunately(?: no| not)?|no sorry|sadly no|afraid not|i am afraid not|not really|no thanks|no thank you|negative|not any|no good|not good|no can do|nothing)(?: (?:thanks|thank you|sorry|unfortunately|sir|maam|good))*$",
+    "^(?:(?:lol|haha|um|uh|oh|well|hmm|er|actually) )*(?:no|sorry no|unfortunately(?: no| not)?|no sorry|sadly no|afraid not|i am afraid not|not really|no thanks|no thank you|negative|not any|no good|not good|no can do|nothing|no way|no chance|never|absolutely not|definitely not|hell no)(?: (?:thanks|thank you|sorry|unfortunately|sir|maam|good))*$",
     r"\b(?:none|neither|nothing)(?: of)?\b.*\b(?:work|works|these|those|them|suit|suits|times?|slots?|options?|good|fit|fits|for me|possible|convenient|dates?|days?|that)\b",
-    "^none$", "^neither$",
+    "^none$", "^neither$", "^no to ", r"\b(?:it|that|this) (?:does|will|would|is|can) not$", "^(?:[a-z]+ ){0,2}(?:i|we) (?:actually )?can not$",
+    "^(?:(?:wait|oh|sorry) ,? ?)*(?:i|we) have (?:work|class|school|a shift)(?: then)?$",
     r"\b(?:can|could|will|would|do|does|did|is|are) not (?:be able to )?(?:really |actually |quite |all )?(?:do|make|work|works|suit|fit|attend|come|manage|meet|be there|go|happen|swing|any|either|good|possible|ideal|convenient|get there|free|available|able)\b",
     r"\bnot (?:possible|available|free|able|good for|going to work|gonna work|convenient|ideal|suitable|any of|working)\b",
     r"\bunable to\b", r"\bneither\b", r"\bany of (?:those|these|them)\b.*\bnot\b",
@@ -141,6 +217,7 @@ GENERAL_NO: Final = _patterns(
     r"\b(?:too early|too late)\b",
     r"\b(?:i am|we are) (?:busy|away|out of town|working|unavailable|tied up|booked)\b",
     r"^(?:that|this|it) (?:is|will|would|does|time)(?: [a-z]+)? not\b",
+    r"\b(?:on shift|at work|working|busy|away|in class|out of town|travell?ing|booked|teaching|on call|(?:am|are|be|still) in [a-z]+)(?: (?:on|for|at|during))?(?: all| both| those| these)(?: of)?(?: (?:those|these|them|days|times|dates|slots|two|three|four|mornings|afternoons|evenings))*$",
     r"\bno longer (?:works?|possible|suits?|able|free|available|make)\b",
 )  # fmt: skip
 """Refuses without naming a slot."""
@@ -156,7 +233,7 @@ OTHERS: Final = _phrases(
 """Asks for other times."""
 ANY: Final = _patterns(
     r"\b(?:either|any|all|both|each|whichever|whatever|anytime|any time|all of them|every)(?: [a-z@0-9]+){0,4} (?:works?|is fine|are fine|fine|ok|good|great|suits?|is good|are good|would work|will work|will do|would do|do|perfect|you (?:want|like|prefer|choose|pick)|is ok|are ok|is great|are great|possible)\b",
-    r"^(?:either|any|anytime|whenever|whichever|whatever|both|all)(?: (?:one|of them|of those|of these|time|is fine|please|slot|day|ok|thanks|@\d+))*$",
+    r"^(?:either|any|anytime|whenever|whichever|whatever|both|all)(?: (?:one|of them|of those|of these|of the (?:two|three|four|[2-6])|time|is fine|please|slot|day|ok|thanks|@\d+))*$",
     r"\bwhichever (?:is|one is|time is|slot is)\b", r"\byou (?:choose|pick|decide)\b",
     r"\byour (?:choice|pick|call)\b", r"\bup to you\b", r"\bdoes not matter\b", r"\bdo not care\b",
     r"\bno preference\b", r"\bsurprise me\b", r"\bi am (?:flexible|easy|open)\b",
@@ -207,7 +284,8 @@ FILLERS: Final = _words(
     "one only option or our perfect pick please polite possible prefer preferred prefers reserve right "
     "say schedule see set sharp she showing slot so sounds still super sure take thank thanks that the "
     "then there they this time to too tour um up us viewing visit want we well what will with work works "
-    "works. would ya yes you your"
+    "works. would ya yes you your now rather right slots ones itself reach arrive grand agreeable acceptable "
+    "suitable doable manageable give fab coming shall case preferably deal"
 )
 """Words beside a slot's name that change nothing."""
 QUESTION_WORDS: Final = _words(
@@ -231,11 +309,13 @@ REQUEST: Final = _patterns(
 """A request to book, which is a lead's word."""
 AGREES_NAMED: Final = _patterns(
     r"(?<!i )(?<!we )\b(?:works?|suits?|fits)\b",
-    r"\b(?:is|are|would be|looks|sounds|will be|s)(?: also| totally| absolutely| definitely| just| really| very| all| so| probably| more than)* (?:fine|good|great|perfect|ok|best|ideal|awesome|excellent|wonderful|lovely|amazing|nice|convenient|cool|it|preferred|preferable|my choice|the one|brilliant|fantastic|alright)\b",
+    r"\b(?:is|are|would be|looks|sounds|will be|s)(?: also| totally| absolutely| definitely| just| really| very| all| so| probably| more than)* (?:fine|good|great|perfect|ok|best|ideal|awesome|excellent|wonderful|lovely|amazing|nice|convenient|cool|it|preferred|preferable|my (?:first )?(?:choice|preference|pick)|the one|brilliant|fantastic|alright|grand|fab|better|agreeable|acceptable|suitable|manageable|doable|lush|dandy|right)\b",
     r"@\d+(?: for me| please| then)? (?:it is|does|works?|suits?|fine|good|great|perfect|ok|please|for me|ideal|sounds|would do|will do)\b",
-    r"\b(?:i|we|she|he|they) (?:can|could|will|would|am able to|are able to|shall)(?: definitely| easily| totally| probably| certainly| also| only| just| really)? (?:do|make|be there|come|attend|take|manage|see|go|swing|stop|drop|pop|meet|be available|visit|view|tour|pick|choose|like|love|prefer)\b",
-    r"\b(?:let us|let me|i will|i would|we will|we would|want|like|prefer|choose|chose|pick|picked|go with|going with|take|book|reserve|schedule|sign me up|put me|put us|count me|see you|be there|lock|confirm|confirmed|confirming|opt|select|selected|vote|down for|in for|there at|meet|happy with|good with|fine with|ok with|good for|up for|works|grab|yes|sure|definitely|absolutely|perfect|great|ok)\b",
-    r"\bmy (?:choice|pick|preference|vote) (?:is|would be)\b",
+    r"\b(?:i|we|she|he|they) (?:can|could|will|would|am able to|are able to|shall)(?: definitely| easily| totally| probably| certainly| also| only| just| really)? (?:do|make|be there|come|attend|take|manage|see|go|swing|stop|drop|pop|meet|be available|visit|view|tour|pick|choose|like|love|prefer|reach|arrive|have)\b",
+    r"\b(?:let us|let me|i will|i would|we will|we would|want|like|prefer|choose|chose|pick|picked|go with|going with|take|book|reserve|schedule|sign me up|put me|put us|count me|see you|be there|lock|confirm|confirmed|confirming|opt|select|selected|vote|down for|in for|there at|meet|happy with|good with|fine with|ok with|good for|up for|works|grab|yes|sure|definitely|absolutely|perfect|great|ok|give me|add me|add us|happy to|looking forward to|am coming|are coming|coming|need the|decided on|settled on|has to be|have to be|must be)\b",
+    r"@\d+(?: is)? my only\b",
+    r"@\d+ is when (?:i|we) (?:can|could|am free|are free|am off|are off|am available|have time)\b",
+    r"\bmy (?:first )?(?:choice|pick|preference|vote) (?:is|would be)\b",
     r"\b(?:free|available|open|good|around)(?: on| at| for)?(?: the)? @",
     r"@\d+(?: i am| we are| i will be) (?:free|available|open|good|around)",
 )  # fmt: skip
@@ -253,12 +333,20 @@ NOT_ABOUT_COMING: Final = _phrases(
     "smoking", "work until", "works until", "moved", "move in", "moving", "yesterday", "last week",
     "last month", "ago", "saw", "called", "call me", "text me", "written", "wrote", "sent", "born", "since",
     "people", "months?", "years?", "bedrooms?", "school", "roommates?", "roommate", "salary", "income",
-    "budget", "job", "leave work", "off work", "get off", "finish work", "until", "i work", "we work",
+    "budget", "job", "leave work", "off work", "get off", "finish work", "(?:free|available|vacant|open|starting) from",
+    "(?:call|ring|text|email|mail|message|phone|write to|reply to|answer|inform|update|tell) (?:you|them|him|her|my)",
+    "(?:talk|speak|chat)", "let (?:me|us) know (?:by|before|on)",
+    "thanks? (?:you )?for (?:offering|suggesting|proposing|having|holding)",
+    "(?:i|we) (?:fast|pray|worship|observe|volunteer|study|train|teach|commute|travel)", "until", "i work", "we work",
     "i am working", "my shift", "class", "kids", "wife works", "husband works",
 )  # fmt: skip
 """Times that are not about a visit."""
 CUT: Final = _patterns(
     r"(?:^| )(,|;|-+|\(|\)|but|however|although|though|because|since|so)(?= |$)",
+    r"(?<!soon)(?:^| )(as)(?= (?:my|our)\b)",
+    r"(?:^| )(as)(?= @\d+ (?:@\d+ )*(?:is|are|i|we|does|will|my)\b)",
+    r"(?:^| )or(?= (?:is|are|do|does|can|could|would|will|what|how|something|anything)\b)",
+    r"(?<=@\d) (?=(?:yes|no) to (?:the )?@)",
     r"(?:^| )(and)(?= (?:i|we|not|it|that|will|can|no|please|my|see|is|do|what|how)\b)",
 )  # fmt: skip
 """Where a sentence falls into clauses."""

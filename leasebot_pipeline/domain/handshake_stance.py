@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
+from typing import Final
 
 from leasebot_pipeline.domain import handshake_phrases as phrases
 from leasebot_pipeline.domain.handshake_times import Kind, Marked, Mention
@@ -27,6 +28,10 @@ class Stance(Enum):
     OTHER = auto()
 
 
+NO_NAME: Final[frozenset[Kind]] = frozenset({"zone", "aside"})
+"""Mentions that name no slot by themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
     """A clause, what it names, and how it stands to it."""
@@ -44,6 +49,10 @@ class Clause:
     """A word of agreement that as often says nothing ("great", "ok")."""
     plain_yes: bool = False
     asked: bool = False
+    alternatives: tuple[tuple[Mention, ...], ...] = ()
+    """What stands on either side of an "or" or "and", where both sides name something."""
+    shifted: bool = False
+    """Wants what it names, only later or earlier."""
     seeks: bool = False
     """Looks for times beyond the offer ("anything after three?")."""
 
@@ -51,6 +60,29 @@ class Clause:
 def corrects(text: str) -> bool:
     """Whether a sentence takes back what was said before it."""
     return phrases.CORRECTION.search(text) is not None
+
+
+def after_correction(text: str) -> str:
+    """What a sentence says after it took back its beginning ("3pm, no wait, 6pm"); empty when it did not."""
+    found = list(phrases.TAKES_BACK.finditer(text))
+    return text[found[-1].end() :] if found else ""
+
+
+def is_of_the_others(words: str) -> bool:
+    """Whether a refusal is of what was not picked: "3pm works, I can't do the others"."""
+    return phrases.THE_OTHERS.search(words) is not None
+
+
+def refuses_all(words: str) -> bool:
+    """Whether a refusal is of everything on offer."""
+    return phrases.ALL_OF_THEM.search(words) is not None
+
+
+def only_doubts(words: str) -> bool:
+    """Whether a clause says no more than that it is not certain: "probably", "not a hundred percent sure yet"."""
+    return all(
+        word in phrases.COURTESY_WORDS | phrases.FILLERS for word in phrases.DOUBT.sub("", words).split()
+    )
 
 
 def is_sarcastic(text: str) -> bool:
@@ -84,7 +116,14 @@ def _with_names(clause: Clause, marked: Marked) -> Clause:
     """A clause of marks with what they stand for."""
     named = [marked.mentions[int(number)] for number in _MENTION.findall(clause.words)]
     shown = _MENTION.sub(lambda m: marked.mentions[int(m[1])].words, clause.words)
-    return replace(clause, words=shown, mentions=tuple(named))
+    sides = [
+        tuple([m for n in _MENTION.findall(side) if (m := marked.mentions[int(n)]).kind not in NO_NAME])
+        for side in _EITHER.split(clause.words)
+    ]
+    sides = [side for side in sides if side]
+    return replace(
+        clause, words=shown, mentions=tuple(named), alternatives=tuple(sides) if len(sides) > 1 else ()
+    )
 
 
 @lru_cache(maxsize=8192)  # with the names taken out, leads answer in the same words again and again
@@ -119,18 +158,33 @@ def _split_answer_word(piece: str) -> list[str]:
     return [match["word"], *_split_answer_word(match["rest"])]
 
 
+_EITHER = re.compile(r" (?:or|and) ")
 _LINKED = re.compile(r"@(\d+) ([,(-]|and|in|on|at|for|of|from)+ (?=@)@(\d+)")
+_AS_ASIDE = re.compile(r" as (@\d+)")
+_RUN = re.compile(r"(?:@\d+ )+$")
+_STOPS = re.compile(r"[,(-]|and")
 _BRACKETED = re.compile(r"@(\d+) ([(])+ @(\d+)")
 _CLOSED = re.compile(r"(@\d+) \)")
 _ANYTHING_BUT = re.compile(
     r" (?:any ?thing|any ?time|any ?day|any|everything|all|every ?day) (?:but|except)(?: for)? "
 )
+_NONE_BUT = re.compile(
+    r" (?:none|nothing|neither|not any|no other)\b[^@,]*? (?:except|besides|apart from|other than|than|but)(?: for)?(?: (?:the|on|at|for))* (?=@)"
+)
+_NAMED_NO = re.compile(r" ((?:@\d+ )+)- no(?: ,| $)")
+_NAMED_YES = re.compile(r" ((?:@\d+ )+)- yes(?: ,| $)")
 _RATHER_THAN = re.compile(
-    r" (?:over|rather than|instead of|than|as opposed to|not|and not|except|except for)( (?:the|on|for|at))* (?=@\d)"
+    r" (?:(?<=\d )over|rather than|instead of|than|as opposed to|not|and not|except|except for)( (?:the|on|for|at))* (?=@\d)"
 )
 _NOT_THIS_BUT = re.compile(
     r"(, not (?:(?:the|on|for|at) )*(?:@\d+ )+(?:one )?)(?=(?:can|could|i|we|let|how|what|would|may) )"
 )
+
+
+def _run_before(match: re.Match[str], kinds: Sequence[Kind]) -> set[Kind]:
+    """The kinds of the marks that stand right before a match."""
+    run = _RUN.search(match.string[: match.start()])
+    return {kinds[int(number)] for number in _MENTION.findall(run[0])} if run else set()
 
 
 def _prepare(text: str, kinds: Sequence[Kind]) -> str:
@@ -138,6 +192,11 @@ def _prepare(text: str, kinds: Sequence[Kind]) -> str:
 
     def joined(match: re.Match[str]) -> str:
         first, second = int(match[1]), int(match[3])
+        pair = {kinds[first], kinds[second]}
+        if "," in match[0] and kinds[second] in _run_before(match, kinds):
+            return match[0]  # "not Tuesday at 3, Tuesday at 5": the second name begins
+        if "aside" in pair or ("other" in pair and _STOPS.search(match[0])):
+            return match[0]  # "not the 3pm, the other one": what is refused, and what is left
         return f"@{first} @{second}" if kinds[first] != kinds[second] else match[0]
 
     if kinds:
@@ -145,8 +204,14 @@ def _prepare(text: str, kinds: Sequence[Kind]) -> str:
             text = _LINKED.sub(joined, text)
             text = _BRACKETED.sub(joined, text)
         text = _CLOSED.sub(r"\1", text)
+        text = _AS_ASIDE.sub(lambda m: f" , {m[1]}" if kinds[int(m[1][1:])] == "aside" else m[0], text)
+        text = _NONE_BUT.sub(" only ", text)
+        text = _NAMED_NO.sub(r" not \1 ,", text)
+        text = _NAMED_YES.sub(r" \1 yes ", text)
     if "but" in text or "except" in text:
         text = _ANYTHING_BUT.sub(" not ", text)
+    if " with " in text and not phrases.AGREES_WITH.search(text):
+        text = phrases.COMPANY.sub("", text)
     text = phrases.POLITE_IF.sub(" polite ", text)
     text = phrases.HARMLESS.sub(" harmless ", text)
     if kinds:
@@ -161,15 +226,19 @@ def _clause(piece: str, kinds: Sequence[Kind], *, asked: bool, after_but: bool) 
     hedged = phrases.HEDGE.search(bare) is not None or phrases.LAUGHS.search(bare) is not None
     doubtful = phrases.DOUBT.search(bare) is not None
     seeks = phrases.SEEKS.search(bare) is not None
+    shifted = phrases.SHIFTED.search(bare) is not None
     clause = Clause(piece, (), Stance.OTHER, hedged=hedged, doubtful=doubtful, asked=asked, seeks=seeks)
-    names = bool(named - {"zone"})
-    if phrases.CONDITION.search(bare) or phrases.POSTPONES.search(bare):
+    names = bool(named - NO_NAME)
+    fallback = phrases.FALLBACK.search(bare) is not None and (names or len(bare.split()) <= 3)
+    if fallback or phrases.CONDITION.search(bare) or phrases.POSTPONES.search(bare):
         agreed = _AGREES_TO_BOOK.search(bare) is not None or _BEGINS_AGREEING.match(bare) is not None
         return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
     stance, extra = _named_stance(piece, bare, named, clause) if names else _nameless_stance(bare, clause)
     conditional = False
     if after_but and not names:
-        conditional = stance is Stance.OTHER and bool(asked or phrases.ASK_START.match(bare))
+        conditional = stance is Stance.OTHER and bool(
+            asked or (phrases.ASK_START.match(bare) and not phrases.NEWS.search(bare))
+        )
         hedged = hedged or not conditional
     return Clause(
         piece,
@@ -183,6 +252,7 @@ def _clause(piece: str, kinds: Sequence[Kind], *, asked: bool, after_but: bool) 
         weak="weak" in extra,
         plain_yes="plain_yes" in extra,
         asked=asked,
+        shifted=shifted,
         seeks=seeks,
     )
 
@@ -197,6 +267,12 @@ def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tu
     asks = clause.asked or bool(
         re.match(r"^(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b", piece)
     )
+    if "aside" in kinds or phrases.SAID_BEFORE.search(bare) or phrases.RESTATES.match(bare):
+        return Stance.OTHER, {}
+    if clause.asked and phrases.ASKS_WHEN.match(piece):
+        return Stance.OTHER, {}
+    if phrases.ANOTHERS_WISH.match(bare) and not phrases.NEGATION.search(bare):
+        return Stance.ASKS, {}
     if phrases.ANY.search(piece) and not phrases.NEGATION.search(bare):
         return Stance.AGREES, {"any_will_do": True}
     if phrases.NEGATION.search(bare) and not (
@@ -207,17 +283,21 @@ def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tu
         ):
             return Stance.OTHER, {}
         return Stance.REFUSES, {}
+    if phrases.COUNTERFACTUAL.search(bare):
+        return Stance.REFUSES, {}
     known = (
         phrases.FILLERS | phrases.QUESTION_WORDS if asks or phrases.ASK_CUE.search(bare) else phrases.FILLERS
     )
     strange = [word for word in words if word not in known and word not in phrases.COURTESY_WORDS]
     about_else = phrases.NOT_ABOUT_COMING.search(bare) is not None
     proposes = re.search(
-        r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you)\b",
+        r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you|bring|push|move it|make it)\b",
         bare,
     )
     if phrases.CONFIRM_SOMETHING.search(bare):
         return Stance.OTHER, {}
+    if clause.doubtful and not about_else:
+        return Stance.ASKS, {}  # nobody's word, but an answer
     if "bare" in kinds and phrases.COUNTS_PEOPLE.search(piece):
         return Stance.OTHER, {}
     if clause.seeks and not about_else:
@@ -262,7 +342,9 @@ def _nameless_stance(bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]
         )
     ):
         return Stance.ANY, {}
-    if phrases.OTHERS.search(bare):
+    if phrases.ONLY_SHIFTS.match(bare):
+        return Stance.WANTS_OTHERS, {}
+    if phrases.OTHERS.search(bare) and not phrases.OWN_TIME.search(bare):
         return Stance.WANTS_OTHERS, {}
     if phrases.NEGATION.search(bare):
         return Stance.REFUSES, {"stray": True}

@@ -57,6 +57,14 @@ _DAY: Final = "|".join(WEEKDAYS)
 _NUM: Final = "|".join(NUMBERS)
 _ORD: Final = "|".join(ORDINALS)
 ONE: Final = r"(?: (?:one|option|slot|time|choice|window|opening|appointment|date|suggestion))"
+_OF_THEM: Final = (
+    r"(?: (?:out )?of (?:(?:the|your|all) )?(?:those|these|them|two|three|four|five|six|[2-6]|options|times|slots|dates"
+    r"|ones|appointments|suggestions|choices|list)(?: (?:two|three|four|five|six|[2-6]|options|times|slots|dates|ones))?)"
+)
+_ON_THE_LIST: Final = (
+    r"(?: (?:available|offered|listed|(?:on|in|from) (?:the|your|that) list"
+    r"|you (?:listed|offered|suggested|gave|sent|proposed|mentioned)))"
+)
 _CLOCK: Final = r"(?P<{0}h>[01]?\d|2[0-4])(?:[:.](?P<{0}m>[0-5]\d))?(?: (?P<{0}ap>am|pm)| (?P<{0}oc>oclock))?"
 _PACKED: Final = r"(?P<packed>[01]?\d[0-5]\d|2[0-3][0-5]\d)"
 
@@ -79,6 +87,7 @@ _WORDED: Final = (
 )
 _WORDED_HOUR: Final = re.compile(
     rf"\b({_NUM})(?= (?:am|pm|oclock|ish|thirty|fifteen|forty five|in the (?:morning|afternoon|evening)|sharp))"
+    rf"|(?:^|(?<=, )|(?<=yes )|(?<=ok ))({_NUM})(?= on (?:{_DAY}|the)\b)"
 )
 _WORDED_AT: Final = re.compile(
     rf"\b(at|around|about|by|after|before|until|till|from|between) ({_NUM})(?! (?:of|option|slot))\b"
@@ -86,13 +95,45 @@ _WORDED_AT: Final = re.compile(
 _WORDED_DAY: Final = re.compile(
     rf"\b({_DAY}|tomorrow|today) ({_NUM.removeprefix('one|')})\b(?! (?:of|option|slot))"
 )
+_UNITS: Final = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
+    "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth",
+)  # fmt: skip
+_WORDED_DATES: Final = {
+    **{word: number for number, word in enumerate(_UNITS, start=1)},
+    **{f"twenty {word}": 20 + number for number, word in enumerate(_UNITS[:9], start=1)},
+    "thirtieth": 30,
+    "thirty first": 31,
+}
+_NO_DATE: Final = r"(?! (?:floor|street|avenue|st|ave|thought|bedroom|bathroom|time|grade|year|week|month|half|of (?!@|(?:{months})\b))|{one})"
+_WORDED_DATE: Final = re.compile(
+    rf"\b(?:(?P<tens>twenty|thirty) (?:- )?)?(?P<unit>{'|'.join(sorted(_UNITS, key=len, reverse=True))}|thirtieth)\b"
+    + _NO_DATE.format(months=_MON, one=ONE)
+)
+_WORDED_DATE_SIGN: Final = re.compile("th |th$|first|second|third|ieth")
+_BEFORE_A_DATE: Final = re.compile(rf"(?:\b(?:{_DAY}|{_MON})(?: the)?|\bon the) $")
 _A_NUMBER: Final = re.compile(_NUM)
 _SPACED_MINUTES: Final = re.compile(r"\b(\d{1,2}) (30|15|45|00)(?= (?:am|pm)\b)")
 _WORDED_MINUTES: Final = ((" thirty", ":30"), (" fifteen", ":15"), (" forty five", ":45"))
 
 
+def _dated(match: re.Match[str]) -> str:
+    """An ordinal in words as a date, where it is one: "the tenth", "the twenty-first", "Friday the second"."""
+    number = _WORDED_DATES.get(" ".join(filter(None, (match["tens"], match["unit"]))))
+    if number is None:
+        return match[0]
+    if number <= len(ORDINALS):  # as a rule the place in the list
+        after = match.string[match.end() :]
+        month = re.match(rf" of (?:{_MON})\b", after)
+        if not month and not _BEFORE_A_DATE.search(match.string[: match.start()]):
+            return match[0]
+    return f"{number}th"
+
+
 def digits(text: str) -> str:
-    """Number words of times as figures."""
+    """Number words of times and dates as figures."""
+    if _WORDED_DATE_SIGN.search(text):
+        text = _WORDED_DATE.sub(_dated, text)
     for pattern, ending in _WORDED if "half" in text or "quarter" in text else ():
 
         def write(match: re.Match[str], ending: str = ending) -> str:
@@ -106,7 +147,7 @@ def digits(text: str) -> str:
 
         text = pattern.sub(write, text)
     if _A_NUMBER.search(text):
-        text = _WORDED_HOUR.sub(lambda m: str(NUMBERS[m[1]]), text)
+        text = _WORDED_HOUR.sub(lambda m: str(NUMBERS[m[1] or m[2]]), text)
         text = _WORDED_AT.sub(lambda m: f"{m[1]} {NUMBERS[m[2]]}", text)
         text = _WORDED_DAY.sub(lambda m: f"{m[1]} at {NUMBERS[m[2]]}", text)
     for words, figures in _WORDED_MINUTES:
@@ -147,6 +188,16 @@ RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (whole(r"weekdays?"), "_workdays"),
     (whole(r"next week"), "_next_week"),
     (whole(r"this week"), "_this_week"),
+    (
+        whole(
+            r"(?:(?:i am|i will be|i get|we are|we get) (?:off|done|out|finished)(?: of| from| with)?(?: work| class| school)?"
+            r"|(?:i|we) (?:finish|start|work|leave|teach)(?: work| class| school)?"
+            r"|(?:my|our|his|her) (?:[a-z]+ |- ){1,4}?(?:ends?|starts?|finish|finishes|begins?|lands?|arrives?|gets in|gets out"
+            r"|leaves?|departs?|is over|is not(?: over)?|does not (?:start|begin|end|finish)))"
+            rf"(?: at| around| about| by| till| until| from| after| before){{1,2}} {_clock('a')}"
+        ),
+        "_aside",
+    ),
     (whole(rf"(?P<word>between|from) {_clock('a')}(?: (?:and|to|-|until|till) ){_clock('b')}"), "_range"),
     (whole(rf"{_clock('a')} ?(?:-|to|until|till) ?{_clock('b')}"), "_range"),
     (whole(r"(?P<a>\d{1,2}(?:[:.]\d\d)?)-(?P<b>\d{1,2}(?:[:.]\d\d)?)(?: (?P<ap>am|pm))?"), "_dashed"),
@@ -176,27 +227,39 @@ RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (whole(r"(?:option|slot|choice) (?P<letter>[a-f])"), "_letter"),
     (
         whole(
-            rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{ONE}?(?: (?:available|on the list|you (?:listed|offered|suggested|gave)|listed|offered))?"
+            rf"(?:the )?(?:(?:second|next|one) (?:to|from) (?:the )?last|second last|last but one|penultimate){ONE}?"
+        ),
+        "_penultimate",
+    ),
+    (
+        whole(
+            rf"(?:the )?(?:very )?(?P<ord>{_ORD})(?: (?:available|open|offered|listed))?{ONE}?{_OF_THEM}?{_ON_THE_LIST}?"
         ),
         "_ordinal",
     ),
-    (whole(rf"(?:the )?(?P<n>\d{{1,2}})(?:st|nd|rd|th){ONE}"), "_position"),
-    (whole(r"(?:the )?(?P<n>\d{1,2})(?:st|nd|rd|th)"), "_day_or_position"),
+    (
+        whole(rf"(?:the )?(?P<n>\d{{1,2}})(?:st|nd|rd|th)(?:{ONE}{_OF_THEM}?|{_OF_THEM}){_ON_THE_LIST}?"),
+        "_position",
+    ),
+    (
+        whole(r"(?:the )?(?P<n>\d{1,2})(?:st|nd|rd|th)(?! (?:floor|street|st|avenue|ave|grade|year)\b)"),
+        "_day_or_position",
+    ),
     (
         whole(
-            rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner){ONE}(?: (?:available|listed|offered))?"
+            rf"(?:the )?(?:very )?(?P<rank>last|final|bottom|latest|earliest|soonest|top|middle|later|earlier|former|latter|sooner)(?:{ONE}{_OF_THEM}?{_ON_THE_LIST}?|{_OF_THEM}{_ON_THE_LIST}?|{_ON_THE_LIST})"
         ),
         "_rank",
     ),
     (
         whole(
-            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
+            r"the (?P<rank>last|latest|earliest|soonest|later|earlier|former|latter|sooner)(?: (?:available|possible))?(?= @| of the @| on @|$| ,| please| works| is| would| will| thanks| sounds| that| you)"
         ),
         "_rank",
     ),
     (
         whole(
-            r"(?P<rank>earliest|soonest|latest|first|last)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
+            r"(?P<rank>earliest|soonest|latest|first|last|former|latter)(?: (?:available|possible|you have))?(?= @|$| ,| please| works)"
         ),
         "_rank",
     ),

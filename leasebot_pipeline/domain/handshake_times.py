@@ -28,7 +28,7 @@ from leasebot_pipeline.domain.handshake_time_rules import (
 )
 from leasebot_pipeline.domain.slots import Slot, zone
 
-Kind = Literal["day", "date", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "all"]
+Kind = Literal["day", "date", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "aside"]
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,10 @@ class Reader:
     def _workdays(self, match: re.Match[str]) -> Mention:
         return self._weekdays(match[0], range(5))
 
+    def _aside(self, match: re.Match[str]) -> Mention:
+        """A time of the lead's day that is no time for a visit: "I get off at 5", "my class isn't until 3"."""
+        return Mention("aside", match[0], lambda _s: True)
+
     def _midnight(self, match: re.Match[str]) -> Mention:
         return self._times(match[0], frozenset({0}))
 
@@ -262,7 +266,7 @@ class Reader:
             # "Next Tuesday" is the one of the coming week, or, for some, simply the nearest: only where both agree
             # is it a choice.
             coming = monday + timedelta(days=7 + day)
-            if coming == nearest:
+            if coming == nearest or match["next"] == "following":
                 return self._dates(match[0], {coming}, relative=True)
             both = frozenset({coming, nearest})
             return Mention(
@@ -291,7 +295,9 @@ class Reader:
         monday = self._today - timedelta(days=self._today.weekday())
         return self._dates(match[0], {monday + timedelta(days=n) for n in range(7)}, relative=True)
 
-    def _first_thing(self, match: re.Match[str]) -> Mention:
+    def _first_thing(self, match: re.Match[str]) -> Mention | None:
+        if _NO_MORNING.search(match.string[: match.start()]):
+            return None  # "ten minutes early", "I can leave early"
         morning = PARTS["morning"]
         return Mention(
             "part",
@@ -350,12 +356,12 @@ class Reader:
             "not before",
         )
         if later or word.startswith("onward") or tail in ("later", "after"):
-            low = min(likely)
+            low = min(likely) + (word == "later than")
             return Mention(
                 "time", match[0], lambda s: s.minute >= low, fuzzy=True, wish=Wish(window=(low, 24 * 60))
             )
         if word in ("before", "by", "until", "till", "earlier than", "no later than") or tail == "earlier":
-            high = min(likely)
+            high = min(likely) + (word == "by")  # who comes "by four" comes at four
             return Mention(
                 "time", match[0], lambda s: s.minute < high, fuzzy=True, wish=Wish(window=(0, high))
             )
@@ -399,6 +405,10 @@ class Reader:
         wanted = NUMBERS.get(word) or int(word)
         return Mention("position", match[0], lambda s: s.position == wanted)
 
+    def _penultimate(self, match: re.Match[str]) -> Mention:
+        wanted = len(self._offer) - 1
+        return Mention("position", match[0], lambda s: s.position == wanted)
+
     def _letter(self, match: re.Match[str]) -> Mention:
         wanted = ord(match["letter"]) - ord("a") + 1
         return Mention("position", match[0], lambda s: s.position == wanted)
@@ -406,6 +416,10 @@ class Reader:
     def _ordinal(self, match: re.Match[str]) -> Mention | None:
         rest = match.string[match.end() :].strip()
         plain = match[0].replace("the ", "").strip() == match["ord"]
+        if _OWN.search(match.string[: match.start()]):
+            return None  # "my first choice", "a second"
+        if match[0].endswith("choice") and "@" in match.string:
+            return None  # "Saturday first choice, Thursday second choice"
         if plain and match["ord"] == "second" and rest.startswith("thought"):
             return None
         if plain and rest and not _ENDS_CHOICE.match(rest):
@@ -425,7 +439,12 @@ class Reader:
                 return candidate
         return None
 
-    def _rank(self, match: re.Match[str]) -> Mention:
+    def _rank(self, match: re.Match[str]) -> Mention | None:
+        if _ANY_ONE.search(match.string[: match.start()]):
+            return None  # "a later one": not one of the list
+        named = re.match(r" @(\d+)", match.string[match.end() :])
+        if match[0] == "last" and named and self._mentions[int(named[1])].kind == "day":
+            return None  # "last Friday" is past
         return Mention("rank", match["rank"], lambda _s: True)
 
     def _other(self, match: re.Match[str]) -> Mention:
@@ -472,7 +491,7 @@ class Reader:
         )
 
     def _agent(self, match: re.Match[str]) -> Mention:
-        wanted = self._agents[match["agent"] or match["agent2"] or match["agent3"]]
+        wanted = self._agents[next(filter(None, match.groups()))]
         return Mention("agent", match[0], lambda s: s.position in wanted)
 
     def _bare(self, match: re.Match[str]) -> Mention | None:
@@ -490,11 +509,7 @@ class Reader:
         return Mention(
             "bare",
             words,
-            lambda s: (
-                s.position == number
-                or (s.minute in minutes and number <= 12)
-                or (number > 12 and (s.day.day == number or s.minute in minutes))
-            ),
+            lambda s: number in (s.position, s.day.day) or s.minute in minutes,
             wish=likely,
         )
 
@@ -510,6 +525,7 @@ _OF_FIGURES: Final = frozenset(
         "_clock_time",
         "_packed",
         "_bare",
+        "_aside",
     }
     | {"_hour_after_day", "_hour_after_time", "_day_or_position"}
 )
@@ -535,6 +551,7 @@ _SIGNS: Final[dict[str, tuple[str, ...]]] = {
         *("last", "final", "bottom", "latest", "earliest", "soonest", "top", "middle", "later", "earlier"),
         *("former", "latter", "sooner", "first"),
     ),
+    "_penultimate": ("last", "penultimate"),
     "_other": ("other",),
     "_part": ("morning", "afternoon", "evening", "night", "lunchtime"),
     "_after_work": ("after", "outside"),
@@ -567,8 +584,11 @@ def _worth_trying(text: str) -> tuple[str, Sequence[tuple[re.Pattern[str], str]]
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _Maker = Callable[[re.Match[str]], "Mention | tuple[Mention, ...] | None"]
 _ENDS_CHOICE: Final = re.compile(
-    r"(?:,|-|@|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"
+    r"(?:,|-|@|of the @|one|option|slot|please|pls|works?|is|would|will|sounds|suits|thanks|thank|then|looks|if|and|for|on|that|you|do|good|great|fine|not|or|\(|$)"
 )
+_ANY_ONE: Final = re.compile(r"\b(?:an?|any|some|something|slightly|bit) $")
+_NO_MORNING: Final = re.compile(r"\b(?:minutes?|mins?|bit|little|be|leave|finish|quite|too|so|few) $")
+_OWN: Final = re.compile(r"\b(?:my|our|a|his|her) $")
 _COLLOQUIAL: Final = {
     "America/New_York": ("est", "edt", "et", "eastern", "nyc"),
     "America/Chicago": ("cst", "cdt", "ct", "central"),
@@ -613,7 +633,8 @@ def _safe_date(year: int, month: int, day: int) -> date | None:
 def _agent_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     names = "|".join(map(re.escape, words))
     return whole(
-        rf"(?:(?:with|by) (?P<agent>{names})|(?P<agent2>{names})(?: is)?{ONE}|(?<=\( )(?P<agent3>{names}))"
+        rf"(?:(?:with|by|meet) ({names})|({names})(?= (?:{'|'.join(WEEKDAYS)}){ONE})|(?<=^)({names})(?= on )"
+        rf"|({names})(?: is)?{ONE}|(?<=\( )({names}))"
     )
 
 

@@ -105,7 +105,7 @@ _CONTRACTIONS: Final = {
     "wasnt": "was not", "couldnt": "could not", "wouldnt": "would not", "shouldnt": "should not",
     "havent": "have not", "hasnt": "has not", "shan't": "shall not", "im": "i am", "ive": "i have", "id": "i would",
     "ill": "i will", "its": "it is", "thats": "that is", "whats": "what is", "hows": "how is", "lets": "let us",
-    "let's": "let us", "wanna": "want to", "gonna": "going to", "gotta": "have to", "lemme": "let me",
+    "let's": "let us", "wanna": "want to", "gonna": "going to", "gotta": "have to", "lemme": "let me", "gimme": "give me", "giv": "give", "gimmie": "give me",
     "u": "you", "ur": "your", "r": "are", "pls": "please", "plz": "please", "plse": "please", "thx": "thanks",
     "tx": "thanks", "ty": "thanks", "tysm": "thanks", "thanx": "thanks", "thnx": "thanks", "ok": "ok", "okay": "ok", "okey": "ok",
     "k": "ok", "kk": "ok", "okie": "ok", "yea": "yes", "yeah": "yes", "yep": "yes", "yup": "yes", "ya": "yes", "yess": "yes",
@@ -116,7 +116,7 @@ _CONTRACTIONS: Final = {
     "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "weds": "wednesday", "thu": "thursday",
     "thur": "thursday", "thurs": "thursday", "fri": "friday", "sat": "saturday", "sun": "sunday",
     "mins": "minutes", "hrs": "hours", "appt": "appointment", "apt": "apartment", "resched": "reschedule",
-    "def": "definitely", "defo": "definitely", "prob": "probably", "probs": "probably", "cuz": "because", "bc": "because",
+    "def": "definitely", "defo": "definitely", "prob": "probably", "probs": "probably", "cuz": "because", "cos": "because", "coz": "because", "wld": "would", "bc": "because",
     "asap": "soonest", "b4": "before", "btwn": "between", "w": "with", "gr8": "great", "l8r": "later",
 }  # fmt: skip
 _ENDINGS: Final = (
@@ -223,6 +223,8 @@ _REPEATED: Final = re.compile(r"([^\W\d_])\1{2,}")
 @lru_cache(maxsize=8192)
 def spelling(word: str) -> str:
     """One word in the spelling the rules use; slips of the keyboard in the words that matter are mended."""
+    if word == ":":
+        return "-"
     word = _REPEATED.sub(r"\1", word)
     if word in _CONTRACTIONS:
         return _CONTRACTIONS[word]
@@ -261,9 +263,10 @@ _SARCASM_MARK: Final = re.compile(r"(?<=\s)/s\b")
 _GLUED: Final = re.compile(r"(\d)(oclock|ish|am|pm)\b")
 _H_FOR_HOUR: Final = re.compile(r"(?<=\d)\s?h(?=\s|$)")
 _FOUR_FOR_FOR: Final = re.compile(r"\b4 (?=(?:me|us|my|sure)\b)")
-_MERIDIEM: Final = re.compile(r"\b([ap])\s?\.?\s?m\b\.?|(?<=\d)\s?([ap])\b", re.I)
+_MERIDIEM: Final = re.compile(r"\b([ap])\s?\.\s?m\b\.?|\b([ap])\s?m\b|(?<=\d)\s?([ap])\b", re.I)
+"""A full stop belongs to "p.m.", and ends the sentence after "pm"."""
 _TOKEN: Final = re.compile(
-    r"\d+(?:[:./-]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:'[^\W\d_]+)*|#|\?+|!+|[.;,()]|-+|\n|\*\w+"
+    r"\d+(?:[:./-]\d+)*(?:st|nd|rd|th)?|[^\W\d_]+(?:'[^\W\d_]+)*|#|\?+|!+|[.;:,()]|-+|\n|\*\w+"
 )
 
 
@@ -282,12 +285,12 @@ def spell(text: str) -> str:
         text = _OCLOCK.sub(" oclock ", text)
     if "/s" in text:
         text = _SARCASM_MARK.sub(" eyeroll ", text)
-    text = _MERIDIEM.sub(lambda m: f" {(m[1] or m[2]).lower()}m ", text)
+    text = _MERIDIEM.sub(lambda m: f" {(m[1] or m[2] or m[3]).lower()}m ", text)
     if any(map(str.isdigit, text)):
         text = _GLUED.sub(r"\1 \2", text)
         text = _H_FOR_HOUR.sub(" oclock ", text)
         text = _FOUR_FOR_FOR.sub("for ", text)
-    words = [spelling(token) for token in _TOKEN.findall(text)]
+    words = [spelling(written) for written in _TOKEN.findall(text)]
     return " ".join(" ".join(words).split())
 
 

@@ -24,9 +24,11 @@ AMBIGUOUS: Final = AnswerKind.AMBIGUOUS
 NONE: Final = AnswerKind.NONE
 
 
-def slot(day: int, hour: int, minute: int = 0, agent: str = "Dana Reyes", *, zone: str = ZONE) -> Slot:
+def slot(
+    day: int, hour: int, minute: int = 0, agent: str = "Dana Reyes", *, zone: str = ZONE, month: int = 11
+) -> Slot:
     """A half-hour visit on a day of November 2026, by the clock of the zone."""
-    starts = datetime(2026, 11, day, hour, minute, tzinfo=ZoneInfo(zone))
+    starts = datetime(2026, month, day, hour, minute, tzinfo=ZoneInfo(zone))
     return Slot(starts, starts + timedelta(minutes=30), zone, uuid5(UNIT, agent), agent, UNIT)
 
 
