@@ -3,6 +3,7 @@
 ``tuning`` and ``opened`` are for writing rules; ``scored`` and ``fresh`` are only ever scored. ``opened`` and
 ``fresh`` are the two halves of one batch, written on 25 November 2026 without a look at the rules and scored
 once as a whole before ``opened`` was opened; ``second_opened`` and ``second_fresh`` those of one of the day after.
+``third_opened`` and ``third_fresh`` were written by others, who did not know the rules.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ class Part(StrEnum):
     FRESH = "fresh"
     SECOND_OPENED = "second_opened"
     SECOND_FRESH = "second_fresh"
+    THIRD_OPENED = "third_opened"
+    THIRD_FRESH = "third_fresh"
 
     @property
     def only_scored(self) -> bool:
         """Whoever works on the rules does not read it."""
-        return self in (Part.SCORED, Part.FRESH, Part.SECOND_FRESH)
+        return self in (Part.SCORED, Part.FRESH, Part.SECOND_FRESH, Part.THIRD_FRESH)
 
 
 def part_file(part: Part) -> Path:
