@@ -328,7 +328,8 @@ def _hear(clause: Clause, heard: _Heard) -> None:
 
 def _hear_nameless(clause: Clause, heard: _Heard) -> None:
     if clause.doubtful and (clause.stance in (Stance.AGREES, Stance.ASKS) or only_doubts(clause.words)):
-        heard.doubtful = heard.spoke = True
+        heard.doubtful = True
+        heard.spoke = heard.spoke or not clause.asked
     match clause.stance:
         case Stance.AGREES:
             heard.agrees = True

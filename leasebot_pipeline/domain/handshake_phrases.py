@@ -83,6 +83,7 @@ OWN_TIME: Final = _patterns(
     r"\b(?:busy|long|free|only) (?:day|days|week|time)\b",
     r"\bno other\b",
     r"\bthanks? (?:you )?for\b",
+    r"\b(?:call|text|email|ring|message|reach|contact|phone|write)(?: to)?(?: me| us)?(?: at)? any ?time\b",
 )
 """Speaks of the lead's own time, not of times to be offered."""
 FALLBACK: Final = _phrases(

@@ -81,7 +81,8 @@ def refuses_all(words: str) -> bool:
 def only_doubts(words: str) -> bool:
     """Whether a clause says no more than that it is not certain: "probably", "not a hundred percent sure yet"."""
     return all(
-        word in phrases.COURTESY_WORDS | phrases.FILLERS for word in phrases.DOUBT.sub("", words).split()
+        word != "polite" and word in phrases.COURTESY_WORDS | phrases.FILLERS
+        for word in phrases.DOUBT.sub("", words).split()
     )
 
 

@@ -84,7 +84,8 @@ def own_lines(message: str, ours: Sequence[str] = ()) -> list[str]:
         if at and _SIGN_OFF.match(line) and len(kept) - at <= 5:
             kept = [*kept[:at], line] if line.strip().casefold().startswith("thank") else kept[:at]
             break
-    copied += quoted if len(quoted) == 1 else []
+    if len(quoted) == 1 and any(map(str.isdigit, quoted[0])):  # a time that was offered, not our other words
+        copied += quoted
     if len(copied) == 1:
         kept.append(copied[0])
     return kept
