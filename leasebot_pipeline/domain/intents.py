@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
@@ -47,8 +46,7 @@ _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
 
 
-@dataclass(frozen=True, slots=True)
-class Understanding:
+class Understanding(NamedTuple):
     """What the rules found."""
 
     intents: tuple[Intent, ...]
@@ -114,13 +112,13 @@ def understand(
         intents=tuple([i for i in _PRECEDENCE if i in (strong or found)]) if found else (),
         weak=bool(found) and not strong,
         acts=acts,
-        topics=tuple(dict.fromkeys(topics)),
+        topics=tuple(dict.fromkeys(topics)) if topics else (),
         open_questions=asked,
         remarks=remarks,
         only_courtesy=courteous,
         language=spoken,
         evidence=_shortest(evidence),
-        unread=tuple(dict.fromkeys(unread)),
+        unread=tuple(dict.fromkeys(unread)) if unread else (),
         hits=tuple(hits),
     )
 
@@ -149,16 +147,34 @@ class _Said(NamedTuple):
 @lru_cache(maxsize=16384)  # leads write the same sentences again and again
 def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     hits = rules.index.find(sentence)
-    codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
+    acts: list[str] = []
+    intents: list[tuple[Intent, bool]] = []
+    topics: list[str] = []
+    evidence: list[Evidence] = []
+    explained = False
+    for hit in hits:
+        rule = hit.rule
+        kind = rule.kind
+        if kind == "guardrail":
+            continue
+        evidence.append(Evidence(rule.name, hit.words))
+        if kind == "intent":
+            intents.append((Intent(rule.code), rule.weak))
+        elif kind == "topic":
+            if not _part_of_a_name(hit, sentence):
+                topics.append(rule.name)
+        else:
+            acts.append(rule.code)
+        explained = explained or _explains(hit, answering=offered)
+    codes = frozenset(acts)
     unread = _left_over(sentence, hits, rules)
-    explained = any(_explains(hit, answering=offered) for hit in hits) and not (
-        not offered and _is_thin(sentence, hits)
-    )
+    explained = explained and (offered or not _is_thin(sentence, hits))
     if not explained and (
         unread or not (sentence.is_question or _needs_no_rule(sentence, rules, offered=offered))
     ):
         unread.append(sentence.text.strip())
-    unread.extend(_of_somebody(sentence, rules))
+    if sentence.names:
+        unread += _of_somebody(sentence, rules)
     length = len(sentence.words)
     languages = frequent_words(set(sentence.words).difference(sentence.names), rules.words)
     asks: Literal["open", "time", None] = None
@@ -173,27 +189,28 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         is_remark = True
     return _Said(
         hits=hits,
-        evidence=tuple(Evidence(hit.rule.name, hit.words) for hit in hits if hit.rule.kind != "guardrail"),
-        intents=tuple((Intent(hit.rule.code), hit.rule.weak) for hit in hits if hit.rule.kind == "intent"),
+        evidence=tuple(evidence),
+        intents=tuple(intents),
         acts=codes,
-        topics=tuple(
-            hit.rule.name for hit in hits if hit.rule.kind == "topic" and not _part_of_a_name(hit, sentence)
-        ),
+        topics=tuple(topics),
         unread=tuple(unread),
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
         languages=languages,
         english="en" in languages,
-        foreign=any(code != "en" for code in languages) or not sentence.text.isascii(),
+        foreign=len(languages) > ("en" in languages) or not sentence.text.isascii(),
     )
 
 
 def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list[str]:
     """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
     # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
-    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
-    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
+    strange = set(sentence.words).difference(rules.words.plain)
+    if sentence.names:
+        strange -= sentence.names - rules.sensitive
+    strange = {word for word in strange if len(word) > 1 and word[0].isalpha()}
+    if not strange:
         return []
     spans = [
         (hit.start, hit.end, hit.rule.kind == "intent" and hit.rule.code != Intent.PRICING_QUESTION)
@@ -203,7 +220,7 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
     left: list[str] = []
     position = 1
     for word in sentence.words:
-        if word in strange and word[0].isalpha() and len(word) > 1:
+        if word in strange:
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
             if not any(start <= position < end and not (wish and sensitive) for start, end, wish in spans):
@@ -214,7 +231,7 @@ def _left_over(sentence: Sentence, hits: Sequence[Hit], rules: Rulebook) -> list
 
 def _of_somebody(sentence: Sentence, rules: Rulebook) -> list[str]:
     """Appointments under a name nobody knows ("is Anna's viewing before mine"): somebody else's."""
-    if not sentence.names:
+    if _APPOINTMENTS.isdisjoint(sentence.words):
         return []
     return [
         f"{name} {word}"
@@ -259,6 +276,8 @@ def _needs_no_rule(sentence: Sentence, rules: Rulebook, *, offered: bool) -> boo
     """A few plain words, or the name of an offered time."""
     if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
         return False
+    if len(sentence.words) < _REMARK_WORDS:
+        return True
     said = sum(word not in sentence.names or word in rules.words.plain for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
@@ -284,7 +303,7 @@ def _answers(hits: Sequence[Hit], codes: frozenset[str], length: int) -> bool:
 
 def _shortest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Each rule's distinct words once, in order, at most three per rule: enough to judge by."""
-    if len(evidence) < 2:
+    if len(evidence) < 2 or len({item.rule for item in evidence}) == len(evidence):
         return tuple(evidence)
     kept: dict[str, dict[str, Evidence]] = {}
     for item in evidence:
