@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from leasebot_pipeline.domain.decisions import (
     MIN_CONFIDENCE,
@@ -34,8 +32,7 @@ _UNREAD_WORDS: Final = 2
 """So many words that no rule accounts for leave a message to a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What a conversation comes to, before the guardrails speak."""
 
     intent: Intent
@@ -54,8 +51,10 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
     understood = understand(
         reading, offered=bool(question.open_offer), answers_offer=answer.answers_offer, rules=rules
     )
-    earlier = [text for direction, text in question.history if direction is Direction.INBOUND]
-    ours = [text for direction, text in question.history if direction is Direction.OUTBOUND]
+    earlier: list[str] = []
+    ours: list[str] = []
+    for direction, text in question.history:
+        (earlier if direction is Direction.INBOUND else ours).append(text)
     guardrails = check_inbound(
         question.new_messages, question.lead_name, earlier, reading, understood.hits, rules, ours
     )
@@ -66,11 +65,11 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
     else:
         judgement = _judge(question, understood, answer, rules)
         if sum([len(sentence.words) for sentence in reading.sentences]) > _LONG_MESSAGE_WORDS:
-            judgement = replace(judgement, confidence=judgement.confidence * 0.7)
+            judgement = judgement._replace(confidence=judgement.confidence * 0.7)
     follow_up = question.has_recent_outbound and "follow_up" in understood.acts
     if follow_up and earlier and _asked_before(earlier[-1], rules):
         holds = tuple(dict.fromkeys((*judgement.hold_reasons, "unanswered_question")))
-        judgement = replace(judgement, hold_reasons=holds)
+        judgement = judgement._replace(hold_reasons=holds)
     return finish(judgement, understood, guardrails, follow_up=follow_up, rules_version=rules.version)
 
 
@@ -86,7 +85,7 @@ def finish(
     holds = list(judgement.hold_reasons)
     if understood.language not in ("en", None):
         holds.append("unsupported_language")
-    reasons = tuple(dict.fromkeys(hit.reason for hit in guardrails))
+    reasons = tuple(dict.fromkeys([hit.reason for hit in guardrails])) if guardrails else ()
     risk = RiskLevel.LOW if judgement.intent is not Intent.UNKNOWN else RiskLevel.MEDIUM
     if reasons:
         risk = max(risk, risk_of(reasons) or risk, key=_RISK_ORDER.index)
@@ -95,7 +94,7 @@ def finish(
         or reasons
         or risk in (RiskLevel.HIGH, RiskLevel.CRITICAL)
         or judgement.confidence < MIN_CONFIDENCE
-        or PERSON_MUST_LOOK & set(holds)
+        or not PERSON_MUST_LOOK.isdisjoint(holds)
     )
     carries_on = follow_up and judgement.intent not in (Intent.UNSUBSCRIBE, Intent.PRICING_QUESTION)
     return Verdict(
@@ -111,10 +110,12 @@ def finish(
         ambiguous=judgement.ambiguous,
         selected_slot_index=judgement.selected_slot_index,
         guardrails=reasons,
-        evidence=(*(Evidence(hit.rule, hit.words) for hit in guardrails), *understood.evidence),
+        evidence=(*[Evidence(hit.rule, hit.words) for hit in guardrails], *understood.evidence)
+        if guardrails
+        else understood.evidence,
         reply_language=understood.language,
         intents=understood.intents,
-        hold_reasons=tuple(dict.fromkeys(holds)),
+        hold_reasons=tuple(dict.fromkeys(holds)) if holds else (),
         nothing_to_answer=judgement.nothing_to_answer and not held,
     )
 
@@ -127,8 +128,9 @@ def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: 
         # Whoever also asks for something may mean somebody else's messages: never silence on a guess.
         wants_more = bool(_ASKS & set(said.intents))
         return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95, ambiguous=wants_more)
-    confirms, other_time, declines = (code in said.acts for code in ("confirm", "reschedule", "decline"))
-    holds = _unanswered(said, rules.sensitive | rules.heavy)
+    acts = said.acts
+    confirms, other_time, declines = "confirm" in acts, "reschedule" in acts, "decline" in acts
+    holds = _unanswered(said, rules)
     in_handshake = bool(question.open_offer) or question.showing_state in LIVE_SHOWING_STATES
     if question.showing is not None and not question.open_offer and cancels(question.new_messages):
         return Judgement(Intent.UNKNOWN, WorkflowOutcome.NOT_INTERESTED, 0.9, hold_reasons=holds)
@@ -183,14 +185,18 @@ def _answer_to_offer(answer: Answer, main: Intent, holds: tuple[str, ...]) -> Ju
     return None
 
 
-def _unanswered(said: Understanding, sensitive: Collection[str]) -> tuple[str, ...]:
+def _unanswered(said: Understanding, rules: Rulebook) -> tuple[str, ...]:
     """A question beside the answerable ones would be left open by a template: a person answers it."""
     mixed_price = Intent.PRICING_QUESTION in said.intents[1:]
     reasons = ["unanswered_question"] if said.topics or said.open_questions or mixed_price else []
     if "acceptance_asked" in said.topics:
         reasons.append("acceptance_question")  # the same for everybody, whatever they ask to be accepted with
-    if len(said.unread) >= _UNREAD_WORDS or any(
-        " " in word or word in sensitive or word.isdigit() for word in said.unread
+    unread = said.unread
+    if unread and (
+        len(unread) >= _UNREAD_WORDS
+        or any(
+            " " in word or word in rules.sensitive or word in rules.heavy or word.isdigit() for word in unread
+        )
     ):
         reasons.append("not_fully_understood")
     return tuple(reasons)

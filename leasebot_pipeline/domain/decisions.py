@@ -120,9 +120,10 @@ class Evidence:
         return {"rule": self.rule, "words": self.words}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
-    """A provider's reading of one conversation."""
+    """A provider's reading of one conversation. Nobody changes one; it is not ``frozen`` because one is made
+    for every message, and a frozen one of so many fields takes three times as long to make."""
 
     provider: ProviderName
     model: str | None

@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from leasebot_pipeline.domain.decisions import RiskLevel
 from leasebot_pipeline.domain.intents_phrases import Hit, PhraseIndex
@@ -35,9 +34,11 @@ _LONG_WORD: Final = 16
 _BITS: Final = re.compile(r"[01]{8} ")
 _MORSE: Final = re.compile(r"(?:[.-]+ ){8}")
 _MORSE_LETTERS: Final = 8
-_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2} ){4}")
+_HEX: Final = re.compile(r" (?:[0-9a-fA-F]{2} ){3}(?<=[0-9a-fA-F]{2}.{10})")
+"""Four pairs, looked for from the blank behind the first: there are fewer blanks than letters."""
 _SET_TO: Final = re.compile(r" (?:to|is) (?:1|0|true|false|low|high)\b", re.IGNORECASE)
 _TWO_DIGITS: Final = re.compile(r"\d\d")
+_TWO_ASCII_DIGITS: Final = re.compile(r"[0-9][0-9]")
 _DOTS: Final = re.compile(r"\.(?<=\w\.)\w")
 _MARKUP: Final = ('":', "##", "==", "--")
 _BRACKETS: Final = re.compile(r"[<\[{`]")
@@ -48,8 +49,10 @@ def _shows_assignment(text: str) -> bool:
 
 
 def _shows_digits(text: str) -> bool:
+    if (_TWO_ASCII_DIGITS if text.isascii() else _TWO_DIGITS).search(text) is not None:
+        return True
     lower = text.lower()
-    return "cvv" in lower or "cvc" in lower or "iban" in lower or _TWO_DIGITS.search(text) is not None
+    return "cvv" in lower or "cvc" in lower or "iban" in lower
 
 
 def _shows_dots(text: str) -> bool:
@@ -57,12 +60,12 @@ def _shows_dots(text: str) -> bool:
 
 
 def _shows_markup(text: str) -> bool:
-    return any(map(text.__contains__, _MARKUP)) or _BRACKETS.search(text) is not None
+    return _BRACKETS.search(text) is not None or any(map(text.__contains__, _MARKUP))
 
 
 def _is_long(text: str) -> bool:
     return (
-        max(map(len, text.split()), default=0) >= _LONG_WORD
+        max(map(len, text.split() or [""])) >= _LONG_WORD
         or _HEX.search(text) is not None
         or (text.count(".") + text.count("-") >= _MORSE_LETTERS and _MORSE.search(text) is not None)
         or (("0" in text or "1" in text) and _BITS.search(text) is not None)
@@ -81,8 +84,7 @@ _SIGNS: Final[dict[str, Callable[[str], bool]]] = {
 a set of them, which is looked for much faster than one of several alternatives."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardrailHit:
+class GuardrailHit(NamedTuple):
     reason: str
     rule: str
     words: str
@@ -107,24 +109,27 @@ def check_inbound(
     if found is None:
         found = [hit for sentence in reading.sentences for hit in rules.index.find(sentence)]
     hits: dict[str, GuardrailHit] = {}
+    accepted: list[str] = []
     for hit in found:
-        if hit.rule.kind == "guardrail":
-            hits.setdefault(hit.rule.name, GuardrailHit(hit.rule.code, hit.rule.name, hit.words))
-    accepted = [hit.words for hit in found if hit.rule.name == "acceptance_asked"]
+        rule = hit.rule
+        if rule.kind == "guardrail":
+            hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, hit.words))
+        if rule.name == "acceptance_asked":
+            accepted.append(hit.words)
     protected = [hit.words for hit in found if hit.rule.name == "mentions_protected"] if accepted else []
     if protected:
         words = f"{protected[-1]}: {accepted[-1]}"
         hits.setdefault("fair_housing", GuardrailHit("fair_housing", "acceptance_asked", words))
-    raw = "\n".join(message[:MAX_CHARS] for message in messages)
+    raw = "\n".join([message[:MAX_CHARS] for message in messages])
     plain = normalise_characters(raw)
     shown = [sign for sign, shows in _SIGNS.items() if shows(plain)]
     if shown:
-        for rule in rules.text_rules:
-            if rule.needs not in shown:
+        for pattern in rules.text_rules:
+            if pattern.needs not in shown:
                 continue
-            match = rule.pattern.search(reading.own_text if rule.code == "scam_suspected" else plain)
+            match = pattern.pattern.search(reading.own_text if pattern.code == "scam_suspected" else plain)
             if match:
-                hits.setdefault(rule.name, GuardrailHit(rule.code, rule.name, match.group()[:80]))
+                hits.setdefault(pattern.name, GuardrailHit(pattern.code, pattern.name, match.group()[:80]))
     scan = _scan(rules)
     quoted = [raw] if reading.own_text != plain and reading.own_text.strip() != plain.strip() else []
     our_own = {(hit.rule, hit.words) for text in ours for hit in scan.found(text)} if quoted else set()
@@ -202,12 +207,12 @@ class _InjectionScan:
                 return name[:80]
         return None
 
-    def hidden(self, text: str) -> Iterable[GuardrailHit]:
+    def hidden(self, text: str) -> Sequence[GuardrailHit]:
         """Letters written so that a filter does not know them."""
         if words := disguised(text):
-            yield GuardrailHit(INJECTION, OBFUSCATION, words)
-        elif (clear := _without_leet(text)) is not None:
-            yield from self._phrases(clear)
+            return (GuardrailHit(INJECTION, OBFUSCATION, words),)
+        clear = _without_leet(text)
+        return self._phrases(clear) if clear is not None else ()
 
     def _phrases(self, text: str) -> list[GuardrailHit]:
         return [
@@ -248,7 +253,8 @@ def _scan(rules: Rulebook) -> _InjectionScan:
 
 _HIDDEN_BETWEEN_LETTERS: Final = re.compile("[A-Za-z][\u00ad\u200b-\u200f\u2060-\u2064\ufeff]+[A-Za-z]")
 _STEERING_MARKS: Final = re.compile("[\u202a-\u202e\u2066-\u2069\U000e0020-\U000e007f]")
-_SPACED: Final = re.compile(r"[A-Za-z][ .*_-][A-Za-z][ .*_-]{1,2}[A-Za-z][ .*_-]")
+_SPACED: Final = re.compile(r"[ .*_-][A-Za-z][ .*_-](?<=[A-Za-z]...)[ .*_-]?[A-Za-z][ .*_-]")
+"""Three single letters, looked for from what stands behind the first."""
 _WIDELY_SPACED: Final = re.compile(r"[A-Za-z]  [A-Za-z]  [A-Za-z]  ")
 _SPACED_OUT: Final = re.compile(r"(?<!\w)(?:[^\W\d_][ .*_-]{1,2}){7,}[^\W\d_](?!\w)")
 _WORDS_BEYOND_ASCII: Final = re.compile(r"[^\W\d_]*[A-Za-z][^\W\d_]*")

@@ -33,7 +33,14 @@ from leasebot_pipeline.domain.handshake_stance import (
     stance_rules,
     wants_others,
 )
-from leasebot_pipeline.domain.handshake_times import Mention, OfferedSlot, Reader, Wish, time_rules
+from leasebot_pipeline.domain.handshake_times import (
+    Mention,
+    OfferedSlot,
+    Reader,
+    Wish,
+    offered_slot,
+    time_rules,
+)
 from leasebot_pipeline.domain.handshake_words import own_lines, sentences
 from leasebot_pipeline.domain.slots import Slot
 
@@ -119,7 +126,7 @@ def _read(
     *,
     any_day: bool,
 ) -> Answer:
-    offered = [OfferedSlot(position, slot) for position, slot in enumerate(offer, start=1)]
+    offered = [offered_slot(position, slot) for position, slot in enumerate(offer, start=1)]
     reader = Reader(offered, now, zone_name, any_day=any_day)
     found: list[Clause] = []
     sarcastic = False

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from leasebot_pipeline.domain import handshake_phrases as phrases
 from leasebot_pipeline.domain.handshake_times import Kind, Marked, Mention
@@ -32,8 +31,7 @@ NO_NAME: Final[frozenset[Kind]] = frozenset({"zone", "aside"})
 """Mentions that name no slot by themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """A clause, what it names, and how it stands to it."""
 
     words: str
@@ -98,10 +96,7 @@ def calls_off(text: str) -> bool:
 
 def wants_others(text: str) -> bool:
     """Whether a sentence asks for times beyond those offered or arranged."""
-    return (
-        phrases.OTHERS.search(text) is not None
-        or re.search(r"\b(?:instead|how about|what about)\b", text) is not None
-    )
+    return phrases.OTHERS.search(text) is not None or _ELSE.search(text) is not None
 
 
 def clauses(marked: Marked) -> list[Clause]:
@@ -122,8 +117,8 @@ def _with_names(clause: Clause, marked: Marked) -> Clause:
         for side in _EITHER.split(clause.words)
     ]
     sides = [side for side in sides if side]
-    return replace(
-        clause, words=shown, mentions=tuple(named), alternatives=tuple(sides) if len(sides) > 1 else ()
+    return clause._replace(
+        words=shown, mentions=tuple(named), alternatives=tuple(sides) if len(sides) > 1 else ()
     )
 
 
@@ -233,7 +228,7 @@ def _clause(piece: str, kinds: Sequence[Kind], *, asked: bool, after_but: bool) 
     fallback = phrases.FALLBACK.search(bare) is not None and (names or len(bare.split()) <= 3)
     if fallback or phrases.CONDITION.search(bare) or phrases.POSTPONES.search(bare):
         agreed = _AGREES_TO_BOOK.search(bare) is not None or _BEGINS_AGREEING.match(bare) is not None
-        return replace(clause, conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
+        return clause._replace(conditional=True, stance=Stance.AGREES if agreed else Stance.OTHER)
     stance, extra = _named_stance(piece, bare, named, clause) if names else _nameless_stance(bare, clause)
     conditional = False
     if after_but and not names:
@@ -261,13 +256,23 @@ def _clause(piece: str, kinds: Sequence[Kind], *, asked: bool, after_but: bool) 
 _MENTION = re.compile(r"@(\d+)")
 _AGREES_TO_BOOK = re.compile(r"\b(?:confirm|book)\b")
 _BEGINS_AGREEING = re.compile(r"(?:yes|ok|sure|great|perfect|fine|confirm|confirmed|works)\b")
+_ELSE = re.compile(r"\b(?:instead|how about|what about)\b")
+_BEGINS_ASKING = re.compile(
+    r"(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b"
+)
+_ASKS_IN_THE_NEGATIVE = re.compile(r"\b(?:can|could|would|is|will) (?:i|we|you|it) not\b")
+_NOT_SURE = re.compile(r"\bnot (?:\w+ )?(?:sure|certain|convinced|positive)\b|\bunsure\b")
+_PROPOSES = re.compile(
+    r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you)\b"
+)
+_WHETHER_IT_SUITS = re.compile(
+    r"(?:is )?(?:that|it|this)? ?(?:still )?(?:ok|fine|good|available|open|possible|work)$"
+)
 
 
 def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tuple[Stance, dict[str, bool]]:
     words = [word for word in bare.split() if word not in (",", "-", "polite", "harmless")]
-    asks = clause.asked or bool(
-        re.match(r"^(?:how about|what about|is|are|would|does|do you|any chance|let me know|polite)\b", piece)
-    )
+    asks = clause.asked or _BEGINS_ASKING.match(piece) is not None
     if "aside" in kinds or phrases.SAID_BEFORE.search(bare) or phrases.RESTATES.match(bare):
         return Stance.OTHER, {}
     if clause.asked and phrases.ASKS_WHEN.match(piece):
@@ -276,12 +281,8 @@ def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tu
         return Stance.ASKS, {}
     if phrases.ANY.search(piece) and not phrases.NEGATION.search(bare):
         return Stance.AGREES, {"any_will_do": True}
-    if phrases.NEGATION.search(bare) and not (
-        asks and re.search(r"\b(?:can|could|would|is|will) (?:i|we|you|it) not\b", bare)
-    ):
-        if clause.hedged and re.search(
-            r"\bnot (?:\w+ )?(?:sure|certain|convinced|positive)\b|\bunsure\b", bare
-        ):
+    if phrases.NEGATION.search(bare) and not (asks and _ASKS_IN_THE_NEGATIVE.search(bare)):
+        if clause.hedged and _NOT_SURE.search(bare):
             return Stance.OTHER, {}
         return Stance.REFUSES, {}
     if phrases.COUNTERFACTUAL.search(bare):
@@ -291,10 +292,7 @@ def _named_stance(piece: str, bare: str, kinds: Set[Kind], clause: Clause) -> tu
     )
     strange = [word for word in words if word not in known and word not in phrases.COURTESY_WORDS]
     about_else = phrases.NOT_ABOUT_COMING.search(bare) is not None
-    proposes = re.search(
-        r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you|bring|push|move it|make it)\b",
-        bare,
-    )
+    proposes = _PROPOSES.search(bare)
     if phrases.CONFIRM_SOMETHING.search(bare):
         return Stance.OTHER, {}
     if clause.doubtful and not about_else:
@@ -350,9 +348,7 @@ def _nameless_stance(bare: str, clause: Clause) -> tuple[Stance, dict[str, bool]
     if phrases.NEGATION.search(bare):
         return Stance.REFUSES, {"stray": True}
     if clause.asked or phrases.ASK_ONLY.match(bare):
-        if re.match(
-            r"^(?:is )?(?:that|it|this)? ?(?:still )?(?:ok|fine|good|available|open|possible|work)$", bare
-        ):
+        if _WHETHER_IT_SUITS.match(bare):
             return Stance.ASKS, {}
         if bare in ("confirm", "yes", "ok", "please confirm", "can you confirm", "polite"):
             return (Stance.ASKS if bare != "ok" else Stance.OTHER), {}
@@ -391,9 +387,9 @@ def settle(found: Iterable[Clause]) -> list[Clause]:
     settled: list[Clause] = []
     for clause in found:
         if clause.weak and talk and not strong and not named:
-            settled.append(replace(clause, stance=Stance.OTHER))
+            settled.append(clause._replace(stance=Stance.OTHER))
         elif clause.plain_yes and talk and not named and clause.stance is Stance.AGREES:
-            settled.append(replace(clause, stance=Stance.ASKS))
+            settled.append(clause._replace(stance=Stance.ASKS))
         else:
             settled.append(clause)
     return settled

@@ -7,11 +7,10 @@ that a doubtful name fits several slots and nobody guesses.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, lru_cache
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from leasebot_pipeline.domain.handshake_time_rules import (
@@ -31,35 +30,28 @@ from leasebot_pipeline.domain.slots import Slot, zone
 Kind = Literal["day", "date", "time", "part", "position", "bare", "agent", "rank", "other", "zone", "aside"]
 
 
-@dataclass(frozen=True)
-class OfferedSlot:
-    """A slot of the offer as its reader sees it."""
+class OfferedSlot(NamedTuple):
+    """A slot of the offer as its reader sees it: by the clock of its zone, in minutes after midnight."""
 
     position: int
     slot: Slot
+    day: date
+    minute: int
+    end_minute: int
 
-    @cached_property
-    def local(self) -> datetime:
-        return self.slot.starts_at.astimezone(zone(self.slot.timezone))
 
-    @cached_property
-    def day(self) -> date:
-        return self.local.date()
-
-    @cached_property
-    def minute(self) -> int:
-        return self.local.hour * 60 + self.local.minute
-
-    @cached_property
-    def end_minute(self) -> int:
-        return self.minute + int((self.slot.ends_at - self.slot.starts_at).total_seconds() // 60)
+@lru_cache(maxsize=4096)  # a unit's times are offered to many leads
+def offered_slot(position: int, slot: Slot) -> OfferedSlot:
+    local = slot.starts_at.astimezone(zone(slot.timezone))
+    minute = local.hour * 60 + local.minute
+    length = int((slot.ends_at - slot.starts_at).total_seconds() // 60)
+    return OfferedSlot(position, slot, local.date(), minute, minute + length)
 
 
 Test = Callable[[OfferedSlot], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """What a lead's own proposal asks for, as far as it was said; in the zone of the offer."""
 
     days: frozenset[date] = frozenset()
@@ -97,8 +89,7 @@ class Wish:
         return self.anything and self.distance(slot)[:2] == (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """One name of a slot. ``fuzzy``: only a range or a rough time, so that a fit is a match, not a choice."""
 
     kind: Kind
@@ -107,11 +98,10 @@ class Mention:
     fuzzy: bool = False
     unfit: bool = False
     """It fits nothing by its own nature, e.g. a time in another zone."""
-    wish: Wish = field(default_factory=Wish)
+    wish: Wish = Wish()
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A sentence with every mention replaced by ``@<number>``."""
 
     text: str
@@ -152,7 +142,7 @@ class Reader:
         known = now or min((slot.slot.starts_at for slot in offer), default=_EPOCH)
         self._now = known.astimezone(self.zone)
         self._today = self._now.date()
-        self._agents = _agent_words(offer)
+        self._agents = _agent_words(tuple([slot.slot.agent_name for slot in offer]))
         self._mentions: list[Mention] = []
 
     def mark(self, text: str, *, asked: bool) -> Marked:
@@ -162,6 +152,8 @@ class Reader:
         if any(map(text.__contains__, self._agents)):
             rules = ((_agent_pattern(tuple(self._agents)), "_agent"), *rules)
         for pattern, name in rules:
+            if pattern.search(text) is None:
+                continue
             make: _Maker = getattr(self, name)
 
             def put(match: re.Match[str], make: _Maker = make) -> str:
@@ -638,15 +630,16 @@ def _agent_pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     )
 
 
-def _agent_words(offer: Sequence[OfferedSlot]) -> dict[str, frozenset[int]]:
+@lru_cache(maxsize=256)
+def _agent_words(agents: tuple[str | None, ...]) -> Mapping[str, frozenset[int]]:
     """First and full names of the offered agents, with the positions of their slots."""
     found: dict[str, set[int]] = {}
-    for offered in offer:
-        name = " ".join((offered.slot.agent_name or "").casefold().split())
+    for position, agent in enumerate(agents, start=1):
+        name = " ".join((agent or "").casefold().split())
         if name:
             for word in {name, name.split()[0]}:
                 if len(word) > 2:
-                    found.setdefault(word, set()).add(offered.position)
+                    found.setdefault(word, set()).add(position)
     return {word: frozenset(found[word]) for word in sorted(found, key=len, reverse=True)}
 
 

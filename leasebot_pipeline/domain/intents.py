@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
@@ -54,8 +53,7 @@ _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
 
 
-@dataclass(frozen=True, slots=True)
-class Understanding:
+class Understanding(NamedTuple):
     """What the rules found."""
 
     intents: tuple[Intent, ...]
@@ -121,13 +119,13 @@ def understand(
         intents=tuple([i for i in _PRECEDENCE if i in (strong or found)]) if found else (),
         weak=bool(found) and not strong,
         acts=acts,
-        topics=tuple(dict.fromkeys(topics)),
+        topics=tuple(dict.fromkeys(topics)) if topics else (),
         open_questions=asked,
         remarks=remarks,
         only_courtesy=courteous,
         language=spoken,
         evidence=_shortest(evidence),
-        unread=tuple(dict.fromkeys(unread)),
+        unread=tuple(dict.fromkeys(unread)) if unread else (),
         hits=tuple(hits),
     )
 
@@ -156,20 +154,41 @@ class _Said(NamedTuple):
 @lru_cache(maxsize=16384)  # leads write the same sentences again and again
 def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
     hits = without_trades(sentence, rules.index.find(sentence), rules)
-    codes = frozenset(hit.rule.code for hit in hits if hit.rule.kind in ("act", "remark"))
-    spans = _accounted(hits, rules)
-    heavy = heavy_words(sentence, rules)
-    story = is_story(sentence, hits, spans, heavy, rules)
-    unread = _left_over(sentence, spans, heavy, rules, story=story)
-    explained = story or (
-        any(_explains(hit, answering=offered) for hit in hits)
-        and not (not offered and _is_thin(sentence, hits))
-    )
+    acts: list[str] = []
+    intents: list[tuple[Intent, bool]] = []
+    topics: list[str] = []
+    evidence: list[Evidence] = []
+    explained = False
+    for hit in hits:
+        rule = hit.rule
+        kind = rule.kind
+        if kind == "guardrail":
+            continue
+        evidence.append(Evidence(rule.name, hit.words))
+        if kind == "intent":
+            intents.append((Intent(rule.code), rule.weak))
+        elif kind == "topic":
+            if not _part_of_a_name(hit, sentence):
+                topics.append(rule.name)
+        else:
+            acts.append(rule.code)
+        explained = explained or _explains(hit, answering=offered)
+    codes = frozenset(acts)
+    explained = explained and (offered or not _is_thin(sentence, hits))
+    unread: list[str] = []
+    strange = _strange(sentence, rules)
+    if strange or not explained:
+        spans = _accounted(hits, rules)
+        heavy = heavy_words(sentence, rules)
+        story = is_story(sentence, hits, spans, heavy, rules)
+        explained = explained or story
+        unread = _left_over(sentence, strange, spans, heavy, rules, story=story)
     if not explained and (
         unread or not (sentence.is_question or _needs_no_rule(sentence, rules, offered=offered))
     ):
         unread.append(sentence.text.strip())
-    unread.extend(_of_somebody(sentence, rules))
+    if sentence.names:
+        unread += _of_somebody(sentence, rules)
     length = len(sentence.words)
     languages = frequent_words(set(sentence.words).difference(sentence.names), rules.words)
     asks: Literal["open", "time", None] = None
@@ -184,19 +203,17 @@ def _one(sentence: Sentence, offered: bool, rules: Rulebook) -> _Said:
         is_remark = True
     return _Said(
         hits=hits,
-        evidence=tuple(Evidence(hit.rule.name, hit.words) for hit in hits if hit.rule.kind != "guardrail"),
-        intents=tuple((Intent(hit.rule.code), hit.rule.weak) for hit in hits if hit.rule.kind == "intent"),
+        evidence=tuple(evidence),
+        intents=tuple(intents),
         acts=codes,
-        topics=tuple(
-            hit.rule.name for hit in hits if hit.rule.kind == "topic" and not _part_of_a_name(hit, sentence)
-        ),
+        topics=tuple(topics),
         unread=tuple(unread),
         asks=asks,
         is_remark=is_remark,
         is_courtesy=codes <= _COURTEOUS and "courtesy" in codes and not _says_more(hits),
         languages=languages,
         english="en" in languages,
-        foreign=any(code != "en" for code in languages) or not sentence.text.isascii(),
+        foreign=len(languages) > ("en" in languages) or not sentence.text.isascii(),
     )
 
 
@@ -213,20 +230,33 @@ def _accounted(hits: Sequence[Hit], rules: Rulebook) -> list[Span]:
     ]
 
 
+def _strange(sentence: Sentence, rules: Rulebook) -> set[str]:
+    """The words of a sentence that are neither plain words, names nor numbers."""
+    strange = set(sentence.words).difference(rules.words.plain)
+    if sentence.names:
+        # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
+        strange -= sentence.names - rules.sensitive
+    return {word for word in strange if len(word) > 1 and word[0].isalpha()}
+
+
 def _left_over(
-    sentence: Sentence, spans: Sequence[Span], heavy: Collection[str], rules: Rulebook, *, story: bool
+    sentence: Sentence,
+    strange: set[str],
+    spans: Sequence[Span],
+    heavy: Collection[str],
+    rules: Rulebook,
+    *,
+    story: bool,
 ) -> list[str]:
-    """The words of a sentence that no hit covers and that are neither plain words, names nor numbers."""
-    # A capital makes no name of a word the guardrails know: "yes, Pretend you are ..."
-    strange = set(sentence.words).difference(rules.words.plain, sentence.names - rules.sensitive)
+    """Those of the strange words that no hit covers."""
     if story:
         strange = {word for word in strange if word not in rules.words.english or word in rules.sensitive}
-    if not any(word[0].isalpha() and len(word) > 1 for word in strange):
+    if not strange:
         return []
     left: list[str] = []
     position = 1
     for word in sentence.words:
-        if word in strange and word[0].isalpha() and len(word) > 1:
+        if word in strange:
             # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
             sensitive = word in rules.sensitive
             if not any(
@@ -240,7 +270,7 @@ def _left_over(
 
 def _of_somebody(sentence: Sentence, rules: Rulebook) -> list[str]:
     """Appointments under a name nobody knows ("is Anna's viewing before mine"): somebody else's."""
-    if not sentence.names:
+    if _APPOINTMENTS.isdisjoint(sentence.words):
         return []
     return [
         f"{name} {word}"
@@ -285,6 +315,8 @@ def _needs_no_rule(sentence: Sentence, rules: Rulebook, *, offered: bool) -> boo
     """A few plain words, or the name of an offered time."""
     if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
         return False
+    if len(sentence.words) < _REMARK_WORDS:
+        return True
     said = sum(word not in sentence.names or word in rules.words.plain for word in sentence.words)
     return said < _REMARK_WORDS or (offered and names_a_slot(sentence))
 
@@ -310,7 +342,7 @@ def _answers(hits: Sequence[Hit], codes: frozenset[str], length: int) -> bool:
 
 def _shortest(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
     """Each rule's distinct words once, in order, at most three per rule: enough to judge by."""
-    if len(evidence) < 2:
+    if len(evidence) < 2 or len({item.rule for item in evidence}) == len(evidence):
         return tuple(evidence)
     kept: dict[str, dict[str, Evidence]] = {}
     for item in evidence:

@@ -21,7 +21,7 @@ A comma of the lead may stand between any two words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
@@ -73,6 +73,20 @@ class _Phrase:
     pattern: re.Pattern[str]
     groups: tuple[frozenset[str], ...]
     others: tuple[frozenset[str], ...]
+
+
+_Lacks = Callable[[Iterable[object]], bool]
+_Candidate = tuple[_Lacks, tuple[_Lacks, ...], re.Pattern[str], PhraseRule]
+"""A phrase as it is tried where its rarest word stands: whether the sentence lacks its second group, its other ones."""
+
+
+def _lacks_nothing(_words: Iterable[object]) -> bool:
+    return False
+
+
+def _candidate(phrase: _Phrase) -> _Candidate:
+    second, *others = [group.isdisjoint for group in phrase.others] or [_lacks_nothing]
+    return second, tuple(others), phrase.pattern, phrase.rule
 
 
 _NUMBER: Final = r"\d[\d,.:/]*(?:st|nd|rd|th)?"
@@ -130,21 +144,23 @@ class PhraseIndex:
     def __init__(self, rules: Sequence[PhraseRule], classes: Mapping[str, Sequence[str]]) -> None:
         self._classes = classes
         self._groups: dict[frozenset[str], frozenset[str]] = {}
-        self._by_word: dict[str, list[_Phrase]] = {}
-        self._unless: dict[str, dict[str, list[_Phrase]]] = {}
+        self._by_word: dict[str, list[_Candidate]] = {}
+        self._unless: dict[str, dict[str, list[_Candidate]]] = {}
         self._vocabulary: set[str] = set()
         for rule in rules:
             for phrase in rule.phrases:
                 compiled = self._compiled(rule, phrase)
                 if not compiled.groups:
                     raise ValueError(f"rule {rule.name}: phrase {phrase!r} needs one word of its own")
+                candidate = _candidate(compiled)
                 for word in compiled.groups[0]:
-                    self._by_word.setdefault(word, []).append(compiled)
+                    self._by_word.setdefault(word, []).append(candidate)
             refusals = self._unless[rule.name] = {}
             for phrase in rule.unless:
                 compiled = self._compiled(rule, phrase)
+                candidate = _candidate(compiled)
                 for word in compiled.groups[0] if compiled.groups else ("",):
-                    refusals.setdefault(word, []).append(compiled)
+                    refusals.setdefault(word, []).append(candidate)
         self._find = lru_cache(maxsize=16384)(self._search)  # leads write the same sentences again and again
 
     @property
@@ -168,15 +184,14 @@ class PhraseIndex:
         by_word = self._by_word
         hits: dict[tuple[str, int], Hit] = {}
         for word in words:
-            for phrase in by_word.get(word, ()):
-                for group in phrase.others:
-                    if group.isdisjoint(words):
+            for lacks_second, lacks_others, pattern, rule in by_word.get(word, ()):
+                if lacks_second(words) or (rule.only_asked and not asked):
+                    continue
+                for lacks in lacks_others:
+                    if lacks(words):
                         break
                 else:
-                    rule = phrase.rule
-                    if rule.only_asked and not asked:
-                        continue
-                    for start, end in _places(phrase.pattern, text):
+                    for start, end in _places(pattern, text):
                         known = hits.get((rule.name, start))
                         if known is None or known.end < end:
                             hits[rule.name, start] = Hit(
@@ -200,11 +215,16 @@ class PhraseIndex:
         by_word = self._unless[rule]
         places: list[tuple[int, int]] = []
         for word in by_word.keys() & words if by_word else ():
-            for phrase in by_word[word]:
-                if not any(group.isdisjoint(words) for group in phrase.others):
-                    places.extend(_places(phrase.pattern, text))
-        for phrase in by_word.get("", ()):
-            places.extend(_places(phrase.pattern, text))
+            for lacks_second, lacks_others, pattern, _ in by_word[word]:
+                if lacks_second(words):
+                    continue
+                for lacks in lacks_others:
+                    if lacks(words):
+                        break
+                else:
+                    places += _places(pattern, text)
+        for _, _, pattern, _ in by_word.get("", ()):
+            places += _places(pattern, text)
         return places
 
     def _compiled(self, rule: PhraseRule, phrase: str) -> _Phrase:
@@ -252,13 +272,17 @@ def _order(hit: Hit) -> tuple[int, str]:
     return hit.start, hit.rule.name
 
 
-def _places(pattern: re.Pattern[str], text: str) -> Iterable[tuple[int, int]]:
+def _places(pattern: re.Pattern[str], text: str) -> Sequence[tuple[int, int]]:
     """Where the phrase stands, without the blank before it; two may share the blank between them."""
     match = pattern.search(text)
+    if match is None:
+        return ()
+    places: list[tuple[int, int]] = []
     while match is not None:
         start, end = match.span()
-        yield start + 1, end
+        places.append((start + 1, end))
         match = pattern.search(text, max(end - 1, start + 1))
+    return places
 
 
 def _commonness(group: Iterable[str]) -> tuple[int, int]:
