@@ -263,7 +263,7 @@ _BEGINS_ASKING = re.compile(
 _ASKS_IN_THE_NEGATIVE = re.compile(r"\b(?:can|could|would|is|will) (?:i|we|you|it) not\b")
 _NOT_SURE = re.compile(r"\bnot (?:\w+ )?(?:sure|certain|convinced|positive)\b|\bunsure\b")
 _PROPOSES = re.compile(
-    r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you)\b"
+    r"\b(?:how about|what about|instead|any chance|could you do|can you do|could we|can we|would you|bring|push|move it|make it)\b"
 )
 _WHETHER_IT_SUITS = re.compile(
     r"(?:is )?(?:that|it|this)? ?(?:still )?(?:ok|fine|good|available|open|possible|work)$"

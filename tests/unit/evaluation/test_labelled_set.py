@@ -71,7 +71,8 @@ def contradictions(case: LabelledCase) -> Iterator[str]:
     answerable = case.intent in (Intent.TOUR_REQUEST, Intent.AVAILABILITY_QUESTION) or case.follow_up
     called_off = case.showing is not None and case.workflow_outcome is WorkflowOutcome.NOT_INTERESTED
     if case.auto_ok and (
-        not (case.intent is None or answerable or called_off) or case.workflow_outcome is WorkflowOutcome.HUMAN_REQUIRED
+        not (case.intent is None or answerable or called_off)
+        or case.workflow_outcome is WorkflowOutcome.HUMAN_REQUIRED
     ):
         yield "only tours, availability, follow-ups and cancellations may be answered"
     if case.intents is not None and case.intent not in case.intents:

@@ -13,7 +13,9 @@ from leasebot_pipeline.evaluation.running import Settled, judge
 EVERY = [case for part in Part for case in read_part(part)]
 ANSWERABLE = [case for case in EVERY if case.auto_ok and "long" not in case.tags]
 FIRST_REQUESTS = [
-    case for case in ANSWERABLE if case.prior is None and not any(tag.startswith("swap") for tag in case.tags[:1])
+    case
+    for case in ANSWERABLE
+    if case.prior is None and not any(tag.startswith("swap") for tag in case.tags[:1])
 ]
 
 NAMES = (
