@@ -13,6 +13,7 @@ from api.console.access import Administrator
 from api.console.forms import Form, FormData, attempt, parse
 from api.console.render import go, page
 from api.console.routes import page_router
+from api.console.wording import words
 from api.errors import validation_error
 from api.inputs import PathId, plain_uuid
 from api.routes import automation, platforms
@@ -130,7 +131,7 @@ def _id(form: Form) -> UUID:
 async def _choices(services: Services) -> list[tuple[str, str]]:
     """Templates by name, each once: a rule finds the account's own before the general one."""
     found = await services.database.read(templates.list_all, MOST)
-    return [(name, name) for name in dict.fromkeys(one.name for one in found if one.is_active)]
+    return [(name, words(name)) for name in dict.fromkeys(one.name for one in found if one.is_active)]
 
 
 async def _page(

@@ -17,12 +17,13 @@ from api.console.access import Administrator, Viewer
 from api.console.forms import Form, FormData, attempt, parse
 from api.console.render import go, page, query
 from api.console.routes import page_router
+from api.console.showing_filters import day_of, id_of
 from api.console.showing_views import first_of_week
-from api.console.showings import day_of, id_of
 from api.console.times import Clock, locale_of, zone_of
 from api.console.week_bars import WIDTH, week_of
 from api.errors import ApiError, not_found
 from api.inputs import PathId
+from api.routes import agents as agents_api
 from api.routes import calendar_feeds
 from api.routes.availability import copies, overrides, rules
 from api.routes.availability.calendars import Changer, agent_slot, unit_slot
@@ -321,6 +322,10 @@ def _asked(viewer: Scope, services: Services, calendar: Calendar, form: Form) ->
         case "copy-day":
             days = parse(copies.CopyDayBody, {"fromDay": form.text("fromDay"), "toDays": form.all("toDays")})
             return copies.copy_day(services, who, days), "The rules were copied."
+        case "zone" if agent:
+            zone = parse(agents_api.TimezoneBody, form.given("timezone"))
+            changed = agents_api.set_timezone(viewer, owner, zone, services)
+            return changed, f"Times are now those of {zone.timezone.replace('_', ' ')}."
         case "feed" if agent:
             return calendar_feeds.create_feed(viewer, owner, services), ""
         case "revoke-feed" if agent:

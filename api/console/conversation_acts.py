@@ -6,8 +6,10 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Response
+from sqlalchemy import Connection
 
 from api.auth.access import ADMIN
+from api.console import conversation_outcomes as ends
 from api.console.conversation import show
 from api.console.conversation_view import Typed, parse_slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
@@ -15,26 +17,23 @@ from api.console.inbox import Conversation, OnConversation
 from api.console.inbox_words import guardrail_text
 from api.console.render import go, query
 from api.console.routes import page_router
+from api.console.times import Clock, locale_of
 from api.console.wording import error_text, words
-from api.errors import ApiError, forbidden_role, not_found
+from api.errors import ApiError, conflict, forbidden_role, not_found
 from api.inputs import Id, Input, path_id
 from api.preconditions import IfMatch
-from api.routes import operations, replies, reviews, settling, steering, workflow
+from api.routes import operations, replies, reviews, settling, steering
 from api.routes.operations import OperateBody
 from api.routes.replies import ReplyBody
 from api.routes.reviews import EditBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
-from api.routes.workflow import WorkflowBody
+from leasebot_pipeline.storage import booking, conversation_story
+from leasebot_pipeline.storage.booking import Booked
+from leasebot_pipeline.storage.conversation_story import LastChange
 
 router = page_router()
 
 Act = Annotated[UUID, Depends(path_id("actId"))]
-_OUTCOMES: Final = {
-    "not_interested": {"workflowOutcome": "not_interested"},
-    "reschedule": {"workflowOutcome": "wants_reschedule", "showingState": "reschedule_requested"},
-    "no_show": {"workflowOutcome": "no_show", "showingState": "no_show"},
-    "completed": {"workflowOutcome": "completed", "showingState": "completed"},
-}
 _MOVED: Final = "superseded"
 
 
@@ -111,18 +110,41 @@ async def _edited(on: Conversation, message_id: UUID, form: Form, version: IfMat
 @router.post("/admin/inbox/{id}/outcome")
 @router.post("/agent/inbox/{id}/outcome")
 async def outcome(on: OnConversation, form: FormData) -> Response:
-    """One tap: the calls of the web console's contract."""
-    chosen = form.text("outcome")
-    if chosen not in _OUTCOMES:
+    """One tap, and one that takes it back. Whether somebody came is not noted before the showing has begun."""
+    chosen, services, now = form.text("outcome"), on.services, on.services.clock()
+    if chosen not in (*ends.BODIES, ends.TAKE_BACK):
         raise not_found()
+
+    def read(conn: Connection) -> tuple[Booked | None, LastChange | None]:
+        return (
+            booking.current_appointments(conn, [on.id]).get(on.id),
+            conversation_story.last_change(conn, on.id),
+        )
+
+    clock = Clock(now, locale_of(on.request.headers.get("accept-language", "")))
     try:
-        await steering.get_steering(on.viewer, on.id, on.services)  # another agent's is not there
-        await workflow.change_workflow(on.viewer, on.id, parse(WorkflowBody, _OUTCOMES[chosen]), on.services)
+        await steering.get_steering(on.viewer, on.id, services)  # another agent's is not there
+        showing, last = await services.database.read(read)
+        ahead = showing is not None and ends.lies_ahead(showing, now)
+        if chosen == ends.TAKE_BACK:
+            if last is None or last.given != form.text("was"):
+                raise conflict(
+                    "changed_meanwhile", "Somebody changed this meanwhile: it is shown as it is now."
+                )
+            await ends.take_back(on.viewer, services, on.id, showing, last)
+            return go(on.request, _here(on), "Taken back: it is as it was before.")
+        if chosen in ("no_show", "completed") and showing is not None and ahead:
+            raise conflict("showing_ahead", ends.too_early(clock.moment(showing.starts_at, showing.timezone)))
+        await ends.note(on.viewer, services, on.id, chosen, showing)
     except ApiError as error:
         typed = Typed("outcome", chosen, _why(error))
         return await _again(on, typed, error)
     named = words("wants_reschedule" if chosen == "reschedule" else chosen)
-    return go(on.request, _here(on), f"Noted: {named.lower()}.")
+    done = f"Noted: {named.lower()}."
+    if chosen == "not_interested" and showing is not None and ahead:
+        when = clock.moment(showing.starts_at, showing.timezone)
+        done += f" The showing of {when} still stands: cancel it if it will not take place."
+    return go(on.request, _here(on), done)
 
 
 @router.post("/admin/inbox/{id}/steer")

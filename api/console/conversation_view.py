@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,23 +12,27 @@ from fastapi import Response
 from sqlalchemy import Connection
 
 from api.auth.access import ADMIN, Scope
+from api.console.conversation_outcomes import Outcomes, outcomes
 from api.console.inbox_words import platform_name
+from api.console.times import zone_of
 from api.paging import Page
 from api.routes import agents, decisions, inbox, reply_offers, steering
 from api.routes.decisions import DecisionAnswer
 from api.routes.inbox import DetailAnswer, MessageAnswer
 from api.routes.steering import SteeringAnswer
 from api.services import Services
-from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render
+from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render, template_context
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.storage import booking, conversation_notes, conversation_story
+from leasebot_pipeline.storage import booking, conversation_notes, conversation_story, people_search
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
-from leasebot_pipeline.storage.conversation_story import Linkage, Reply
+from leasebot_pipeline.storage.conversation_story import LastChange, Linkage, Reply
 
 SHOWN: Final = 30
 """Newest messages on the page; the earlier ones are a tap away."""
 _DECISIONS: Final = 50
+_TOLD: Final = 3
+"""Times a template names."""
 _UNDECIDED: Final = (None, "draft", "held")
 _BY_PERSON: Final = "manual_reply"
 
@@ -89,6 +93,7 @@ class ConversationView:
     reply_offers: list[str]
     """Keys of the free times that the text of the reply names."""
     key: str
+    ends: Outcomes
     typed: Typed | None = None
     snoozes: list[tuple[str, str]] = field(default_factory=list)
     earlier: int = 0
@@ -125,33 +130,36 @@ async def load_view(
         viewer, Page(_DECISIONS, None), services, conversation_id=conversation_id
     )
 
-    def read(conn: Connection) -> tuple[Linkage | None, list[Reply], Booked | None, bool]:
+    def read(conn: Connection) -> _Found:
         marks = conversation_notes.marks(conn, [conversation_id], viewer.user_id, now)
         return (
             conversation_story.linkage(conn, conversation_id),
             conversation_story.replies(conn, conversation_id),
             booking.current_appointments(conn, [conversation_id]).get(conversation_id),
+            conversation_story.last_change(conn, conversation_id),
+            people_search.names(conn, _people(detail.messages)),
             marks[conversation_id].unread if conversation_id in marks else False,
         )
 
-    linkage, replies, showing, unread = await services.database.read(read)
+    linkage, replies, showing, last, people, unread = await services.database.read(read)
     assert linkage is not None  # the conversation was found above
     team: list[tuple[str, str]] = []
     if viewer.role == ADMIN:
         found = await agents.list_agents(viewer, Page(200, None), services)
         team = [("", "Nobody"), *((str(agent.id), agent.full_name) for agent in found.items)]
-    text, template, hint = _prefilled(detail, asked)
     offered = [one for one in asked.getlist("offer") if one][:3]
     free: list[Slot] = []
-    if offered or (typed is not None and typed.form == "reply"):
+    if offered or asked.get("template") or (typed is not None and typed.form == "reply"):
         free = await free_slots(viewer, services, conversation_id)
+    text, template, hint = _prefilled(detail, asked, free)
     if offered:
         text = offer_text([slot for slot in free if slot_key(slot) in offered])
     elif asked.get("say") == "booked" and showing is not None:
         text = f"Your viewing of {detail.conversation.unit or 'the home'} is booked: {label(_slot(showing))}."
     if typed is not None and typed.form == "reply":
         text, template, hint = typed.text, typed.template, None
-    bubbles, drafts = thread(detail, replies, decided.items)
+    told = detail.conversation
+    bubbles, drafts = thread(detail, replies, decided.items, people)
     earlier = 0 if asked.get("all") else max(len(bubbles) - SHOWN, 0)
     return ConversationView(
         detail=detail,
@@ -167,12 +175,14 @@ async def load_view(
         reply_hint=hint,
         reply_offers=[slot_key(slot) for slot in free if label(slot) in text],
         key=uuid4().hex,
+        ends=outcomes(told.workflow_outcome, told.showing_state, showing, last, now),
         typed=typed,
         snoozes=_SNOOZES,
         earlier=earlier,
     )
 
 
+_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str], bool]
 _SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
 
 
@@ -182,7 +192,10 @@ def snooze_until(hours: str, now: datetime) -> datetime | None:
 
 
 def thread(
-    detail: DetailAnswer, replies: Sequence[Reply], decided: Sequence[DecisionAnswer]
+    detail: DetailAnswer,
+    replies: Sequence[Reply],
+    decided: Sequence[DecisionAnswer],
+    people: Mapping[str, str],
 ) -> tuple[list[Bubble], list[Draft]]:
     """What was said, oldest first, then what is on its way; and what waits for a person."""
     by_message = {reply.message_id: reply for reply in replies if reply.message_id is not None}
@@ -205,7 +218,8 @@ def thread(
         state = reply.state if reply else None
         if message.version is None:
             at = message.sent_at or message.created_at
-            bubbles.append(Bubble(key, True, _author(message, reply, where), message.body, at, "sent", reply))
+            who = _author(message, reply, where, people)
+            bubbles.append(Bubble(key, True, who, message.body, at, "sent", reply))
         elif message.metadata.get("superseded") or message.metadata.get("discarded") or state == "cancelled":
             continue  # withdrawn: nobody was told this
         elif state in _UNDECIDED:
@@ -213,7 +227,7 @@ def thread(
             drafts.append(Draft(message, message.version, reply, origin))
         else:
             assert reply is not None  # it has a state
-            who = _author(message, reply, where)
+            who = _author(message, reply, where, people)
             bubbles.append(Bubble(key, True, who, message.body, message.created_at, state, reply))
     bubbles.extend(
         Bubble(str(reply.id), True, "The bot", reply.body, reply.created_at, reply.state, reply)
@@ -223,28 +237,41 @@ def thread(
     return bubbles, drafts
 
 
-def _author(message: MessageAnswer, reply: Reply | None, where: str) -> str:
+def _people(messages: Sequence[MessageAnswer]) -> set[str]:
+    """Logins of those who wrote or approved what was said."""
+    told = (message.metadata.get(name) for message in messages for name in ("writtenBy", "approvedBy"))
+    return {one for one in told if isinstance(one, str)}
+
+
+def _author(message: MessageAnswer, reply: Reply | None, where: str, people: Mapping[str, str]) -> str:
     purpose = reply.purpose if reply else None
     if purpose is None:
         return f"Us, typed on {where}"
+    approver = people.get(str(message.metadata.get("approvedBy")), "a person")
+    writer = people.get(str(message.metadata.get("writtenBy")), "A person of the team")
     named = {
         "decision": "The bot",
         "follow_up": "The bot, following up",
         "reminder": "The bot, reminding of the showing",
-        "approved_draft": "The bot, approved by a person",
-        _BY_PERSON: "A person of the team",
+        "approved_draft": f"The bot, approved by {approver}",
+        _BY_PERSON: writer,
     }
     if purpose == "approved_draft" and message.metadata.get("editedBy"):
-        return "The bot, changed and approved by a person"
+        return f"The bot, changed and approved by {approver}"
     return named.get(purpose, "Us")
 
 
-def _prefilled(detail: DetailAnswer, asked: Any) -> tuple[str, str, str | None]:
-    """Text, template and a hint for the reply form: the template asked for, filled as far as values are known."""
+def _prefilled(detail: DetailAnswer, asked: Any, free: Sequence[Slot]) -> tuple[str, str, str | None]:
+    """Text, template and a hint for the reply form: the template asked for, filled as far as values are known.
+
+    Its times are free ones, written as the bot writes them, so that the lead's answer is read against them.
+    """
     chosen = next((one for one in detail.templates if str(one.id) == asked.get("template")), None)
     if chosen is None:
         return "", "", None
-    known = {name: value for name, value in detail.template_context.items() if value}
+    known = {name: value for name, value in detail.template_context.items() if value and "slot" not in name}
+    told = template_context(None, None, None, some_of(free))
+    known |= {name: value for name, value in told.items() if "slot" in name}
     try:
         return render(chosen.body, known), str(chosen.id), None
     except TemplateInvalid:
@@ -266,6 +293,16 @@ async def free_slots(viewer: Scope, services: Services, conversation_id: UUID) -
         return [] if found is None else reply_offers.free_slots(conn, services, found, viewer.agent_id)
 
     return await services.database.read(read)
+
+
+def some_of(free: Sequence[Slot]) -> list[Slot]:
+    """Three of the free times, on different days where there are such."""
+    days: dict[date, Slot] = {}
+    for slot in free:
+        days.setdefault(slot.starts_at.astimezone(zone_of(slot.timezone)).date(), slot)
+    first = list(days.values())
+    chosen = [*first, *(slot for slot in free if slot not in first)][:_TOLD]
+    return sorted(chosen, key=lambda slot: slot.starts_at)
 
 
 def slot_key(slot: Slot) -> str:

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from api.console import conversation_outcomes as ends
 from api.console.times import Clock, zone_of
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, SHOWING_TRANSITIONS, ShowingState
 from leasebot_pipeline.storage.showings import Showing
@@ -88,7 +89,7 @@ def steps_of(showing: Showing, now: datetime) -> list[Step]:
     if _S.CONFIRMED in allowed and showing.ends_at > now:
         steps.append(Step(_S.CONFIRMED, "Confirm", "primary"))
     if showing.starts_at <= now and showing.hold_expires_at is None:
-        if _S.COMPLETED in allowed:
+        if _S.COMPLETED in allowed or ends.confirmed_first(state, _S.COMPLETED):
             steps.append(Step(_S.COMPLETED, "Completed", "primary"))
         if _S.NO_SHOW in allowed:
             steps.append(Step(_S.NO_SHOW, "No show"))

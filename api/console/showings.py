@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, time, timedelta
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,20 +11,23 @@ from fastapi import Request, Response
 from sqlalchemy import Connection
 
 from api.auth.access import Scope
+from api.console import conversation_outcomes as ends
 from api.console import showing_views as views
 from api.console.access import Administrator, Viewer
 from api.console.forms import Form, FormData, attempt, parse
-from api.console.render import go, page, query
+from api.console.render import go, page
 from api.console.routes import page_router
+from api.console.showing_filters import Filters, Paged, day_of
 from api.console.times import Clock, locale_of, zone_of
 from api.console.wording import words
 from api.errors import ApiError, not_found
-from api.inputs import PathId, plain_uuid
+from api.inputs import PathId
 from api.preconditions import etag
 from api.routes import showings as api
 from api.routes.availability import slots
 from api.services import Services, ServicesDep
-from leasebot_pipeline.domain.local_time import NonexistentLocalTime, instant_of
+from leasebot_pipeline.domain.local_time import NonexistentLocalTime, instant_after_gap, instant_of
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, ShowingState
 from leasebot_pipeline.storage import agents, calendars, showings, unit_calendars, units
 from leasebot_pipeline.storage.calendars import Candidate
 from leasebot_pipeline.storage.showings import Showing, ShowingFilter
@@ -38,7 +40,6 @@ CARDS: Final = 12
 _MOST: Final = 500
 _CHOICES: Final = 36
 """Free times to choose from at most."""
-_VIEWS: Final = ("list", "week", "month")
 _DONE: Final = {
     "pending": "The showing waits to be confirmed.",
     "confirmed": "The showing is confirmed.",
@@ -49,113 +50,16 @@ _DONE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What the address asks for; what can not be read counts as not given."""
-
-    status: str = ""
-    unit: UUID | None = None
-    agent: UUID | None = None
-    first: date | None = None
-    last: date | None = None
-    view: str = "list"
-    day: date | None = None
-    number: int = 1
-    rules_number: int = 1
-    times_number: int = 1
-    exceptions: bool = False
-    problem: str | None = None
-
-    @classmethod
-    def of(cls, values: Mapping[str, str]) -> Filters:
-        status, view = values.get("status", ""), values.get("view", "")
-        first, last = day_of(values.get("from")), day_of(values.get("to"))
-        reversed_days = first is not None and last is not None and last < first
-        return cls(
-            status=status if status in api.STATUSES else "",
-            unit=id_of(values.get("unit")),
-            agent=id_of(values.get("agent")),
-            first=first,
-            last=last,
-            view=view if view in _VIEWS else "list",
-            day=day_of(values.get("day")),
-            number=_number(values.get("page")),
-            rules_number=_number(values.get("rules")),
-            times_number=_number(values.get("times")),
-            exceptions=values.get("only") == "exceptions",
-            problem="From lies after To: no day is between them." if reversed_days else None,
-        )
-
-    def wanted(self, scope: Scope) -> ShowingFilter:
-        return ShowingFilter(
-            statuses=(self.status,) if self.status else (),
-            unit_id=self.unit,
-            agent_id=scope.agent_id or self.agent,
-            first_day=self.first,
-            last_day=self.last,
-        )
-
-    def address(self, path: str, **changed: object) -> str:
-        """The page with these filters, some of them changed."""
-        values: dict[str, object] = {
-            "view": "" if self.view == "list" else self.view,
-            "day": self.day,
-            "status": self.status,
-            "unit": self.unit,
-            "agent": self.agent,
-            "from": self.first,
-            "to": self.last,
-            "page": "" if self.number == 1 else self.number,
-            "rules": "" if self.rules_number == 1 else self.rules_number,
-            "times": "" if self.times_number == 1 else self.times_number,
-            "only": "exceptions" if self.exceptions else "",
-        }
-        return query(path, **values | changed)
-
-
-def day_of(text: str | None) -> date | None:
-    """A date of the address; None when there is none, or none that can be read."""
-    try:
-        found = date.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return found if found and 1970 <= found.year < 2200 else None
-
-
-def id_of(text: str | None) -> UUID | None:
-    try:
-        return plain_uuid(text) if text else None
-    except ValueError:
-        return None
-
-
-def _number(text: str | None) -> int:
-    return min(int(text), 10_000) if text and text.isdecimal() and len(text) < 7 and int(text) else 1
-
-
-@dataclass(frozen=True, slots=True)
-class Paged:
-    """Where a page of rows stands: ``summary`` is "p / n"."""
-
-    number: int
-    total: int
-    size: int
-
-    @property
-    def pages(self) -> int:
-        return max(-(-self.total // self.size), 1)
-
-    @property
-    def summary(self) -> str:
-        return f"{self.number} / {self.pages}"
-
-    @property
-    def previous(self) -> int | None:
-        return min(self.number - 1, self.pages) if self.number > 1 else None
-
-    @property
-    def next(self) -> int | None:
-        return self.number + 1 if self.number < self.pages else None
+def _list(
+    conn: Connection, filters: Filters, wanted: ShowingFilter, zone: str, now: datetime
+) -> dict[str, Any]:
+    """A page of the list: today first, whatever of it is over, then the days ahead, then those before."""
+    if filters.problem is not None:
+        return {"days": [], "paged": Paged(filters.number, 0, ROWS)}
+    today = instant_after_gap(now.astimezone(zone_of(zone)).date(), time(), zone_of(zone))
+    offset = (filters.number - 1) * ROWS
+    found, total = showings.showings_around(conn, wanted, today, ROWS, offset)
+    return {"days": views.by_day(found, today), "paged": Paged(filters.number, total, ROWS)}
 
 
 def statuses() -> list[tuple[str, str]]:
@@ -170,14 +74,10 @@ async def appointments(request: Request, viewer: Viewer, services: ServicesDep) 
     now = services.clock()
 
     def read(conn: Connection) -> dict[str, Any]:
-        found: list[Showing] = []
-        total = 0
-        if filters.problem is None:
-            offset = (filters.number - 1) * ROWS
-            found, total = showings.showings_around(conn, filters.wanted(viewer), now, ROWS, offset)
+        wanted = filters.wanted(viewer)
+        zone = unit_calendars.zone_of_calendar(conn, filters.unit, wanted.agent_id)
         return {
-            "days": views.by_day(found, now),
-            "paged": Paged(filters.number, total, ROWS),
+            **_list(conn, filters, wanted, zone, now),
             "units": showings.units_shown(conn, viewer.agent_id, _MOST),
             "agents": [] if viewer.agent_id else agents.list_agents(conn, _MOST),
         }
@@ -208,12 +108,13 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
         shown = filters.day or now.astimezone(zone_of(zone)).date()
         first = views.first_of_week(shown)
         span = (first, first + timedelta(days=6)) if filters.view == "week" else views.month_span(shown)
+        listed = (
+            _list(conn, filters, wanted, zone, now)
+            if filters.view == "list"
+            else {"days": [], "paged": Paged(1, 0, ROWS)}
+        )
         found: list[Showing] = []
-        total = 0
-        if filters.view == "list" and filters.problem is None:
-            offset = (filters.number - 1) * ROWS
-            found, total = showings.showings_around(conn, wanted, now, ROWS, offset)
-        elif filters.view != "list":
+        if filters.view != "list":
             found = showings.list_showings(conn, replace(wanted, first_day=span[0], last_day=span[1]), _MOST)
         rules, rules_total = unit_calendars.rules_of_units(
             conn, filters.unit, CARDS, (filters.rules_number - 1) * CARDS
@@ -227,13 +128,12 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
             exceptions=filters.exceptions,
         )
         return {
-            "days": views.by_day(found, now) if filters.view == "list" else [],
+            **listed,
             "weeks": [] if filters.view == "list" else views.weeks(*span, found),
             "zone": zone,
             "shown": shown,
             "span": span,
             "cut_off": filters.view != "list" and len(found) == _MOST,
-            "paged": Paged(filters.number, total, ROWS),
             "units": [(u.id, f"{u.property_name} {u.unit_number}") for u in units.list_units(conn, _MOST)],
             "agents": agents.list_agents(conn, _MOST),
             "rules": rules,
@@ -295,7 +195,7 @@ async def _change(
     version = form.text("version") or None
     if form.text("status"):
         body = parse(api.StatusBody, {"status": form.text("status")})
-        _, problem = await attempt(api.set_status(viewer, showing_id, body, services, version))
+        problem = await _set_status(request, viewer, services, showing_id, body, version)
         done = _DONE[body.status]
     else:
         starts_at, _, rest = form.text("slot").partition("|")
@@ -322,6 +222,31 @@ async def _change(
     return await _showing_page(
         request, viewer, services, showing_id, base, problem=problem, move=not form.text("status")
     )
+
+
+async def _set_status(
+    request: Request,
+    viewer: Scope,
+    services: Services,
+    showing_id: UUID,
+    body: api.StatusBody,
+    version: str | None,
+) -> str | None:
+    """Why it is refused, if it is: what came of a visit can't be told before it began."""
+    target, now = ShowingState(body.status), services.clock()
+    found = await services.database.read(showings.find_showing, showing_id)
+    if found is not None and target in (ShowingState.COMPLETED, ShowingState.NO_SHOW):
+        if found.starts_at > now and ShowingState(found.status) in LIVE_SHOWING_STATES:
+            clock = Clock(now, locale_of(request.headers.get("accept-language", "")))
+            return ends.too_early(clock.moment(found.starts_at, found.timezone))
+        if ends.confirmed_first(ShowingState(found.status), target):
+            confirm = api.StatusBody(status="confirmed")
+            _, problem = await attempt(api.set_status(viewer, showing_id, confirm, services, version))
+            if problem is not None:
+                return problem
+            version = None
+    _, problem = await attempt(api.set_status(viewer, showing_id, body, services, version))
+    return problem
 
 
 async def _showing_page(

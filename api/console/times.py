@@ -9,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
+from babel.dates import format_date, format_interval, format_skeleton, format_time, get_timezone_name
 
 from leasebot_pipeline.domain.local_time import instant_after_gap
 
@@ -80,6 +80,11 @@ class Clock:
         """``Tue, Mar 3``, never a word for it."""
         skeleton = "MMMEd" if local.year == self.now.year else "yMMMEd"
         return str(format_skeleton(skeleton, local, locale=self.locale))
+
+    def days(self, first: date, last: date) -> str:
+        """``Mar 1 – 7``, ``Mar 29 – Apr 4``: with the year when it is not this one."""
+        skeleton = "MMMd" if first.year == last.year == self.now.year else "yMMMd"
+        return str(format_interval(first, last, skeleton, locale=self.locale)).replace("\u2009", " ")
 
     def full_day(self, local: date) -> str:
         """``Tuesday, March 3, 2026``."""

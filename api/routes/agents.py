@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import Connection
 
 from api.answers import Answer
 from api.auth.access import AdminIdentity, ScopedIdentity
 from api.edge.json_route import json_router
 from api.errors import conflict, not_found, validation_error
-from api.inputs import Input, PathId, Text
+from api.inputs import Input, PathId, Text, Zone
 from api.operator_audit import by_user
 from api.paging import PageQuery, encode
 from api.services import ServicesDep
@@ -40,6 +41,15 @@ class LoginBody(Input):
 class LinkAnswer(Answer):
     updated: bool
     user_id: str | None
+
+
+class TimezoneBody(Input):
+    timezone: Zone
+
+
+class TimezoneAnswer(Answer):
+    updated: bool = Field(description="false: it was that zone already")
+    timezone: str
 
 
 @router.get("", operation_id="listAgents", summary="Agents by name")
@@ -78,3 +88,27 @@ async def link_login(
 
     await services.database.run(link)
     return LinkAnswer(updated=True, user_id=body.user_id)
+
+
+@router.put(
+    "/{id}/timezone", operation_id="setAgentTimezone", summary="The zone an agent's calendar is shown in"
+)
+async def set_timezone(
+    scope: ScopedIdentity, agent_id: PathId, body: TimezoneBody, services: ServicesDep
+) -> TimezoneAnswer:
+    """An agent sets its own. Weekly rules, exceptions and showings keep the zones they were made in."""
+    scope.own(agent_id)
+    now = services.clock()
+
+    def change(conn: Connection) -> bool:
+        before = agents.find_agent(conn, agent_id)
+        if before is None:
+            raise not_found()
+        if not agents.set_timezone(conn, agent_id, body.timezone, now):
+            return False
+        told = {"previousTimezone": before.timezone, "timezone": body.timezone}
+        entry = by_user(scope.identity, "agent", agent_id, "agent_timezone_changed", told, agent_id=agent_id)
+        audit.record(conn, [entry])
+        return True
+
+    return TimezoneAnswer(updated=await services.database.run(change), timezone=body.timezone)

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage import unit_calendars
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -31,13 +33,17 @@ _LIST = text(f"""
      ORDER BY a.full_name, a.id LIMIT :limit
 """)
 _FIND = text(f'SELECT {_COLUMNS} FROM "Agents" a WHERE a.id = :id AND a.removed_at IS NULL')
+_SET_ZONE = text("""
+    UPDATE "Agents" SET timezone = :timezone, updated_at = :now WHERE id = :id AND timezone <> :timezone RETURNING id
+""")
 _LINK = text("""
     UPDATE "Agents" SET user_id = :user_id, updated_at = :now
      WHERE id = :id AND (CAST(:user_id AS text) IS NULL OR NOT EXISTS (
            SELECT 1 FROM "Agents" o WHERE o.user_id = :user_id AND o.id <> :id))
     RETURNING id
 """)
-# An agent of the same e-mail address gets the login; otherwise one is made on the oldest active account.
+# An agent of the same e-mail address gets the login; otherwise one is made on the oldest active account, in the zone
+# where most of the team's units are shown.
 _ADOPT = text("""
     WITH adopted AS (
       UPDATE "Agents" SET user_id = :user_id, updated_at = :now
@@ -46,7 +52,7 @@ _ADOPT = text("""
       RETURNING id
     ), made AS (
       INSERT INTO "Agents" (platform_account_id, full_name, email, timezone, user_id)
-      SELECT p.id, :full_name, :email, 'UTC', :user_id
+      SELECT p.id, :full_name, :email, :timezone, :user_id
         FROM "PlatformAccounts" p
        WHERE NOT EXISTS (SELECT 1 FROM adopted)
        ORDER BY p.is_active DESC, p.created_at, p.id LIMIT 1
@@ -84,5 +90,12 @@ def agent_for_login(
     conn: Connection, *, user_id: str, email: str, full_name: str, now: datetime
 ) -> UUID | None:
     """The agent a new login acts for, adopted by e-mail address or made; None without any account."""
-    row = conn.execute(_ADOPT, {"user_id": user_id, "email": email, "full_name": full_name, "now": now})
-    return row.scalar_one_or_none()
+    values = {"user_id": user_id, "email": email, "full_name": full_name, "now": now}
+    zone = unit_calendars.zone_of_calendar(conn, None, None)
+    return conn.execute(_ADOPT, {**values, "timezone": zone}).scalar_one_or_none()
+
+
+def set_timezone(conn: Connection, agent_id: UUID, timezone: str, now: datetime) -> bool:
+    """The zone an agent's calendar is shown in; rules and showings keep their own. False when it is that already."""
+    changed = conn.execute(_SET_ZONE, {"id": agent_id, "timezone": timezone, "now": now})
+    return changed.one_or_none() is not None

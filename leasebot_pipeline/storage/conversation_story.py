@@ -77,6 +77,31 @@ _REPLIES = text("""
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class LastChange:
+    """The newest change of a conversation's workflow: how it was before, and the outcome it was given."""
+
+    state: str
+    outcome: str | None
+    showing_state: str | None
+    given: str | None
+
+
+# By entity: the index of a conversation's audit rows.
+_LAST_CHANGE = text("""
+    SELECT x.details #>> '{previous,workflowState}' AS state, x.details #>> '{previous,workflowOutcome}' AS outcome,
+           x.details #>> '{previous,showingState}' AS showing_state, x.details #>> '{next,workflowOutcome}' AS given
+      FROM "AuditLogs" x
+     WHERE x.entity_type = 'conversation' AND x.entity_id = CAST(:id AS text) AND x.action = 'workflow_state_transitioned'
+     ORDER BY x.created_at DESC LIMIT 1
+""")
+
+
+def last_change(conn: Connection, conversation_id: UUID) -> LastChange | None:
+    row = conn.execute(_LAST_CHANGE, {"id": conversation_id}).one_or_none()
+    return None if row is None else LastChange(*row)
+
+
 def linkage(conn: Connection, conversation_id: UUID) -> Linkage | None:
     row = conn.execute(_LINKAGE, {"id": conversation_id}).one_or_none()
     return None if row is None else Linkage(*row)

@@ -244,7 +244,9 @@ def write(
             "agent": agent_id,
             "key": key,
             "body": body,
-            "metadata": json.dumps({**metadata, "reviewStatus": "draft", "dispatchKey": key}),
+            "metadata": json.dumps(
+                {**metadata, "reviewStatus": "draft", "dispatchKey": key, "writtenBy": actor.actor_id}
+            ),
         },
     )
     if send:

@@ -60,7 +60,7 @@ _SEARCH = text("""
      ORDER BY created_at DESC, kind, id
      LIMIT :limit OFFSET :skip
 """)
-_NAMES = text('SELECT id, email FROM "user" WHERE id = ANY(:ids)')
+_NAMES = text('SELECT id, email, name FROM "user" WHERE id = ANY(:ids)')
 
 
 def search(
@@ -79,6 +79,13 @@ def search(
     rows = conn.execute(_SEARCH, parameters).all()
     found = [Entry(*row[:-1]) for row in rows]
     return found, rows[0].total if rows else 0
+
+
+def names(conn: Connection, user_ids: Collection[str]) -> dict[str, str]:
+    """How people with a login are called, by id: their name, else their address."""
+    if not user_ids:
+        return {}
+    return {row.id: row.name or row.email for row in conn.execute(_NAMES, {"ids": sorted(user_ids)})}
 
 
 def addresses(conn: Connection, user_ids: Collection[str]) -> dict[str, str]:

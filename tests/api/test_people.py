@@ -57,6 +57,27 @@ def test_an_invited_agent_signs_in_and_has_an_agent(house: House) -> None:
     assert [len(house.audits(a)) for a in ("user_invited", "user_invitation_accepted")] == [1, 1]
 
 
+def test_a_new_agent_is_in_the_zone_of_the_teams_units_and_may_say_otherwise(house: House) -> None:
+    rule = {"dayOfWeek": 1, "startTime": "10:00", "endTime": "16:00", "timezone": "America/Chicago"}
+    made = house.ask("admin", "POST", f"/api/units/{house.unit}/availability/weekly-rules", rule)
+    assert made.status_code == 201, made.text
+    accept(house, invite(house)[1])
+    agents = {a["fullName"]: a for a in house.ask("admin", "GET", "/api/agents").json()["items"]}
+    assert agents["Ann van Dyke"]["timezone"] == "America/Chicago"
+
+    def zone(who: str, agent: object, name: str) -> tuple[int, object]:
+        answer = house.ask(who, "PUT", f"/api/agents/{agent}/timezone", {"timezone": name})
+        return answer.status_code, answer.json().get("updated")
+
+    assert zone("agent", house.dana, "America/Denver") == (200, True)
+    assert zone("agent", house.dana, "America/Denver") == (200, False)
+    assert zone("agent", house.marco, "America/Denver") == (403, None)
+    assert zone("admin", house.marco, "Mars/Olympus")[0] == 400
+    assert zone("admin", house.unit, "America/Denver")[0] == 404
+    [changed] = house.audits("agent_timezone_changed")
+    assert (changed["actor_type"], changed["details"]["timezone"]) == ("agent", "America/Denver")
+
+
 def test_an_agent_of_the_same_address_gets_the_login(house: House) -> None:
     with house.rows() as conn:
         conn.exec_driver_sql(

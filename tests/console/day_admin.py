@@ -50,10 +50,10 @@ def fill_admin(house: House) -> None:
     leasebreak = _ID[Platform.LEASEBREAK]
     off = {"isActive": False, "disableReason": "The account's plan ended"}
     assert house.ask("admin", "PUT", f"/api/admin/platform-policies/{leasebreak}", off).is_success
-    _bring_to_today(house)
+    bring_to_today(house)
 
 
-def _bring_to_today(house: House) -> None:
+def bring_to_today(house: House) -> None:
     """The database stamps rows by its own clock; the day is the house's."""
     columns = (
         ("AuditLogs", "created_at"),

@@ -17,6 +17,8 @@ __all__ = ["clock", "config", "database", "day", "house", "server"]
 FOLDER = Path(__file__).parents[2] / "docs" / "console"
 WINDOWS = ((375, 812, 1250), (1280, 900, 950))
 """Width, height, and how far down a longer page is drawn."""
+PAINTED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Until the page has taken the theme in."""
 QUALITY = 60
 """Of WebP: letters stay sharp, and all screens together weigh a few megabytes."""
 
@@ -33,5 +35,6 @@ def test_draw(screen: Screen, person: Person, day: House) -> None:
         page.set_viewport_size({"width": width, "height": tall})
         for theme in ("light", "dark"):
             page.emulate_media(color_scheme=theme)
+            page.evaluate(PAINTED)
             drawn = browser.send("Page.captureScreenshot", {"format": "webp", "quality": QUALITY})
             (FOLDER / f"{screen.name}-{width}-{theme}.webp").write_bytes(b64decode(drawn["data"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from tests.api.house import House
 from tests.console.day_inbox import Inbox, fill_inbox, open_calendars
 from tests.console.people import Person
+from tests.console.widths import WIDTHS, at, fits
 
 
 @pytest.fixture
@@ -42,41 +44,43 @@ def open_lead(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
+def back_to_list(page: Page) -> None:
+    """On a wide screen the list stands beside the conversation."""
+    back = page.locator("main a.back")
+    if back.is_visible():
+        back.click()
+
+
 def test_ten_that_wait_are_triaged_from_the_list(person: Person, house: House, inbox: Inbox) -> None:
-    page = person("agent")
+    """Two at each width."""
+    page = at(person("agent"), WIDTHS[0])
     page.goto("/agent/inbox")
     page.get_by_role("link", name="Waiting").click()
     expect(page.locator("[data-waiting]")).to_have_text("12")
     expect(page.get_by_test_id("inbox-row")).to_have_count(12)
-    for name in ("Ann Lee", "Bo Park", "Cy Dunn", "Di Rossi"):
+    acts = {
+        "Approve and send": ("Ann Lee", "Bo Park", "Cy Dunn", "Di Rossi"),
+        "Send": ("Ed Okafor", "Fay Moss"),
+        "Not interested": ("Gus Hill", "Ida Kern"),
+        "Put aside": ("Jo Lund", "Kim Abe"),
+    }
+    answers = {"Not interested": "not interested", "Put aside": "Put aside"}
+    for turn, (act, name) in enumerate((act, name) for act, names in acts.items() for name in names):
+        at(page, WIDTHS[turn % len(WIDTHS)])
+        back_to_list(page)
+        fits(page)
         open_lead(page, name)
-        page.get_by_role("button", name="Approve and send").click()
-        told(page, "on its way")
-        page.get_by_role("link", name="Workboard").first.click()
-    for name in ("Ed Okafor", "Fay Moss"):
-        open_lead(page, name)
-        page.locator("#reply-body").fill(f"Hi {name}, Thursday works.")
-        page.get_by_role("button", name="Send", exact=True).click()
-        told(page, "on its way")
-        page.get_by_role("link", name="Workboard").first.click()
-    for name in ("Gus Hill", "Ida Kern"):
-        open_lead(page, name)
-        page.get_by_role("button", name="Not interested").click()
-        told(page, "not interested")
-        page.get_by_role("link", name="Workboard").first.click()
-    for name in ("Jo Lund", "Kim Abe"):
-        open_lead(page, name)
-        page.get_by_role("button", name="Put aside").click()
-        told(page, "Put aside")
-        page.get_by_role("link", name="Workboard").first.click()
+        fits(page)
+        if act == "Send":
+            page.locator("#reply-body").fill(f"Hi {name}, Thursday works.")
+        page.get_by_role("button", name=act, exact=True).click()
+        told(page, answers.get(act, "on its way"))
     expect(page.get_by_test_id("inbox-row")).to_have_count(2)
     expect(page.get_by_test_id("inbox-row").get_by_text("Sending needs a look")).to_have_count(2)
     for each in inbox.to_approve:
         assert [row[:2] for row in outbox(house, each)] == [("queued", "approved_draft")]
-    assert [len(house.audits(action)) for action in ("inbox_message_approved", "conversation_snoozed")] == [
-        4,
-        2,
-    ]
+    acted = ("inbox_message_approved", "conversation_snoozed")
+    assert [len(house.audits(action)) for action in acted] == [4, 2]
     assert rows_of(
         house, """SELECT count(*) FROM "Conversations" WHERE workflow_outcome = 'not_interested'"""
     ) == [(2,)]
@@ -130,12 +134,24 @@ def test_a_draft_is_edited_rejected_and_approved(person: Person, house: House, i
     expect(page.get_by_role("alert")).to_contain_text("contains a link")
     expect(field).to_have_value("Hi Ann, see www.example.com for it.")
     assert outbox(house, each)[0][0] == "draft"
-    field.fill("Hi Ann, Thursday at six?")
-    expect(page.locator(".draft .verdict")).to_contain_text("Nothing speaks against")
-    page.get_by_role("button", name="Save", exact=True).click()
-    told(page, "Saved")
-    page.get_by_role("button", name="Reject").click()
-    told(page, "Held back")
+    for width, greeting in zip(WIDTHS, ("Hello", "Dear", "Hey", "Good day", "Hi"), strict=True):
+        at(page, width)
+        field.fill(f"{greeting} Ann, Thursday at six?")
+        expect(page.locator(".draft .verdict")).to_contain_text("Nothing speaks against")
+        fits(page)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.locator(".draft [name=before]")).to_have_value(f"{greeting} Ann, Thursday at six?")
+        told(page, "Saved")
+    page.goto(f"/admin/inbox/{inbox.held[0]}")
+    page.locator("#reply-body").fill("Hi Ed, Thursday at six?")
+    page.get_by_role("button", name="Keep as a draft").click()
+    told(page, "Kept as a draft")
+    for draft, width in zip((inbox.held[0], *inbox.to_approve[1:], each), WIDTHS, strict=True):
+        at(page, width).goto(f"/admin/inbox/{draft}")
+        page.get_by_role("button", name="Reject").click()
+        told(page, "Held back")
+        fits(page)
+        assert outbox(house, draft)[0][0] == "held"
     assert outbox(house, each) == [("held", "decision", "Hi Ann, Thursday at six?")]
     page.get_by_role("button", name="Approve and send").click()
     told(page, "on its way")
@@ -147,7 +163,7 @@ def test_a_draft_is_edited_rejected_and_approved(person: Person, house: House, i
 def test_a_reply_of_ones_own_from_a_template_held_by_a_guardrail_and_sent_once(
     person: Person, house: House, inbox: Inbox
 ) -> None:
-    page = person("admin")
+    page = person("admin", WIDTHS[0])
     each = inbox.held[0]
     page.goto(f"/admin/inbox/{each}")
     page.get_by_label("Start from a template").select_option(str(inbox.template))
@@ -160,6 +176,15 @@ def test_a_reply_of_ones_own_from_a_template_held_by_a_guardrail_and_sent_once(
     expect(page.locator("#verdict-reply")).to_contain_text("a phone number")
     page.get_by_role("button", name="Send", exact=True).click()
     told(page, "Not sent: it contains a phone number")
+    for other_lead, width in zip(inbox.held[2:], WIDTHS[1:], strict=True):
+        at(page, width).goto(f"/admin/inbox/{other_lead}")
+        body.fill("Call me on (212) 555-0142.")
+        expect(page.locator("#verdict-reply")).to_contain_text("a phone number")
+        fits(page)
+        page.get_by_role("button", name="Send", exact=True).click()
+        told(page, "Not sent: it contains a phone number")
+        assert [row[0] for row in outbox(house, other_lead)] == ["draft"]
+    page.goto(f"/admin/inbox/{each}")
     other = person("admin")
     other.goto(f"/admin/inbox/{inbox.held[1]}")
     other.locator("#reply-body").fill("Call (212) 555-0142.")
@@ -235,16 +260,28 @@ def test_who_takes_care_of_it(person: Person, house: House, inbox: Inbox) -> Non
 
 
 def test_outcomes_are_one_tap_and_say_why_they_can_not_be(person: Person, house: House, inbox: Inbox) -> None:
-    page = person("admin")
+    page, late = person("admin"), person("admin", java_script_enabled=False)
     each = inbox.held[1]
-    page.goto(f"/admin/inbox/{each}")
+    was = outcome_of(house, each)
+    for shown in (page, late):
+        shown.goto(f"/admin/inbox/{each}")
+    page.get_by_role("button", name="Not interested").click()
+    told(page, "not interested")
+    page.get_by_role("button", name="Take it back").click()
+    told(page, "Taken back")
+    assert outcome_of(house, each) == was
+    expect(page.get_by_role("button", name="Take it back")).to_have_count(0)
     page.get_by_role("button", name="Completed").click()
     told(page, "completed")
-    page.get_by_role("button", name="Reschedule").click()
-    expect(page.get_by_role("alert")).to_contain_text("completed")
-    assert rows_of(
-        house, 'SELECT workflow_outcome, showing_state FROM "Conversations" WHERE id = :id', id=each
-    ) == [("completed", "completed")]
+    # Somebody else's page is older than that.
+    late.get_by_role("button", name="Reschedule").click()
+    expect(late.get_by_role("alert")).to_contain_text("completed")
+    assert outcome_of(house, each) == [("completed", "completed")]
+
+
+def outcome_of(house: House, conversation: UUID) -> list[Any]:
+    query = 'SELECT workflow_outcome, showing_state FROM "Conversations" WHERE id = :id'
+    return rows_of(house, query, id=conversation)
 
 
 def test_times_are_offered_and_booked_by_hand(person: Person, house: House, inbox: Inbox) -> None:
@@ -252,6 +289,10 @@ def test_times_are_offered_and_booked_by_hand(person: Person, house: House, inbo
     each = inbox.held[2]
     page = person("agent")
     page.goto(f"/agent/inbox/{each}")
+    page.get_by_label("Start from a template").select_option(str(inbox.template))
+    expect(page.locator("#reply-body")).to_have_value(
+        re.compile("is free to see: Tue, Mar 3 12:00 PM - 12:30 PM EST")
+    )
     page.get_by_role("link", name="Offer or book times").click()
     page.get_by_role("button", name="Offer in my reply").click()
     expect(page.get_by_role("alert")).to_contain_text("Choose one to 3 times")
@@ -281,6 +322,23 @@ def test_times_are_offered_and_booked_by_hand(person: Person, house: House, inbo
         'SELECT status, agent_id, source FROM "ShowingAppointments" WHERE conversation_id = :id',
         id=each,
     ) == [("confirmed", house.dana, "console")]
+    # Whether somebody came can't be told before it has begun; that it won't do can, and can be taken back.
+    expect(page.get_by_text("can be noted once the showing has begun")).to_be_visible()
+    expect(page.get_by_role("button", name="Completed")).to_have_count(0)
+    refused = house.send("agent", f"/agent/inbox/{each}/outcome", outcome="no_show")
+    assert refused.status_code == 409
+    assert "can be noted once it has begun" in refused.text
+    page.get_by_role("button", name="Reschedule").click()
+    told(page, "wants another time")
+    assert outcome_of(house, each) == [("wants_reschedule", "reschedule_requested")]
+    page.get_by_role("button", name="Take it back").click()
+    told(page, "Taken back")
+    assert outcome_of(house, each) == [("showing_confirmed", "confirmed")]
+    page.get_by_role("button", name="Not interested").click()
+    told(page, "still stands: cancel it")
+    page.get_by_role("button", name="Take it back").click()
+    told(page, "Taken back")
+    assert outcome_of(house, each) == [("showing_confirmed", "confirmed")]
 
 
 def test_replies_in_doubt_and_given_up_are_settled(person: Person, house: House, inbox: Inbox) -> None:
@@ -324,6 +382,8 @@ def test_another_agents_conversation_is_not_there(
     assert answer is not None
     assert answer.status == 404
     expect(page.get_by_text("it belongs to another agent")).to_be_visible()
+    for width in WIDTHS:
+        fits(at(page, width))
     for act in ("reply", "steer", "notes", "outcome", "seen", "check", "slots"):
         posted = house.client.post(
             f"/agent/inbox/{inbox.special['foreign']}/{act}",

@@ -20,6 +20,7 @@ from tests.api.logins import SECRET
 from tests.conftest import Database
 from tests.console.day_admin import KEPT_PAGE
 from tests.console.people import Person
+from tests.console.widths import WIDTHS, at, fits
 from tests.storage import rows
 
 PATH = "/admin/platform"
@@ -60,15 +61,19 @@ def test_switching_a_platform_off_stops_its_polling(person: Person, house: House
     expect(page.get_by_test_id("platform-policy-row")).to_have_count(5)
     switch = page.get_by_role("switch", name="spareroom active policy")
     expect(switch).to_have_attribute("aria-checked", "true")
-    switch.click()
-    expect(page.get_by_role("status").filter(has_text="nothing is read or sent")).to_be_visible()
-    expect(switch).to_have_attribute("aria-checked", "false")
-    expect(_row(page, "spareroom")).to_contain_text("its inbox is not read")
-    assert not _polled(house).visited
-    switch.click()
-    expect(switch).to_have_attribute("aria-checked", "true")
-    assert _polled(house).visited
-    assert [row["details"]["isActive"] for row in house.audits("platform_policy_updated")] == [False, True]
+    for width in WIDTHS:
+        at(page, width)
+        switch.click()
+        expect(page.get_by_role("status").filter(has_text="nothing is read or sent")).to_be_visible()
+        expect(switch).to_have_attribute("aria-checked", "false")
+        expect(_row(page, "spareroom")).to_contain_text("its inbox is not read")
+        fits(page)
+        assert not _polled(house).visited
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", "true")
+        assert _polled(house).visited
+    switched = [row["details"]["isActive"] for row in house.audits("platform_policy_updated")]
+    assert switched == [False, True] * len(WIDTHS)
 
 
 def test_the_send_mode_is_set_and_not_over_somebody_elses(person: Person, house: House) -> None:

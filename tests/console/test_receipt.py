@@ -27,10 +27,16 @@ from tests.api.logins import SECRET, add_user, hold_session
 from tests.conftest import Database
 from tests.console.people import Watched
 from tests.console.server import ConsoleServer
+from tests.console.widths import WIDTHS, at, fits
 
 SITE = Platform.LEASEBREAK
 TOUR = "Hi! Could I come and see the apartment this week? Any time works."
-MINE = "Hi Sam, gladly. Does Thursday suit you?"
+LEADS = ("Ana Abel", "Ben Osei", "Cleo Ruiz", "Dan Ivory", "Eva Lind")
+"""One for each width."""
+
+
+def answer_to(lead: str) -> str:
+    return f"Hi {lead.split()[0]}, gladly. Does Thursday suit you?"
 
 
 def now() -> datetime:
@@ -55,35 +61,45 @@ def test_what_is_approved_arrives_once_and_its_receipt_shows(
         pipeline = replace(built, policy=replace(built.policy, paces={site: Pace(0, 0) for site in Platform}))
         login = SimpleNamespace(headers={})
         hold_session(login, empty_database, add_user(empty_database, "a@example.com", "admin", now()), now())  # type: ignore[arg-type]
-        name, _, value = login.headers["cookie"].partition("=")
+        cookie, _, value = login.headers["cookie"].partition("=")
         watched = Watched()
         config = ApiConfig(database_url=empty_database.url, auth_secret=SECRET)
         try:
             with ConsoleServer(config, now) as console:
                 with pipeline.engine.begin() as conn:
                     conn.execute(text("""UPDATE "PlatformAccounts" SET send_mode = 'draft_only'"""))
-                sandbox.add_lead(SITE, TOUR)
+                for name in LEADS:
+                    sandbox.add_lead(SITE, TOUR, name=name)
                 poll.poll(pipeline, SITE, "test")
                 ingest.ingest(pipeline, ingest.load(pipeline, SITE), {}, "run")
                 link.link(pipeline, SITE, "run")
-                assert decide.apply(pipeline, decide.plan(pipeline, SITE, "run"), {}, "run").drafted == 1
-                context = browser.new_context(base_url=console.url, viewport={"width": 375, "height": 812})
-                context.add_cookies([{"name": name, "value": value, "url": console.url}])
+                drafted = decide.apply(pipeline, decide.plan(pipeline, SITE, "run"), {}, "run").drafted
+                assert drafted == len(LEADS)
+                context = browser.new_context(base_url=console.url)
+                context.add_cookies([{"name": cookie, "value": value, "url": console.url}])
                 page = context.new_page()
                 watched.follow(page, console.url)
-                page.goto("/admin/inbox?status=waiting")
-                page.get_by_test_id("inbox-row").get_by_role("link", name="Sam Tester").click()
-                page.locator(".draft textarea").fill(MINE)
-                page.get_by_role("button", name="Approve and send").click()
-                expect(page.locator("#thread [data-state=queued]")).to_be_visible()
+                for lead, width in zip(LEADS, WIDTHS, strict=True):
+                    at(page, width).goto("/admin/inbox?status=waiting")
+                    page.get_by_test_id("inbox-row").get_by_role("link", name=lead).click()
+                    page.locator(".draft textarea").fill(answer_to(lead))
+                    fits(page)
+                    page.get_by_role("button", name="Approve and send").click()
+                    expect(page.locator("#thread [data-state=queued]")).to_be_visible()
                 assert sandbox.received() == [], "the console sends nothing by itself"
-                assert dispatch.dispatch(pipeline, SITE, "run").sent == 1
+                assert dispatch.dispatch(pipeline, SITE, "run").sent == len(LEADS)
+                # The page of the last one is still open.
                 expect(page.locator("#thread [data-state=sent]")).to_contain_text("Sent, seen in the thread")
                 poll.poll(pipeline, SITE, "test")
                 ingest.ingest(pipeline, ingest.load(pipeline, SITE), {}, "run")
                 assert dispatch.dispatch(pipeline, SITE, "run").claimed == 0
-                assert sandbox.received() == [MINE]
-                expect(page.locator("#thread .said", has_text=MINE)).to_have_count(1)
+                assert sorted(sandbox.received()) == sorted(answer_to(lead) for lead in LEADS)
+                for lead, width in zip(LEADS, WIDTHS, strict=True):
+                    at(page, width).goto("/admin/inbox")
+                    page.get_by_test_id("inbox-row").get_by_role("link", name=lead).click()
+                    expect(page.locator("#thread .said", has_text=answer_to(lead))).to_have_count(1)
+                    expect(page.locator("#thread [data-state=sent]")).to_contain_text("Sent, seen")
+                    fits(page)
                 context.close()
             with pipeline.engine.connect() as conn:
                 assert [one.name for one in invariants.check(conn) if not one.holds] == []

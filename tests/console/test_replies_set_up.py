@@ -36,7 +36,7 @@ def test_a_template_is_written_with_a_preview_and_checked(person: Person, house:
     text.fill("Hi {{ lead_name }}, welcome to {{ unit }}.")
     expect(preview).to_contain_text("No guardrail objects")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_test_id("template-row")).to_contain_text("greeting")
+    expect(page.get_by_test_id("template-row")).to_contain_text("Greeting")
     assert _templates(house) == {"greeting": "Hi {{ lead_name }}, welcome to {{ unit }}."}
 
     page.get_by_role("link", name="greeting").click()

@@ -213,6 +213,31 @@ def test_an_agent_sees_and_changes_only_its_own(house: House, filled: Calendar) 
     assert "Marco" not in own.text
 
 
+def test_how_it_went_is_told_once_it_has_begun(house: House, filled: Calendar) -> None:
+    """Before, it is refused with the reason; after, also of a showing that nobody had confirmed."""
+    ben = f"/agent/appointments/{filled.showings['ben']}"
+    for status in ("completed", "no_show"):
+        refused = house.send("agent", ben, status=status)
+        assert refused.status_code == 409
+        assert "Today, 12:00 PM EST: whether somebody came can be noted once it has begun" in refused.text
+    assert states(house)["ben"] == "pending"
+    house.clock.forward(timedelta(hours=6))
+    assert "Completed" in house.ask("agent", "GET", ben).text
+    assert house.send("agent", ben, status="completed").status_code == 303
+    assert states(house)["ben"] == "completed"
+
+
+def test_the_list_begins_with_today(house: House, filled: Calendar) -> None:
+    """Also with what is over by now, because its outcome is to be told."""
+    house.clock.forward(timedelta(days=1, hours=5))  # noon of Tuesday in New York
+    for who, path in (("agent", "/agent/appointments"), ("admin", "/admin/showings")):
+        shown = house.ask(who, "GET", path).text
+        days = re.findall(r"<h2>(Today|Tomorrow|\w{3}, \w{3} \d+)", shown)
+        assert days[:2] + days[-1:] == ["Today", "Tomorrow", "Mon, Mar 2"]
+        leads = re.findall(r"<p class=\"muted small\">(\w+)", shown)
+        assert leads[:2] + leads[-2:] == ["Cleo", "Dev", "Ben", "Ann"], "Cleo's is over"
+
+
 @pytest.mark.parametrize(
     ("asked", "today"), [("", 2), ("&unit={unit}", 2), ("&agent={marco}", 3)], ids=["team", "unit", "agent"]
 )

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from tests.api.house import House
 from tests.api.logins import PASSWORD
 from tests.console.people import Person
+from tests.console.widths import PHONE, WIDTHS, at, fits
 
 
 def test_an_administrator_signs_in_and_out(person: Person, house: House) -> None:
@@ -29,6 +30,38 @@ def test_an_administrator_signs_in_and_out(person: Person, house: House) -> None
     expect(page.get_by_role("status")).to_contain_text("signed out")
     page.goto("/admin/inbox")
     expect(page).to_have_url(re.compile("/login"))
+
+
+def test_everybody_signs_in_and_out_at_every_width(person: Person, house: House) -> None:
+    homes = {"agent": "/agent/appointments", "admin": "/admin/inbox"}
+    page = person("stranger")
+    for width, who in zip(WIDTHS, ("agent", "admin", "agent", "admin", "agent"), strict=True):
+        at(page, width).goto("/login")
+        fits(page)
+        page.get_by_label("Email").fill(f"{who}@example.com")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"**{homes[who]}")
+        fits(page)
+        if width <= PHONE:
+            page.get_by_role("button", name="Open menu").click()
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("status")).to_contain_text("signed out")
+
+
+def test_a_role_opens_its_own_places_at_every_width(person: Person, house: House) -> None:
+    page = person("agent")
+    for width in WIDTHS:
+        at(page, width).goto("/agent/today")
+        if width <= PHONE:
+            page.get_by_role("button", name="Open menu").click()
+        places = page.locator("#menu nav" if width <= PHONE else "#side").get_by_role("link")
+        expect(places).to_have_text(["Today", "Workboard", "My Showings", "Availability"])
+        answer = page.goto("/admin/platform")
+        assert answer is not None
+        assert answer.status == 403
+        expect(page.get_by_role("main")).to_contain_text("This page is for administrators")
+        fits(page)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +122,15 @@ def test_the_theme_is_remembered_and_drawn_at_once(person: Person, house: House)
     assert 'data-theme="dark"' in answer.text()
     expect(page.get_by_role("button", name="Switch to light theme")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("localStorage.getItem('lease-bot-theme')") == "dark"
+    page.get_by_role("button", name="Follow the system's theme").click()
+    expect(page.get_by_role("button", name="Follow the system's theme")).to_have_count(0)
+    expect(page.get_by_role("button", name="Switch to dark theme")).to_be_focused()
+    answer = page.goto("/login")
+    assert answer is not None
+    assert 'data-theme="system"' in answer.text()
+    assert page.evaluate("localStorage.getItem('lease-bot-theme')") is None
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_role("button", name="Switch to light theme")).to_be_visible()
 
 
 def test_a_page_of_another_site_can_not_write(house: House) -> None:

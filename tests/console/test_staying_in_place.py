@@ -48,3 +48,33 @@ def test_an_answer_leaves_the_reader_where_they_are_and_a_refusal_is_in_sight(
     page.get_by_label("AM").first.check()
     page.get_by_role("button", name="Book").click()
     expect(page.locator("#lead-name")).to_be_in_viewport()
+
+
+def test_the_keyboard_goes_on_where_it_was(person: Person, day: House) -> None:
+    page = person("agent", 1280)
+    page.goto("/agent/inbox?status=waiting")
+    page.get_by_test_id("inbox-row").get_by_role("link", name="Ed Okafor").press("Enter")
+    detail = page.locator(".split-detail")
+    expect(detail).to_be_focused()  # not the list before it, again
+    page.get_by_label("New note").fill("Has a dog.")
+    page.get_by_role("button", name="Add note").press("Enter")
+    expect(page.locator("#notes")).to_contain_text("Has a dog.")
+    expect(page.get_by_role("button", name="Add note")).to_be_focused()
+    page.get_by_role("button", name="Not interested").press("Enter")
+    expect(page.locator("#outcome")).to_be_focused()  # the button is there no more
+    page.keyboard.press("Tab")
+    expect(page.locator("#outcome").get_by_role("button").first).to_be_focused()
+
+
+def test_a_tap_without_a_connection_says_so_and_keeps_what_was_typed(person: Person, day: House) -> None:
+    page = person("agent")
+    page.goto(f"/agent/inbox/{inbox_ids(day)['held']}")
+    cut = "**/agent/inbox/*/notes"
+    page.route(cut, lambda route: route.abort())
+    page.get_by_label("New note").fill("Has a dog.")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_role("status").filter(has_text="there is no connection")).to_be_visible()
+    expect(page.get_by_label("New note")).to_have_value("Has a dog.")
+    page.unroute(cut)
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator("#notes")).to_contain_text("Has a dog.")

@@ -5,32 +5,57 @@
 const THEME = "lease-bot-theme";
 
 // Theme: the cookie lets the server draw the right colours at once; the stored value is the earlier system's name.
+const nightly = matchMedia("(prefers-color-scheme: dark)");
+
+function isDark() {
+  const { theme } = document.documentElement.dataset;
+  return theme === "dark" || (theme !== "light" && nightly.matches);
+}
+
+// Buttons say what a tap would do; following the system is offered to who does not.
+function sayTheme() {
+  const dark = isDark();
+  const other = dark ? "light" : "dark";
+  for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+    button.value = other;
+    button.setAttribute("aria-label", `Switch to ${other} theme`);
+    button.setAttribute("aria-pressed", String(dark));
+    const drawing = button.querySelector("use");
+    drawing.setAttribute("href", drawing.getAttribute("href").replace(/#.*/, dark ? "#sun" : "#moon"));
+  }
+  for (const button of document.querySelectorAll("[data-theme-system]")) {
+    button.hidden = document.documentElement.dataset.theme === "system";
+  }
+}
+
+function setTheme(theme) {
+  const root = document.documentElement;
+  root.dataset.theme = theme;
+  root.classList.toggle("dark", theme === "dark");
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  const age = theme === "system" ? 0 : 31536000;
+  document.cookie = `${THEME}=${theme}; Path=/; Max-Age=${age}; SameSite=Lax${secure}`;
+  try {
+    if (theme === "system") localStorage.removeItem(THEME); else localStorage.setItem(THEME, theme);
+  } catch { /* private windows may refuse it */ }
+  sayTheme();
+}
+
 document.addEventListener("click", (event) => {
-  const toggle = event.target.closest("[data-theme-toggle]");
-  if (toggle) {
+  const wanted = event.target.closest("[data-theme-toggle], [data-theme-system]");
+  if (wanted) {
     event.preventDefault();
-    const root = document.documentElement;
-    const dark = getComputedStyle(root).colorScheme.trim() === "dark" ||
-      (root.dataset.theme === "system" && matchMedia("(prefers-color-scheme: dark)").matches);
-    const next = dark ? "light" : "dark";
-    root.dataset.theme = next;
-    root.classList.toggle("dark", next === "dark");
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `${THEME}=${next}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
-    try { localStorage.setItem(THEME, next); } catch { /* private windows may refuse it */ }
-    const other = next === "dark" ? "light" : "dark";
-    for (const button of document.querySelectorAll("[data-theme-toggle]")) {
-      button.value = other;
-      button.setAttribute("aria-label", `Switch to ${other} theme`);
-      button.setAttribute("aria-pressed", String(next === "dark"));
-      button.querySelector("use").setAttribute("href",
-        button.querySelector("use").getAttribute("href").replace(/#.*/, next === "dark" ? "#sun" : "#moon"));
-    }
+    const toggle = wanted.parentElement.querySelector("[data-theme-toggle]");
+    setTheme(wanted === toggle ? (isDark() ? "light" : "dark") : "system");
+    toggle.focus();  // the other button may have gone
     return;
   }
   const close = event.target.closest("[data-close]");
   if (close) close.closest(".notice").remove();
 });
+
+nightly.addEventListener("change", sayTheme);
+sayTheme();
 
 // What went well goes by itself after a while, unless somebody points at it; what failed stays until it is dismissed.
 const NOTICE_MS = 10_000;
@@ -43,9 +68,30 @@ function letNoticesGo() {
   }
 }
 
-// A choice that takes effect at once: <select data-submit>.
+// A tap that nobody answered is not silent.
+document.addEventListener("htmx:sendError", () => {
+  const notices = document.getElementById("notices");
+  const notice = document.createElement("div");
+  const text = document.createElement("p");
+  const close = document.createElement("button");
+  notice.className = "notice";
+  notice.dataset.kind = "failed";
+  text.textContent = "No answer: there is no connection just now. What you typed is still here; try again in a moment.";
+  close.type = "button";
+  close.className = "quiet";
+  close.dataset.close = "";
+  close.textContent = "Dismiss";
+  notice.append(text, close);
+  notices.replaceChildren(notice);
+});
+
+// A choice that takes effect at once: <select data-submit>. By keyboard it takes the button beside it, because some
+// browsers change a list's value with every arrow key.
+let byKey = false;
+document.addEventListener("keydown", () => { byKey = true; }, true);
+document.addEventListener("pointerdown", () => { byKey = false; }, true);
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  if (event.target.matches("[data-submit]") && !byKey) event.target.form.requestSubmit();
 });
 
 // What cannot be taken back asks first: <form data-confirm="...">.
@@ -71,7 +117,8 @@ function keepTyped(root) {
 let before = null;
 
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.target?.id === "main") before = { y: window.scrollY, path: location.pathname };
+  const main = event.detail.target;
+  if (main?.id === "main") before = { y: window.scrollY, path: location.pathname, keys: keyboardIn(main) };
 });
 
 // Before anything is painted: while two pages stand below each other the browser holds on to the one that goes.
@@ -90,11 +137,43 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const asked = event.detail.requestConfig;
   if ((asked?.verb === "get" && asked.triggeringEvent?.type === "click") || (was && was.path !== location.pathname)) {
     if (!location.hash) window.scrollTo(0, 0);
-    main.focus({ preventScroll: true });
+    (main.querySelector("[data-focus]") ?? main).focus({ preventScroll: true });
   } else if (was && asked?.verb === "post") {
+    giveKeyboard(main, was.keys);
     main.querySelector(".problem")?.scrollIntoView({ block: "nearest" });
   }
 });
+
+// How to find a control again in newer content of the page: by what it has of these, and by its form.
+function nameOf(control) {
+  const told = ["id", "href", "name", "value"].map((name) => (control.hasAttribute(name)
+    ? `[${name}=${JSON.stringify(control.getAttribute(name))}]` : `:not([${name}])`));
+  const form = control.form ? `form[action=${JSON.stringify(control.form.getAttribute("action"))}] ` : "";
+  return form + control.localName + told.join("");
+}
+
+// The control of `root` that has the keyboard, then the parts of the page it stands in: where the keyboard goes on.
+function keyboardIn(root) {
+  const names = [];
+  const control = document.activeElement;
+  if (!control || control === root || !root.contains(control)) return names;
+  names.push(nameOf(control));
+  for (let part = control.parentElement; part && part !== root; part = part.parentElement) {
+    if (part.id) names.push(`#${CSS.escape(part.id)}`);
+  }
+  return names;
+}
+
+function giveKeyboard(root, names) {
+  for (const name of names) {
+    const found = root.querySelector(name);
+    if (!found) continue;
+    if (found.tabIndex < 0) found.tabIndex = -1;
+    found.focus({ preventScroll: true });
+    return;
+  }
+  if (names.length && root.tabIndex === -1) root.focus({ preventScroll: true });
+}
 
 // In a row of choices that scrolls sideways, the chosen one is in sight.
 function showChosen() {
@@ -147,8 +226,10 @@ async function refresh() {
       const typing = fields.some((field) => field === document.activeElement || "typed" in field.dataset ||
         (field.matches("textarea, input") && field.value !== field.defaultValue));
       if (!next || typing || next.innerHTML === region.innerHTML) continue;
+      const keys = keyboardIn(region);
       region.replaceChildren(...next.childNodes);
       htmx.process(region);
+      if (keys.length) giveKeyboard(region.parentElement, [...keys, `#${CSS.escape(region.id)}`]);
     }
   } finally {
     refreshing = false;
