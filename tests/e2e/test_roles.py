@@ -72,6 +72,10 @@ def deployed(file: str) -> dict[str, Any]:
     return dict(manifest(file, "Deployment")["spec"]["template"]["spec"]["containers"][0])
 
 
+_SCRIPTS = {"leasebot": "leasebot_pipeline.cli.__main__", "dagster-daemon": "dagster._daemon.cli"}
+"""Where the installed commands begin."""
+
+
 @dataclass
 class Cluster:
     """Where the roles run: their variables, their writable folders, what they said."""
@@ -82,8 +86,8 @@ class Cluster:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def command(self, *words: str) -> tuple[str, ...]:
-        module = {"leasebot": "leasebot_pipeline.cli", "dagster-daemon": "dagster._daemon.cli"}
-        own = (sys.executable, "-m", module[words[0]], *words[1:])
+        script = f"from {_SCRIPTS[words[0]]} import main; main()"
+        own = (sys.executable, "-c", script, *words[1:])
         return (*_WRAPPED, *own) if self.locked else own
 
     def leasebot(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
