@@ -39,14 +39,37 @@ def backup(
 def restore(
     file: Annotated[Path, typer.Argument(help="A file `leasebot backup` wrote.", dir_okay=False)],
     database_url: Annotated[
-        str, typer.Option("--database-url", help="An empty database; created when it is missing.")
-    ],
+        str | None,
+        typer.Option(
+            "--database-url",
+            help="An empty database; created when it is missing. Default: a new one of the stack that does not run.",
+        ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir",
+            help="Whose stack, without --database-url. Default: LEASE_BOT_DATA_DIR.",
+            file_okay=False,
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Fill an empty database from a backup. All sending is stopped in it until `leasebot resume all`."""
     with refused():
         from leasebot_pipeline.processes.backup import restore as fill
+        from leasebot_pipeline.processes.backup import restore_embedded
+        from leasebot_pipeline.processes.stack_plan import data_dir_of
+        from leasebot_pipeline.settings import load_settings
 
-        revision = fill(database_url, file, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if database_url is not None:
+            revision = fill(database_url, file, now)
+        else:
+            settings = load_settings()
+            if settings.database.url is not None:  # it may be the damaged one: never by default
+                tell("error: DATABASE_URL is set: name the empty database with --database-url")
+                raise typer.Exit(ExitCode.USAGE)
+            revision = restore_embedded(data_dir_of(settings, sandbox=False, given=data_dir), file, now, tell)
     said = f"restored, at revision {revision}; sending is stopped: look at `leasebot outbox list`, then `leasebot resume all`"
     emit({"revision": revision, "killSwitches": ["global"]}, said, as_json=as_json)

@@ -51,6 +51,20 @@ def known_database_url(settings: Settings) -> str | None:
     return url.get_secret_value() if url is not None else _running_stack(settings)
 
 
+def url_despite_faults(given: str | None) -> str:
+    """The same for commands that look at a faulty environment: other variables may be wrong. Empty without one."""
+    from leasebot_pipeline.settings import SettingsError, load_settings
+    from leasebot_pipeline.settings.loading import given_environment
+
+    named = given or given_environment().get("DATABASE_URL", "").strip()
+    if named:
+        return named
+    try:
+        return known_database_url(load_settings()) or ""
+    except SettingsError:
+        return ""
+
+
 def _running_stack(settings: Settings) -> str | None:
     from leasebot_pipeline.processes import stack_file
     from leasebot_pipeline.processes.stack_plan import data_dir_of

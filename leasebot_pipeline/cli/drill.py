@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from leasebot_pipeline.cli.database import DatabaseUrl, url_despite_faults
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit
 from leasebot_pipeline.cli.preflight import EVIDENCE
 
@@ -20,7 +21,6 @@ _Commit = Annotated[str | None, typer.Option(help="The candidate; the checkout's
 _Kubectl = Annotated[str, typer.Option(help="The kubectl to run.")]
 _Namespace = Annotated[str, typer.Option(help="Namespace of the deployments.")]
 _Folder = Annotated[Path, typer.Option("--evidence", help="Where the evidence is written.")]
-_Database = Annotated[str | None, typer.Option("--database-url", help="Default: DATABASE_URL.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def rollout(
     kubectl: _Kubectl = "kubectl",
     namespace: _Namespace = "lease-bot",
     evidence: _Folder = EVIDENCE,
-    database_url: _Database = None,
+    database_url: DatabaseUrl = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Roll-out status of both deployments, an authenticated snapshot, and the gate; nothing is changed."""
@@ -66,7 +66,7 @@ def rollback(
     kubectl: _Kubectl = "kubectl",
     namespace: _Namespace = "lease-bot",
     evidence: _Folder = EVIDENCE,
-    database_url: _Database = None,
+    database_url: DatabaseUrl = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Revisions, undo to one of them, status, snapshot; a dry run unless --execute."""
@@ -113,7 +113,7 @@ def _drill(
         clock=lambda: datetime.now(UTC),
         kubectl=kubectl,
         snapshot=_snapshot(environ),
-        gate=_gate(database_url or environ.get("DATABASE_URL", "").strip()),
+        gate=_gate(url_despite_faults(database_url)),
         options=("--namespace", namespace),
     )
     done = drill.rehearse(

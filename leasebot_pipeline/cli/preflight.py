@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leasebot_pipeline.cli.database import DatabaseUrl, url_despite_faults
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, tell
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def preflight(
         str | None, typer.Option("--commit", help="The candidate; the checkout's commit unless given.")
     ] = None,
     evidence: Annotated[Path, typer.Option("--evidence", help="Folder of the gates' evidence.")] = EVIDENCE,
-    database_url: Annotated[str | None, typer.Option("--database-url", help="Default: DATABASE_URL.")] = None,
+    database_url: DatabaseUrl = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run every check before a release and say what to do about each that fails. Exit code 1 when one does."""
@@ -69,7 +70,7 @@ def preflight(
         faults: tuple[str, ...] = ()
     except SettingsError as error:
         faults = tuple(map(str, error.faults))
-    url = database_url or environ.get("DATABASE_URL", "").strip()
+    url = url_despite_faults(database_url)
     try:
         engine = create_engine(url, application_name="leasebot preflight", pool_size=1) if url else None
     except DatabaseUrlError:

@@ -19,5 +19,13 @@ def in_canary(account: UUID, cohort: Mapping[str, object]) -> bool:
     percentage = cohort.get("percentage")
     if isinstance(percentage, bool) or not isinstance(percentage, int | float):
         return False
-    bucket = int.from_bytes(hashlib.sha256(account.bytes).digest()[:4]) % 10_000
-    return bucket < percentage * 100
+    return _bucket(account) < percentage * 100
+
+
+def joins_at(account: UUID) -> int:
+    """The smallest whole percentage that holds the account."""
+    return _bucket(account) // 100 + 1
+
+
+def _bucket(account: UUID) -> int:
+    return int.from_bytes(hashlib.sha256(account.bytes).digest()[:4]) % 10_000

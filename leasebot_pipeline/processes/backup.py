@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +17,13 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from leasebot_pipeline.domain.kill_switches import KillScope, KillTarget
+from leasebot_pipeline.processes import stack_file
 from leasebot_pipeline.processes.database import DatabaseUnusable
+from leasebot_pipeline.processes.stack_plan import DATABASE_NAME, embedded_dir
 from leasebot_pipeline.storage import kill_switches, migrate
 from leasebot_pipeline.storage.engine import DatabaseUrlError, create_engine, ensure_database, sqlalchemy_url
 from leasebot_pipeline.storage.outbox_operations import Actor
-from leasebot_pipeline.storage.server import find_binaries
+from leasebot_pipeline.storage.server import EmbeddedServer, find_binaries
 
 RESTORED: Final = "restored from a backup: look at what waits before anything is sent"
 
@@ -91,6 +94,26 @@ def restore(url: str, file: Path, now: datetime) -> str | None:
         raise DatabaseUnusable(f"the database did not answer ({type(error).__name__})") from None
     finally:
         engine.dispose()
+
+
+def restore_embedded(data_dir: Path, file: Path, now: datetime, tell: Callable[[str], None]) -> str | None:
+    """The same for the embedded server of a stack that does not run: its database must be new. The revision.
+
+    Raises DatabaseUnusable, StackBusy, ServerError.
+    """
+    notes: list[str] = []
+    folder = embedded_dir(data_dir, notes)
+    for note in notes:
+        tell(f"note: {note}")
+    given = os.environ.get("LEASE_BOT_PG_BIN")
+    with (
+        stack_file.hold(data_dir),
+        EmbeddedServer(folder, binaries=Path(given) if given else None) as server,
+    ):
+        try:
+            return restore(server.url(DATABASE_NAME), file, now)
+        except DatabaseUnusable as error:
+            raise DatabaseUnusable(f"{error} ({folder})") from None
 
 
 def _parsed(url: str) -> URL:

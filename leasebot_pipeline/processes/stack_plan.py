@@ -21,7 +21,7 @@ from leasebot_pipeline.settings import Settings, load_settings
 
 _GEMINI_KEY: Final = "GOOGLE_GENERATIVE_AI_API_KEY"
 _DATABASE_PORT: Final = 54320
-_DATABASE_NAME: Final = "leasebot"
+DATABASE_NAME: Final = "leasebot"
 _CODE_SERVER_HOST: Final = "127.0.0.1"
 _ROOT_DATABASES: Final = Path("/var/lib/leasebot")
 
@@ -153,8 +153,8 @@ def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Stack
     if given.database.url is not None:
         database_url = given.database.url.get_secret_value()
     else:
-        embedded = _embedded_dir(data_dir, notes)
-        database_url = f"postgresql://postgres@127.0.0.1:{ports.database}/{_DATABASE_NAME}"
+        embedded = embedded_dir(data_dir, notes)
+        database_url = f"postgresql://postgres@127.0.0.1:{ports.database}/{DATABASE_NAME}"
         variables["DATABASE_URL"] = database_url
     browser = _browser(given, choice)
     if browser is not None:
@@ -240,7 +240,7 @@ def _ports(given: Settings, choice: StackChoice, notes: list[str]) -> Ports:
     return Ports(**{name: chosen.get(name, wish[2]) for name, wish in wishes.items()})
 
 
-def _embedded_dir(data_dir: Path, notes: list[str]) -> Path:
+def embedded_dir(data_dir: Path, notes: list[str]) -> Path:
     """Where the embedded server's files go.
 
     PostgreSQL refuses to run as root and drops to another user, who must be able to get there; a checkout

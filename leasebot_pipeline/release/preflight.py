@@ -306,18 +306,30 @@ def _ci_evidence(given: Preflight) -> Outcome:
     if given.commit is None:
         return _fail("the commit is not known", "run it in the checkout, or say --commit")
     found = evidence.newest(given.evidence_dir, given.commit)
-    if found is None:
-        return _fail(f"no evidence of {given.commit[:12]} in {given.evidence_dir}", "run `make gates`")
-    return _ok(f"of {given.commit[:12]}, {found.finished_at:%Y-%m-%d %H:%M} UTC")
+    if found is not None:
+        return _ok(f"of {given.commit[:12]}, {found.finished_at:%Y-%m-%d %H:%M} UTC")
+    if _handed_in(given):  # the target has no checkout, so no folder
+        return _ok(f"of {given.commit[:12]}, handed in to the database")
+    return _fail(
+        f"no evidence of {given.commit[:12]}, neither in {given.evidence_dir} nor in the database",
+        "run `make gates`, then `leasebot release evidence FILE`",
+    )
+
+
+def _handed_in(given: Preflight) -> Mapping[str, bool]:
+    """What `leasebot release evidence` gave the database about the commit."""
+    if given.engine is None or not given.commit:
+        return {}
+    with given.engine.connect() as conn:
+        return release_gate.evidence(conn, given.commit)
 
 
 def _gate_passed(name: str) -> Check:
     def check(given: Preflight) -> Outcome:
         found = evidence.newest(given.evidence_dir, given.commit) if given.commit else None
         passed: bool | None = found.gates.get(name) if found else None
-        if passed is None and given.engine is not None and given.commit:
-            with given.engine.connect() as conn:
-                passed = release_gate.evidence(conn, given.commit).get(name)
+        if passed is None:
+            passed = _handed_in(given).get(name)
         if passed is None:
             return _fail(f"{name} was not run for this commit", "run `make gates`")
         if not passed:

@@ -72,7 +72,13 @@ def promote(
         if not cohort:
             return _refused(before, "cohort_missing", "a canary needs a percentage or accounts")
         if not release_gate.cohort_accounts(conn, cohort):
-            return _refused(before, "cohort_empty", "no account belongs to that cohort")
+            first = release_gate.first_percentage(conn)
+            hint = (
+                f": the first joins at {first} percent"
+                if first is not None and "percentage" in cohort
+                else ""
+            )
+            return _refused(before, "cohort_empty", f"no account belongs to that cohort{hint}")
     if override and not reason.strip():
         return _refused(before, "reason_missing", "an override needs a reason")
     check = gate.check(conn, actor, now)
@@ -115,7 +121,8 @@ def rollback(
     if before is None:
         return _refused(before, "no_stage", "no release was started")
     if ORDER.index(to) >= ORDER.index(before.stage):
-        return _refused(before, "not_back", f"{to} is not before {before.stage}")
+        said = f"the stage is {to} already" if to is before.stage else f"{to} is not before {before.stage}"
+        return _refused(before, "not_back", said)
     cohort: Mapping[str, Any] = {}
     if to is ReleaseStage.CANARY:
         found = next(

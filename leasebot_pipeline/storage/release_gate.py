@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from leasebot_pipeline.domain.cohort import in_canary
+from leasebot_pipeline.domain.cohort import in_canary, joins_at
 from leasebot_pipeline.domain.platforms import REQUIRED_PLATFORMS
 from leasebot_pipeline.domain.release_figures import (
     CRITICAL_ERRORS,
@@ -131,6 +131,11 @@ _ACCOUNTS = text('SELECT id FROM "PlatformAccounts"')
 def cohort_accounts(conn: Connection, cohort: Mapping[str, Any]) -> frozenset[str]:
     """Ids of the accounts that belong to a canary cohort."""
     return frozenset(str(one) for one in conn.execute(_ACCOUNTS).scalars() if in_canary(one, cohort))
+
+
+def first_percentage(conn: Connection) -> int | None:
+    """The smallest whole percentage of a cohort that is not empty; None without any account."""
+    return min((joins_at(one) for one in conn.execute(_ACCOUNTS).scalars()), default=None)
 
 
 _RECORD = text("""

@@ -35,6 +35,7 @@ SECRETS = {
     "BETTER_AUTH_SECRET": "0123456789abcdef0123456789abcdef",
 }
 CLUSTER_WIDE = ("Namespace",)
+KUBECTL = shutil.which("kubectl")
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
 
 
@@ -105,6 +106,26 @@ def of_kind(stage: str, kind: str) -> dict[str, dict[str, Any]]:
 def test_every_manifest_is_valid_for_kubernetes(stage: str, version: str) -> None:
     for one in rendered(stage):
         kubernetes_validate.validate(one, version, strict=True)
+
+
+@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed: it renders the overlays itself")
+@pytest.mark.parametrize("stage", STAGES)
+def test_kustomize_makes_the_same_of_an_overlay(stage: str) -> None:
+    assert KUBECTL is not None
+    command = (KUBECTL, "kustomize", str(FOLDER / "overlays" / stage))
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    made = {(one["kind"], one["metadata"]["name"]): one for one in yaml.safe_load_all(done.stdout)}
+    assert made == {(one["kind"], one["metadata"]["name"]): one for one in rendered(stage)}
+
+
+def test_who_reads_evidence_has_the_volume_it_is_kept_on() -> None:
+    deployments = of_kind("full", "Deployment")
+    for name, written in (("lease-bot-worker", True), ("lease-bot-api", False)):
+        pod = deployments[name]["spec"]["template"]["spec"]
+        [mount] = [one for one in pod["containers"][0]["volumeMounts"] if one["mountPath"] == "/data"]
+        [volume] = [one for one in pod["volumes"] if one["name"] == mount["name"]]
+        assert volume["persistentVolumeClaim"]["claimName"] == "lease-bot-data"
+        assert mount.get("readOnly", False) is not written
 
 
 def test_a_slip_would_be_found() -> None:

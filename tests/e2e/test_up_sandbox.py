@@ -57,6 +57,12 @@ def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
         )
         assert session.returncode == 0, session.stderr
         assert json.loads(session.stdout)["ok"] is True
+        # Preflight finds the stack without being told where its database is.
+        ready = stack.leasebot(
+            *("preflight", "--only", "schema", "--only", "dagster_daemon", "--json"),
+            LEASE_BOT_DATA_DIR=str(stack.folder / "var"),
+        )
+        assert json.loads(ready.stdout)["ok"] is True, ready.stdout
         assert stack.leasebot("down", "--data-dir", str(stack.data_dir)).returncode == 0
         assert process.wait(DEADLINE_S) == 0
         assert process.stdout is not None

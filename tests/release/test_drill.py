@@ -121,6 +121,17 @@ def test_without_kubectl_it_is_no_pass(kind: str, tmp_path: Path) -> None:
     assert "PASS" not in evidence
 
 
+@pytest.mark.parametrize("kind", ["rollout", "rollback"])
+def test_without_a_cluster_it_is_no_pass_and_no_failure(
+    kind: str, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECTL_ALONE", "1")
+    answer, evidence = drill(kind, tmp_path, "--kubectl", str(STAND_IN), code=3)
+    assert answer["result"] == "not run"
+    assert {step["status"] for step in answer["steps"] if "rollout" in (step["command"] or "")} == {"not run"}
+    assert "was refused" in evidence
+
+
 def test_a_wrong_cookie_is_no_snapshot(calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADMIN_OBSERVABILITY_COOKIE", "of=nobody")
     answer, _ = drill("rollback", tmp_path, "--kubectl", str(STAND_IN), code=3)

@@ -1,6 +1,7 @@
 """A release from shadow to full on the sandbox: real pages, real stages, and a spike that the sites cause.
 
-Without a browser: the sites' HTTP and the platforms' own parsers. Time is set forward, nothing is waited for.
+Without a browser: the sites' HTTP and the platforms' own parsers. Time is set forward, nothing is waited for. What the
+gate judges is written by the stages and by the gates' own runner; the suites it runs here are empty.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from leasebot_pipeline.domain.follow_ups import FollowUpPolicy
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 from leasebot_pipeline.domain.release_gate import REQUIRED_GATES, Verdict
 from leasebot_pipeline.processes import practice
-from leasebot_pipeline.release import gate, stages
+from leasebot_pipeline.release import evidence, gate, gates, stages
 from leasebot_pipeline.sandbox import LOGIN_PASSWORD, LOGIN_USER
 from leasebot_pipeline.sandbox.faults import Fault, Page
 from leasebot_pipeline.sandbox.testing import SandboxServer
@@ -42,6 +43,7 @@ class Play:
     pipeline: Pipeline
     clock: PlayClock
     world: World
+    folder: Path
 
     def pass_time(self, **span: float) -> None:
         self.clock.advance(timedelta(**span).total_seconds())
@@ -68,6 +70,17 @@ class Play:
         for platform in platforms or tuple(Platform):
             free, _ = cycle(self.pipeline, platform, "run-1")
             assert free
+
+    def run_gates(self, **codes: int) -> None:
+        """`leasebot gates` and `leasebot release evidence`, with suites that end at once with the given code."""
+        suites = {
+            f"{name}:suite": ("-c", f"raise SystemExit({codes.get(name, 0)})") for name in REQUIRED_GATES
+        }
+        file, _ = gates.run(
+            self.folder, self.clock, commit=COMMIT, run_id="play", ref="refs/heads/main", suites=suites
+        )
+        with self.pipeline.engine.begin() as conn:
+            evidence.keep(conn, evidence.read(file), OPERATOR, self.clock())
 
     def check(self) -> gate.Check:
         self.world.now = self.clock()
@@ -125,7 +138,7 @@ def play(database: Database, tmp_path: Path) -> Iterator[Play]:
             sleep=lambda _seconds: None,
             fraction=lambda: 0.0,
         )
-        yield Play(sandbox, pipeline, clock, World(database, clock()))
+        yield Play(sandbox, pipeline, clock, World(database, clock()), tmp_path / "evidence")
         connectors.close()
 
 
@@ -136,10 +149,12 @@ def test_a_release_is_taken_back_for_what_the_sites_do_and_made_again(play: Play
     play.leads_write(ELSEWHERE, 4)
     play.work()
     play.pass_time(hours=23)
-    assert play.promote(cohort={"accounts": [str(CANARY)]}).refused == "gate_not_passed"
-    play.world.evidence(**dict.fromkeys(REQUIRED_GATES, True))
     with play.pipeline.engine.begin() as conn:
         baseline = gate.take_baseline(conn, OPERATOR, play.clock())
+    play.run_gates(quality=1)
+    refused = play.promote(cohort={"accounts": [str(CANARY)]})
+    assert (refused.refused, "quality" in str(refused.message)) == ("gate_not_passed", True)
+    play.run_gates()
     assert baseline.figures.inbound() == 22
     assert baseline.figures.decisions == 22
     assert play.sandbox.received() == []

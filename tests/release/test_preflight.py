@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from leasebot_pipeline.cli import app
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 from leasebot_pipeline.processes import dagster_health
+from leasebot_pipeline.release import evidence
 from leasebot_pipeline.release.preflight import (
     API_VARIABLES,
     CHECKS,
@@ -26,6 +27,7 @@ from leasebot_pipeline.release.preflight import (
 )
 from leasebot_pipeline.settings import is_placeholder
 from leasebot_pipeline.storage import bootstrap, release_gate
+from leasebot_pipeline.storage.outbox_operations import Actor
 from tests.conftest import Database
 from tests.release import dagster_rows
 from tests.release.spoilt import spoil
@@ -125,6 +127,17 @@ def test_gemini_asks_for_its_key(good: Preflight) -> None:
 def test_evidence_of_another_commit_is_none(good: Preflight) -> None:
     found = failed(replace(good, commit="0000000"))
     assert set(found) == {"ci_evidence", "gate_critical", "gate_quality", "gate_smoke"}
+
+
+def test_evidence_that_was_handed_in_counts_where_there_is_no_checkout(
+    good: Preflight, database: Database, tmp_path: Path
+) -> None:
+    target = replace(good, evidence_dir=tmp_path / "nowhere")
+    assert set(failed(target)) == {"ci_evidence", "gate_critical", "gate_quality", "gate_smoke"}
+    found = evidence.read(good.evidence_dir / "gates.json")
+    with database.engine.begin() as conn:
+        evidence.keep(conn, found, Actor("admin", "ci"), NOW)
+    assert failed(target) == {}
 
 
 def test_the_command_judges_the_process_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -102,6 +102,12 @@ def test_an_override_needs_a_reason_and_is_marked(canary: World) -> None:
 def test_a_canary_needs_somebody_in_it(world: World) -> None:
     assert world.promote().refused == "cohort_missing"
     assert world.promote(cohort={"accounts": [str(uuid4())]}).refused == "cohort_empty"
+    few = world.promote(cohort={"percentage": 20})
+    assert (few.refused, few.message) == (
+        "cohort_empty",
+        "no account belongs to that cohort: the first joins at 37 percent",
+    )
+    assert world.promote(cohort={"percentage": 37}).refused == "gate_not_passed"
     assert world.sending() == set()
 
 
