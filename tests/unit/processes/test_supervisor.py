@@ -253,6 +253,18 @@ def test_a_child_hears_what_its_parent_ignores(stage: Stage) -> None:
     assert not any("did not stop in time" in line for line in stage.said)
 
 
+def test_a_process_that_becomes_a_service_hears_stops_too() -> None:
+    service = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    program = textwrap.dedent(f"""
+        import signal, sys
+        from leasebot_pipeline.cli.services import _become
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _become((sys.executable, "-S", "-c", {service!r}))
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 def test_a_part_with_an_unknown_need_is_refused(stage: Stage) -> None:
     with pytest.raises(ValueError, match=r"api needs unknown parts: \['database'\]"):
         Supervisor([Part("api", "API", stage.child("api", "serve()"), needs=("database",))], stage.observer())
