@@ -16,11 +16,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform
 from leasebot_pipeline.platforms.browser_launch import find_executable
 from leasebot_pipeline.platforms.options import RuntimeOptions
-from leasebot_pipeline.platforms.profile_lock import unlock
 from leasebot_pipeline.sandbox.testing import SandboxServer
 from tests.browser.test_capture import free_port, leasebot, log_in, the_person
 
@@ -126,10 +124,11 @@ def test_a_window_that_was_killed_leaves_a_profile_that_can_be_unlocked(
 ) -> None:
     lock = tmp_path / ".playwright" / "profiles" / "renthop" / "SingletonLock"
     with _capturing(sandbox.base_urls[Platform.RENTHOP], tmp_path, window) as (process, _):
-        with pytest.raises(PlatformFailure, match="RPA_PROFILE_LOCKED"):
-            unlock(lock.parent)
+        code, told = _session(tmp_path, window, "unlock", "renthop")
+        assert code == 1, told
         os.kill(int(os.readlink(lock).rpartition("-")[2]), signal.SIGKILL)
         _, err = process.communicate(timeout=90)
     assert process.returncode == 1, err
     assert lock.is_symlink()
-    assert "SingletonLock" in unlock(lock.parent).removed
+    code, told = _session(tmp_path, window, "unlock", "renthop")
+    assert (code, "removed SingletonLock" in told) == (0, True), told
