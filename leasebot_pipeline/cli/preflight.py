@@ -56,7 +56,7 @@ def preflight(
     from leasebot_pipeline.release import preflight as checks
     from leasebot_pipeline.release.commit import commit_of
     from leasebot_pipeline.settings import SettingsError, is_placeholder, load_settings
-    from leasebot_pipeline.settings.loading import given_environment
+    from leasebot_pipeline.settings.loading import given_environment, unknown_names
     from leasebot_pipeline.storage.engine import DatabaseUrlError, create_engine
 
     unknown = [name for name in only or () if name not in checks.CHECKS]
@@ -83,6 +83,7 @@ def preflight(
                 now=now,
                 is_placeholder=is_placeholder,
                 faults=faults,
+                unknown={one.name: one.nearest for one in unknown_names(environ)},
                 intent=provider.value if provider else None,
                 roles=[one.value for one in role] if role else checks.ROLES,
                 production=production,

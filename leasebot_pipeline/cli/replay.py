@@ -131,7 +131,7 @@ def _instant(option: str, given: str | None) -> datetime | None:
             f"error: {option} must be an ISO day or instant, such as 2026-02-09 or 2026-02-09T12:00:00+00:00"
         )
         raise typer.Exit(ExitCode.USAGE) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _text(report: ReplayReport) -> str:

@@ -176,5 +176,8 @@ def _enter_dagster(settings: Settings, code_server_host: str) -> None:
 
 def _become(command: tuple[str, ...]) -> NoReturn:
     """Replace this process: signals reach the service itself, and no parent is left to keep alive."""
+    from leasebot_pipeline.processes.service import hear_stops
+
     sys.stdout.flush()
+    hear_stops()
     os.execv(command[0], command)  # noqa: S606

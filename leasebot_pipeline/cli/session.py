@@ -86,10 +86,13 @@ def capture(
         meant = sessions.chosen_account(accounts, account)
         options = sessions.options_of(settings, platform, base_url=base_url, headless=headless)
         target = target_of(meant, options, profile=profile, out=out)
+        used = target.path == target_of(meant, options, profile=profile).path
         report = sessions.capture(options, meant, target, timeout, tell)
     lines = [f"{report.kind} captured: {report.path}"]
     if report.set_variable:
         lines.append(f"next: set {report.set_variable}={report.path} and restart leasebot")
+    elif not used:
+        lines.append("next: put the file where the account's session refers to; nothing uses it here")
     elif report.holds:
         lines.append("a stopped account goes on with it at its next look")
     if not report.holds:

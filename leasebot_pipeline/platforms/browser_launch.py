@@ -29,9 +29,16 @@ _PROFILE_IN_USE: Final = ("ProcessSingleton", "profile is already in use", "Sing
 def find_executable(options: RuntimeOptions, *, headless: bool) -> Path | None:
     """The configured browser, else one found on this machine, else None for Playwright's own.
 
-    A headless shell is never chosen for a visible browser.
+    A headless shell is never chosen for a visible browser. Raises PlatformFailure RPA_RUNTIME_UNAVAILABLE when it is
+    the configured one.
     """
     if options.browser_path is not None:
+        if not headless and options.browser_path.name in _HEADLESS_ONLY:
+            raise PlatformFailure(
+                "RPA_RUNTIME_UNAVAILABLE",
+                f"LEASE_BOT_RPA_BROWSER_PATH names {options.browser_path.name}, which opens no window: "
+                "name chromium or another browser, or nothing",
+            )
         return options.browser_path
     own = options.data_dir / "browser"
     candidates = [_chosen(own), *(shutil.which(name) for name in _NAMES), str(own / _NAMES[0])]
@@ -100,6 +107,8 @@ async def launch_profile(
             user_agent=own.user_agent,
             locale=own.locale,
             timezone_id=own.timezone,
+            # A page of fixed size could not be scrolled to its end in the window of a small screen.
+            no_viewport=not headless,
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,

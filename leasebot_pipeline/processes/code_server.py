@@ -5,7 +5,8 @@ everything again. Here runs fork from a forkserver that has imported it once. Ru
 and termination stay Dagster's own. ``LEASE_BOT_DAGSTER_RUN_LAUNCH=stock`` goes back to ``spawn``.
 
 Run as ``python -m leasebot_pipeline.processes.code_server``. On SIGTERM the server takes no new runs, lets
-running ones finish (a reply being sent is sent, and its receipt stored) and ends.
+running ones finish (a reply being sent is sent, and its receipt stored) and ends. What else is under way then, as a
+sensor that reads an inbox, gets some seconds more: cut off, it is what a crash would leave, and done again.
 
 This leans on two private details: that the server asks for its context by ``get_context("spawn")``, and the name of its
 look at the runs. Tests start real runs through it, look whose child a run is, and take the database away.
@@ -17,6 +18,8 @@ import argparse
 import multiprocessing
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
@@ -25,6 +28,9 @@ from typing import Final, Literal
 DEFINITIONS: Final = "leasebot_pipeline.definitions"
 LOCATION: Final = "leasebot"
 LAUNCH_VARIABLE: Final = "LEASE_BOT_DAGSTER_RUN_LAUNCH"
+GRACE_VARIABLE: Final = "DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD"
+"""Dagster's own: seconds that calls under way get once the last run has ended. It gives them a minute."""
+_GRACE_S: Final = 20
 
 RunLaunch = Literal["forkserver", "stock"]
 
@@ -78,6 +84,23 @@ def look_again_after_trouble() -> None:
     DagsterApiServer._check_for_orphaned_runs = guarded  # type: ignore[method-assign]
 
 
+def end_within(seconds: float, code: object) -> None:
+    """End this process ``seconds`` from now if it has not ended by itself.
+
+    A call whose caller is gone holds no stop of the server, but its thread holds the end of the process, for as long as
+    it takes.
+    """
+
+    def end() -> None:
+        time.sleep(seconds)
+        sys.stderr.write(
+            f"a call was still under way {seconds:.0f} s after the server stopped: ended without it\n"
+        )
+        os._exit(code if isinstance(code, int) else 1)
+
+    threading.Thread(target=end, name="end-within", daemon=True).start()
+
+
 def serve(host: str, port: int, launch: RunLaunch, definitions: str = DEFINITIONS) -> None:
     """Serve ``definitions`` on ``host``:``port`` until a signal; does not return normally (SystemExit)."""
     if launch == "forkserver":
@@ -85,10 +108,15 @@ def serve(host: str, port: int, launch: RunLaunch, definitions: str = DEFINITION
     from dagster._cli import main  # after the fork server started: its imports run beside ours
 
     look_again_after_trouble()
+    grace_s = int(os.environ.setdefault(GRACE_VARIABLE, str(_GRACE_S)))
 
     sys.argv = ["dagster", "api", "grpc", "--host", host, "--port", str(port)]
     sys.argv += ["--module-name", definitions, "--location-name", LOCATION]
-    main()  # type: ignore[no-untyped-call]
+    try:
+        main()  # type: ignore[no-untyped-call]
+    except SystemExit as ended:
+        end_within(grace_s, ended.code or 0)
+        raise
 
 
 def command(host: str, port: int, launch: str, definitions: str = DEFINITIONS) -> tuple[str, ...]:

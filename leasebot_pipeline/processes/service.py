@@ -202,14 +202,21 @@ class Step:
         """Nothing is left to kill."""
 
 
-def _end_with_parent(parent: int) -> None:
-    """In the child, before its program starts: be told to stop when ``parent`` dies, and hear it.
+def hear_stops() -> None:
+    """Let requests to stop reach the program that this process becomes.
 
-    What a process ignores or blocks its children ignore and block too, also across exec. A stack started by
-    something that ignores SIGTERM would leave parts that neither its death nor a request to stop can end.
+    What a process ignores or blocks its children ignore and block too, also across exec; a shell starts what runs in
+    its background with Ctrl-C ignored, and Dagster's processes take SIGTERM as they found Ctrl-C. They could not be
+    asked to stop, and a code server that is killed instead takes its runs with it.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def _end_with_parent(parent: int) -> None:
+    """In the child, before its program starts: be told to stop when ``parent`` dies, and hear it."""
+    hear_stops()
     if _LIBC is None:
         return
     if _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:

@@ -117,6 +117,8 @@ class Preflight:
     is_placeholder: Callable[[str], bool]
     faults: Sequence[str]
     """Faults of the environment in words, without values."""
+    unknown: Mapping[str, str | None]
+    """Variables that are set, look like ours and are none, each with the known name most like it."""
     intent: str | None
     """The provider this roll-out is meant to use."""
     roles: Collection[str]
@@ -165,15 +167,25 @@ def _skip(reason: str, fix: str | None = None) -> Outcome:
 
 
 def _settings(given: Preflight) -> Outcome:
+    strange = [
+        f"{name} is no setting of leasebot" + (f"; did you mean {nearest}?" if nearest else "")
+        for name, nearest in given.unknown.items()
+    ]
     if given.faults:
-        return _fail("; ".join(given.faults), "correct each variable; docs/configuration.md has the rules")
-    return _ok("every variable that is set keeps its rule")
+        fix = "correct each variable; docs/configuration.md has the rules"
+        return _fail("; ".join([*given.faults, *strange]), fix)
+    return _ok("; ".join(["every variable that is set keeps its rule", *strange]))
 
 
 def _variables(given: Preflight, role: str, names: Sequence[str]) -> Outcome:
     if role not in given.roles:
         return _skip(f"the role {role} was not asked for")
-    missing = [name for name in names if not given.given(name)]
+    meant = {nearest: name for name, nearest in given.unknown.items()}
+    missing = [
+        f"{name} (set is {meant[name]}: misspelt?)" if name in meant else name
+        for name in names
+        if not given.given(name)
+    ]
     if missing:
         return _fail(
             f"missing or a placeholder: {', '.join(missing)}",

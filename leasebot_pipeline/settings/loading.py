@@ -23,6 +23,17 @@ from leasebot_pipeline.settings.variable import Declared, Group
 ENV_FILE: Final = Path(".env")
 _OUR_PREFIXES: Final = ("LEASE_BOT_", "WORKER_", "SHOWING_", "FOLLOW_UP")
 _SIMILAR: Final = 0.75
+_SHARED_PREFIXES: Final = (
+    "AI_",
+    "API_",
+    "AVAILABILITY_",
+    "BETTER_AUTH_",
+    "INVITE_",
+    "RELEASE_",
+    "RETENTION_",
+)
+"""Other programs have variables that begin so too: one of them counts as misspelt only when it is very like ours."""
+_VERY_SIMILAR: Final = 0.9
 
 G = TypeVar("G", bound=Group)
 
@@ -75,7 +86,7 @@ def _load(environ: Mapping[str, str] | None, overrides: Mapping[str, str]) -> Se
         return tuple(sorted(by_name.values(), key=_order))
     return settings.model_copy(
         update={
-            "unknown_names": tuple(_unknown(given)),
+            "unknown_names": tuple(unknown_names(given)),
             "cautions": (*dict.fromkeys(cautions), *cross_rules.cautions(settings)),
         }
     )
@@ -190,9 +201,15 @@ def _cautions(
             yield f"{expand(name, platform)} is {word}, which leaves it on: only 0 turns it off"
 
 
-def _unknown(given: Mapping[str, str]) -> Iterator[UnknownName]:
+def unknown_names(given: Mapping[str, str]) -> Iterator[UnknownName]:
+    """Variables that are set, look like ours and are none."""
     names = sorted(known_names())
     for name in sorted(given):
-        if name.startswith(_OUR_PREFIXES) and name not in known_names():
-            close = get_close_matches(name, names, n=1, cutoff=_SIMILAR)
+        if name in known_names() or not given[name].strip():
+            continue
+        ours = name.startswith(_OUR_PREFIXES)
+        if not ours and not name.startswith(_SHARED_PREFIXES):
+            continue
+        close = get_close_matches(name, names, n=1, cutoff=_SIMILAR if ours else _VERY_SIMILAR)
+        if ours or close:
             yield UnknownName(name, close[0] if close else None)

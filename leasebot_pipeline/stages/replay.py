@@ -171,7 +171,7 @@ class ChangedCase:
             "decisionId": str(self.decision_id),
             "conversationId": str(self.conversation_id),
             "platform": self.platform,
-            "decidedAt": self.decided_at.isoformat(),
+            "decidedAt": self.decided_at,
             "change": self.change.value,
             "dangerous": self.change in DANGEROUS,
             "columns": list(self.columns),
@@ -211,8 +211,8 @@ class ReplayReport:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "since": self.since.isoformat(),
-            "until": self.until.isoformat(),
+            "since": self.since,
+            "until": self.until,
             "decider": self.decider,
             "rulesVersion": self.rules_version,
             "codeVersion": code_version(),

@@ -214,6 +214,22 @@ def test_a_window_needs_a_screen(
         sessions.capture(visible, account, target_of(account, visible), 1, lambda _line: None)
 
 
+def test_a_browser_that_opens_no_window_is_refused(
+    options: RuntimeOptions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It would start, and the person would wait for a window."""
+    monkeypatch.setenv("DISPLAY", ":0")
+    account = AccountRef(uuid4(), Platform.RENTHOP, "main", {})
+    visible = replace(
+        options,
+        project_root=tmp_path,
+        browser_path=Path("/usr/bin/chromium-headless-shell"),
+        platforms={p: replace(own, headless=False) for p, own in options.platforms.items()},
+    )
+    with pytest.raises(PlatformFailure, match=r"RPA_RUNTIME_UNAVAILABLE.*opens no window"):
+        sessions.capture(visible, account, target_of(account, visible), 1, lambda _line: None)
+
+
 def leasebot(*arguments: str, cwd: Path, **environ: str) -> subprocess.Popen[str]:
     own = {k: v for k, v in os.environ.items() if not k.startswith(("LEASE_BOT_", "DATABASE_URL"))}
     return subprocess.Popen(

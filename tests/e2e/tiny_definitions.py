@@ -1,5 +1,7 @@
 """A code location of two jobs: one tells whose child its run is, one runs until its file appears.
 
+A sensor asks for them, another one is held while it is evaluated if a file says so.
+
 No postponed annotations: Dagster reads those of the context as they stand.
 """
 
@@ -42,4 +44,16 @@ def asked(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
     return [dg.RunRequest(run_key=file.name, job_name=file.name.split("-")[1]) for file in files]
 
 
-defs = dg.Definitions(jobs=[quick, patient], sensors=[asked])
+@dg.sensor(job=quick, minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
+def held(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Once there is a file `hold`, waits for `release` and asks for a run."""
+    folder = Path(os.environ["TINY_FOLDER"])
+    if not (folder / "hold").exists():
+        return dg.SkipReason("nothing holds it")
+    (folder / "evaluating").touch()
+    while not (folder / "release").exists():
+        time.sleep(0.02)
+    return dg.RunRequest(run_key="held")
+
+
+defs = dg.Definitions(jobs=[quick, patient], sensors=[asked, held])

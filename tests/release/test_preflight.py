@@ -65,6 +65,7 @@ def good(database: Database, tmp_path: Path) -> Preflight:
         now=NOW,
         is_placeholder=is_placeholder,
         faults=(),
+        unknown={},
         intent="heuristic",
         roles=("api", "worker"),
         production=True,
@@ -109,6 +110,22 @@ def test_a_broken_environment_says_everything_at_once(good: Preflight, database:
     assert found["platform_parity"] == "missingPlatforms: renthop"
     assert secret not in json.dumps(run(broken).as_json())
     assert all(one.fix for one in run(broken).checks if one.status == "fail")
+
+
+def test_a_misspelt_variable_is_told_with_the_name_that_is_meant(good: Preflight) -> None:
+    environ = {name: text for name, text in ENVIRON.items() if name != "AI_DECISION_PROVIDER"}
+    unknown = {"AI_DECISON_PROVIDER": "AI_DECISION_PROVIDER", "LEASE_BOT_XYZZY": None}
+    given = replace(good, environ=environ, unknown=unknown)
+    reasons = {one.name: one.reason for one in run(given).checks}
+    assert reasons["variables_worker"] == (
+        "missing or a placeholder: AI_DECISION_PROVIDER (set is AI_DECISON_PROVIDER: misspelt?)"
+    )
+    assert (
+        "AI_DECISON_PROVIDER is no setting of leasebot; did you mean AI_DECISION_PROVIDER?"
+        in reasons["settings"]
+    )
+    assert reasons["settings"].endswith("LEASE_BOT_XYZZY is no setting of leasebot")
+    assert "did you mean" in failed(replace(given, faults=("API_PORT: must be a port",)))["settings"]
 
 
 def test_without_a_database_the_other_checks_are_still_made(good: Preflight) -> None:

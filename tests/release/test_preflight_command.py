@@ -122,6 +122,7 @@ def break_both(database: Database, dagster: Database) -> None:
 
 
 BROKEN = {
+    "AI_DECISON_PROVIDER": "gemini",
     "API_PORT": "many",
     "BETTER_AUTH_SECRET": "change-me",
     "LEASE_BOT_RPA_RUNTIME": "mock",
@@ -148,6 +149,7 @@ def test_it_passes_a_good_environment_and_tells_a_broken_one_everything(
     passed = {name for name, status in found.items() if status == "pass"}
     assert (code, passed) == (1, {"production", "database", "ci_evidence"}), output
     assert set(found) == set(CHECKS)
+    assert "AI_DECISON_PROVIDER is no setting of leasebot; did you mean AI_DECISION_PROVIDER?" in output
     assert output.count("\n      fix: ") == len(CHECKS) - len(passed)
     assert f"not ready: {len(CHECKS) - len(passed)} checks failed" in output
 

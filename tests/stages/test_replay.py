@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from pydantic import SecretStr
@@ -292,10 +292,18 @@ def test_the_command_compares_a_time_range_and_touches_nothing(office: Office) -
     assert done.exit_code == 0, done.output
     report = json.loads(done.stdout)
     assert (report["identical"], report["dangerous"], report["cases"]) == (15, 0, [])
+    shown = [f"{moment:%Y-%m-%dT%H:%M:%S}Z" for moment in (SINCE, UNTIL)]
+    assert [report["since"], report["until"]] == shown
+    zone = timezone(timedelta(hours=2))
+    window[1], window[3] = (moment.astimezone(zone).isoformat() for moment in (SINCE, UNTIL))
+    elsewhere = json.loads(CliRunner().invoke(app, ["replay", *window]).stdout)
+    assert [elsewhere["since"], elsewhere["until"]] == shown
     assert set(report["changed"]) == {change.value for change in Change}
     office.run("""UPDATE "Decisions" SET reply_body = 'tampered with' WHERE id = (
                     SELECT id FROM "Decisions" WHERE outcome = 'send' LIMIT 1)""")
-    assert CliRunner().invoke(app, ["replay", *window]).exit_code == 1
+    changed = CliRunner().invoke(app, ["replay", *window])
+    assert changed.exit_code == 1
+    assert json.loads(changed.stdout)["cases"][0]["decidedAt"].endswith("Z")
     assert CliRunner().invoke(app, ["replay", "--since", "yesterday"]).exit_code == 2
 
 

@@ -241,6 +241,30 @@ def test_children_end_when_the_supervisor_is_killed(stage: Stage, prelude: str) 
     _await_end(child)
 
 
+def test_a_child_hears_what_its_parent_ignores(stage: Stage) -> None:
+    """As in the background of a shell, which ignores Ctrl-C: Dagster takes SIGTERM as it found that one."""
+    program = "signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT)); ready(); time.sleep(60)"
+    part = Part("mapped", "Mapped", stage.child("mapped", program), stop_grace_s=_DEADLINE_S)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _run(Supervisor([part], stage.observer()), lambda: True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not any("did not stop in time" in line for line in stage.said)
+
+
+def test_a_process_that_becomes_a_service_hears_stops_too() -> None:
+    service = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    program = textwrap.dedent(f"""
+        import signal, sys
+        from leasebot_pipeline.cli.services import _become
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _become((sys.executable, "-S", "-c", {service!r}))
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 def test_a_part_with_an_unknown_need_is_refused(stage: Stage) -> None:
     with pytest.raises(ValueError, match=r"api needs unknown parts: \['database'\]"):
         Supervisor([Part("api", "API", stage.child("api", "serve()"), needs=("database",))], stage.observer())

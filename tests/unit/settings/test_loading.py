@@ -345,6 +345,9 @@ def test_names_that_look_like_ours_are_reported_with_the_nearest_known_one() -> 
             "WORKER_POLL_INTERVALL_MS": "1",
             "LEASE_BOT_RPA_HEADLES_ROOMIES": "1",
             "LEASE_BOT_XYZZY": "1",
+            "AI_DECISON_PROVIDER": "gemini",
+            "AI_OF_ANOTHER_PROGRAM": "1",
+            "API_KEY": "1",
             "UNRELATED_NAME": "1",
             "LEASE_BOT_UNSET": "",
         }
@@ -353,6 +356,7 @@ def test_names_that_look_like_ours_are_reported_with_the_nearest_known_one() -> 
         "WORKER_POLL_INTERVALL_MS": "WORKER_POLL_INTERVAL_MS",
         "LEASE_BOT_RPA_HEADLES_ROOMIES": "LEASE_BOT_RPA_HEADLESS_ROOMIES",
         "LEASE_BOT_XYZZY": None,
+        "AI_DECISON_PROVIDER": "AI_DECISION_PROVIDER",
     }
     assert any("did you mean WORKER_POLL_INTERVAL_MS?" in warning for warning in settings.warnings)
 
