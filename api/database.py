@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from leasebot_pipeline.storage.engine import sqlalchemy_url
 
@@ -24,7 +25,7 @@ class Database:
     """One pool. Raises sqlalchemy.exc errors; their texts carry no parameter values."""
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
-        self._engine = create_async_engine(
+        self._engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=4,
@@ -56,5 +57,28 @@ class Database:
         async with self._reader.connect() as conn:
             return await conn.run_sync(work, *args, **kwargs)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Database]:
+        """Several reads on one consistent view of the data, over one connection. A ``run`` has its own, as ever."""
+        async with self._reader.connect() as conn:
+            yield _Snapshot(self._engine, conn)
+
     async def dispose(self) -> None:
         await self._engine.dispose()
+
+
+class _Snapshot(Database):
+    """One after the other; what a page asks of several handlers costs one transaction, not one each."""
+
+    def __init__(self, engine: AsyncEngine, conn: AsyncConnection) -> None:
+        self._engine = engine
+        self._conn = conn
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await self._conn.run_sync(work, *args, **kwargs)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Database]:
+        yield self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Annotated, cast
 
@@ -27,6 +29,12 @@ class Services:
     requests: RequestMetrics
     stopping: Event = field(default_factory=Event)
     """Set once the process was asked to end: answers that never end by themselves end then."""
+
+    @asynccontextmanager
+    async def at_one_moment(self) -> AsyncIterator[Services]:
+        """The same, with all reads on one view of the data and one connection: for an answer put together of several."""
+        async with self.database.snapshot() as database:
+            yield replace(self, database=database)
 
 
 def services(request: Request) -> Services:

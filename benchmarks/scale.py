@@ -30,6 +30,7 @@ from leasebot_pipeline.storage.inbox import InboxFilter
 from leasebot_pipeline.storage.observability import SnapshotRequest, take_snapshot
 from leasebot_pipeline.storage.rollups import tallies
 from leasebot_pipeline.storage.server import EmbeddedServer, find_binaries
+from leasebot_pipeline.storage.waiting_for_people import by_kind, count_waiting, waiting_for_people
 
 MESSAGES_OF_A_CONVERSATION = 6
 
@@ -182,6 +183,15 @@ def lists(engine: Engine, rounds: int) -> dict[str, dict[str, float]]:
     }
 
 
+def waiting(engine: Engine, rounds: int, now: datetime) -> dict[str, dict[str, float]]:
+    """What waits for people: the list's first fifty, their number, and the first of each kind."""
+    return {
+        "waiting": measure(engine, rounds, lambda conn: waiting_for_people(conn, now, 50)),
+        "waiting_count": measure(engine, rounds, lambda conn: count_waiting(conn, now)),
+        "waiting_by_kind": measure(engine, rounds, lambda conn: by_kind(conn, now, 15)),
+    }
+
+
 def run(server: EmbeddedServer, size: int, rounds: int, workload: Path | None) -> dict[str, object]:
     name = f"bench_{size}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
@@ -205,7 +215,7 @@ def run(server: EmbeddedServer, size: int, rounds: int, workload: Path | None) -
         "snapshot": measure(engine, rounds, snapshot),
         "snapshot_uncounted": live,
         "metrics": measure(engine, rounds, lambda conn: figures(conn, now)),
-        "inbox": lists(engine, rounds),
+        "inbox": lists(engine, rounds) | waiting(engine, rounds, now),
         "counting": spent,
         "load": [round(one, 1) for one in os.getloadavg()],
     }
@@ -242,7 +252,7 @@ def main() -> None:
                     for name in ("snapshot", "snapshot_uncounted", "metrics"):
                         print(f"  {name:<20}{result[name]}")
                     for name, figure in inbox_lists.items():
-                        print(f"  inbox {name:<14}{figure}")
+                        print(f"  inbox {name:<16}{figure}")
                     print(
                         f"  counting            {result['counting']}, same figures: {result['same_figures']}"
                     )

@@ -41,8 +41,9 @@ async def conversation_page(on: OnConversation) -> Response:
 
 async def show(on: Conversation, *, typed: Typed | None = None, status: int = 200) -> Response:
     """The page; with what could not be taken, and why, beside its form."""
-    view: ConversationView = await load_view(on.viewer, on.services, on.id, on.request.query_params, typed)
-    listed = await list_view(on.request, on.place, on.viewer, on.services)
+    async with on.services.at_one_moment() as services:
+        view: ConversationView = await load_view(on.viewer, services, on.id, on.request.query_params, typed)
+        listed = await list_view(on.request, on.place, on.viewer, services)
     answer = page(
         on.request,
         "inbox.html",

@@ -111,7 +111,8 @@ class ListView:
 @router.get("/admin/inbox")
 @router.get("/agent/inbox")
 async def inbox_page(request: Request, place: PlaceDep, viewer: Viewer, services: ServicesDep) -> Response:
-    listed = await list_view(request, place, viewer, services)
+    async with services.at_one_moment() as reading:
+        listed = await list_view(request, place, viewer, reading)
     return page(request, "inbox.html", place=place, listed=listed, view=None, live="anything", **CONTEXT)
 
 
@@ -138,7 +139,6 @@ async def list_view(request: Request, place: Place, viewer: Scope, services: Ser
         trail = []
     rows: list[InboxItem] | list[WaitingItem]
     now = services.clock()
-    waiting = await services.database.read(count_waiting, now, viewer.agent_id)
     if filters["status"] == "waiting":
         found = await steering.list_waiting(
             viewer, Page(ROWS, after), services, filters["platform"], filters["q"]
@@ -166,6 +166,8 @@ async def list_view(request: Request, place: Place, viewer: Scope, services: Ser
             ),
             _COUNTED,
         )
+    whole = filters["status"] == "waiting" and not (filters["platform"] or filters["q"] or trail)
+    waiting = total if whole else await services.database.read(count_waiting, now, viewer.agent_id)
     marks = await services.database.read(
         conversation_notes.marks, [row.id for row in rows], viewer.user_id, now
     )

@@ -29,9 +29,10 @@ _ERRORS: Final = "10"
 @router.get(PATH)
 async def observability(request: Request, _viewer: Administrator, services: ServicesDep) -> Response:
     hours = known(request.query_params.get("hours"), [key for key, _ in WINDOWS]) or "24"
-    found = await figures.observability(services, window_hours=hours, audit_limit="1", error_limit=_ERRORS)
     now = services.clock()
-    steps = await services.database.read(volumes.volumes, now, int(hours))
+    async with services.at_one_moment() as reading:
+        found = await figures.observability(reading, window_hours=hours, audit_limit="1", error_limit=_ERRORS)
+        steps = await reading.database.read(volumes.volumes, now, int(hours))
     clock = times.Clock(now, times.locale_of(request.headers.get("accept-language", "")))
     core, signals = found.core_metrics, found.signals
     failures: Counter[str] = Counter()

@@ -172,13 +172,14 @@ async def _update(
 
 
 async def _list(request: Request, services: Services, refused: Refused, status: int = 200) -> Response:
-    policies = await platforms.list_policies(services)
-    accounts = _accounts(policies.items, (await platforms.platform_health(services)).items)
-    switches = (await operations.list_switches(services)).items
-    incidents = (await operations.list_incidents(services)).items
-    names = await services.database.read(
-        people_search.addresses, {switch.actor_id for switch in switches if switch.actor_id}
-    )
+    async with services.at_one_moment() as reading:
+        policies = await platforms.list_policies(reading)
+        accounts = _accounts(policies.items, (await platforms.platform_health(reading)).items)
+        switches = (await operations.list_switches(reading)).items
+        incidents = (await operations.list_incidents(reading)).items
+        names = await reading.database.read(
+            people_search.addresses, {switch.actor_id for switch in switches if switch.actor_id}
+        )
     return page(
         request,
         "platforms.html",
@@ -198,20 +199,19 @@ async def _list(request: Request, services: Services, refused: Refused, status: 
 async def _account(
     request: Request, services: Services, account_id: UUID, refused: Refused, status: int = 200
 ) -> Response:
-    policies = await platforms.list_policies(services)
-    found = _accounts(
-        [policy for policy in policies.items if policy.id == account_id],
-        (await platforms.platform_health(services)).items,
-    )
-    if not found:
-        raise not_found()
-    switches = [
-        switch
-        for switch in (await operations.list_switches(services)).items
-        if switch.target in ("global", f"platform:{found[0].policy.platform}", f"account:{account_id}")
-    ]
-    failures = await visits.list_visits(Page(_FAILURES, None), services, account_id, outcome="failed")
-    recent = await visits.list_visits(Page(_RECENT, None), services, account_id)
+    async with services.at_one_moment() as reading:
+        policies = await platforms.list_policies(reading)
+        found = _accounts(
+            [policy for policy in policies.items if policy.id == account_id],
+            (await platforms.platform_health(reading)).items,
+        )
+        if not found:
+            raise not_found()
+        switched = (await operations.list_switches(reading)).items
+        failures = await visits.list_visits(Page(_FAILURES, None), reading, account_id, outcome="failed")
+        recent = await visits.list_visits(Page(_RECENT, None), reading, account_id)
+    concerned = ("global", f"platform:{found[0].policy.platform}", f"account:{account_id}")
+    switches = [switch for switch in switched if switch.target in concerned]
     return page(
         request,
         "platform_account.html",

@@ -67,6 +67,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.globals.update(static=static_url, query=query, tones=TONES)
     environment.filters.update(

@@ -134,7 +134,7 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
             "shown": shown,
             "span": span,
             "cut_off": filters.view != "list" and len(found) == _MOST,
-            "units": [(u.id, f"{u.property_name} {u.unit_number}") for u in units.list_units(conn, _MOST)],
+            "units": units.names(conn, _MOST),
             "agents": agents.list_agents(conn, _MOST),
             "rules": rules,
             "rules_paged": Paged(filters.rules_number, rules_total, CARDS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -13,18 +14,18 @@ from babel.dates import format_date, format_interval, format_skeleton, format_ti
 
 from leasebot_pipeline.domain.local_time import instant_after_gap
 
-_FORMS: Final = tuple(f"en_{country}" for country in ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN"))
+_FORMS: Final = {
+    f"en_{country}".lower(): Locale("en", country)
+    for country in ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN")
+}
 """The console speaks English; these differ in the order of day and month and in the clock."""
 
 
 def locale_of(accept_language: str) -> Locale:
     """The first English form a browser asks for, American when it names none."""
     asked = [part.split(";")[0].strip().replace("-", "_") for part in accept_language.split(",")]
-    for wanted in asked:
-        for known in _FORMS:
-            if wanted.lower() == known.lower():
-                return Locale.parse(known)
-    return Locale.parse("en_US")
+    known = (_FORMS.get(wanted.lower()) for wanted in asked)
+    return next((locale for locale in known if locale is not None), _FORMS["en_us"])
 
 
 def zone_of(name: str | None) -> ZoneInfo:
@@ -57,6 +58,21 @@ def age(then: datetime, now: datetime) -> str:
     return f"in {text}" if ahead else text
 
 
+# A page writes dozens of instants, and the same again and again: what Babel puts together is kept.
+@lru_cache(maxsize=4096)
+def _by_skeleton(skeleton: str, local: date, locale: Locale) -> str:
+    return str(format_skeleton(skeleton, local, locale=locale))
+
+
+@lru_cache(maxsize=4096)
+def _short_time(hour: int, minute: int, locale: Locale) -> str:
+    return str(format_time(time_of_day(hour, minute), "short", locale=locale)).replace("\u202f", " ")
+
+
+_ZONES: Final[dict[tuple[str, timedelta | None, timedelta | None, Locale], str]] = {}
+"""Short names of zones, by all that they depend on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """Writes instants (aware datetimes) for one request."""
@@ -79,7 +95,7 @@ class Clock:
     def plain_day(self, local: date) -> str:
         """``Tue, Mar 3``, never a word for it."""
         skeleton = "MMMEd" if local.year == self.now.year else "yMMMEd"
-        return str(format_skeleton(skeleton, local, locale=self.locale))
+        return _by_skeleton(skeleton, local, self.locale)
 
     def days(self, first: date, last: date) -> str:
         """``Mar 1 – 7``, ``Mar 29 – Apr 4``: with the year when it is not this one."""
@@ -100,11 +116,11 @@ class Clock:
 
     def month(self, local: date) -> str:
         """``March 2026``."""
-        return str(format_skeleton("yMMMM", local, locale=self.locale))
+        return _by_skeleton("yMMMM", local, self.locale)
 
     def weekday(self, local: date) -> str:
         """``Tue``."""
-        return str(format_skeleton("E", local, locale=self.locale))
+        return _by_skeleton("E", local, self.locale)
 
     def weekday_name(self, number: int) -> str:
         """``Tuesday`` for 2: 0 is Sunday."""
@@ -112,12 +128,11 @@ class Clock:
 
     def local_time(self, at: time_of_day) -> str:
         """A time of the clock, whatever the day: ``2:30 PM`` or ``14:30``."""
-        return str(format_time(at, "short", locale=self.locale)).replace("\u202f", " ")
+        return _short_time(at.hour, at.minute, self.locale)
 
     def time(self, instant: datetime, zone: str | None = None) -> str:
         """``2:30 PM`` or ``14:30``."""
-        text = format_time(instant, "short", tzinfo=zone_of(zone), locale=self.locale)
-        return str(text).replace("\u202f", " ")
+        return self.local_time(instant.astimezone(zone_of(zone)).time())
 
     def span(self, starts_at: datetime, ends_at: datetime, zone: str | None = None) -> str:
         """``2:30 – 3:00 PM``, ``11:30 AM – 12:00 PM``, ``14:30 – 15:00``."""
@@ -126,7 +141,10 @@ class Clock:
     def zone(self, instant: datetime, zone: str | None = None) -> str:
         """The zone's short name at that instant: ``EST``, ``GMT``, ``UTC``."""
         local = instant.astimezone(zone_of(zone))
-        name = str(get_timezone_name(local, width="short", locale=self.locale))
+        key = (str(local.tzinfo), local.utcoffset(), local.dst(), self.locale)
+        name = _ZONES.get(key)
+        if name is None:
+            name = _ZONES[key] = str(get_timezone_name(local, width="short", locale=self.locale))
         return "UTC" if local.tzinfo == UTC or (name == "GMT" and zone in (None, "UTC")) else name
 
     def age(self, then: datetime) -> str:

@@ -24,6 +24,8 @@ router = page_router()
 
 ROWS: Final = 15
 """Of each list; the counters tell how many there are."""
+SHOWINGS: Final = 30
+"""Of today's: one agent's day fits, a house with many agents has a list of its own."""
 _MOST: Final = 200
 _DAY: Final = timedelta(days=1)
 
@@ -45,8 +47,13 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
     def read(conn: Connection) -> dict[str, Any]:
         waiting = by_kind(conn, now, ROWS, agent_id=agent)
         live = tuple(state.value for state in LIVE_SHOWING_STATES)
+        # Those that are over do not count against the bound.
         wanted = ShowingFilter(
-            statuses=live, agent_id=agent, first_day=now.date() - _DAY, last_day=now.date() + _DAY
+            statuses=live,
+            agent_id=agent,
+            begin=now,
+            first_day=now.date() - _DAY,
+            last_day=now.date() + _DAY,
         )
         untold = ShowingFilter(statuses=live, agent_id=agent, begin=now - today.OUTCOME_ASKED_FOR, end=now)
         over = [s for s in showings.list_showings(conn, untold, _MOST) if _is_over(s, services)]
@@ -55,7 +62,7 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
             "person": waiting["person"],
             "drafts": waiting["draft"],
             "doubt": waiting["in_doubt"],
-            "shown": [s for s in ahead if _is_today(s, services) and not _is_over(s, services)],
+            "shown": [s for s in ahead if _is_today(s, services)],
             "untold": over,
             "due": today.follow_ups_due(conn, agent, now, ROWS),
             "problems": today.problems(conn, ROWS) if agent is None else Counted((), 0),
@@ -66,6 +73,7 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
         request,
         "today.html",
         rows=ROWS,
+        showings_shown=SHOWINGS,
         inbox=f"{area}/inbox",
         showings_at="/admin/showings" if area == "/admin" else "/agent/appointments",
         here=f"{area}/today",

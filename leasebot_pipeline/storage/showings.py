@@ -63,18 +63,19 @@ class ShowingFilter:
     last_day: date | None = None
 
 
-_SELECT = """
-    SELECT s.id, s.idempotency_key, s.platform_account_id, s.conversation_id, s.unit_id, s.listing_id, s.agent_id,
+_COLUMNS: Final = """
+           s.id, s.idempotency_key, s.platform_account_id, s.conversation_id, s.unit_id, s.listing_id, s.agent_id,
            a.full_name AS agent_name, s.starts_at, s.ends_at, s.timezone, s.status, s.source, s.external_booking_ref,
            s.notes, s.metadata, s.hold_expires_at, concat_ws(' ', u.property_name, u.unit_number) AS unit,
            c.external_thread_id, c.lead_name, p.platform, s.created_at, s.updated_at
-      FROM "ShowingAppointments" s
+"""
+_NAMES: Final = """
       JOIN "Agents" a ON a.id = s.agent_id
       JOIN "Units" u ON u.id = s.unit_id
       JOIN "PlatformAccounts" p ON p.id = s.platform_account_id
       LEFT JOIN "Conversations" c ON c.id = s.conversation_id
 """
-_FIND = text(f"{_SELECT} WHERE s.id = :id")
+_FIND = text(f'SELECT {_COLUMNS} FROM "ShowingAppointments" s {_NAMES} WHERE s.id = :id')
 
 
 def find_showing(conn: Connection, showing_id: UUID) -> Showing | None:
@@ -91,7 +92,12 @@ def list_showings(
     if after is not None:
         conditions.append("(s.starts_at, s.id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid))")
         parameters["after_at"], parameters["after_id"] = after
-    statement = text(f"{_SELECT} {_where(conditions)} ORDER BY s.starts_at, s.id LIMIT :limit")
+    # Names are joined to the page only.
+    statement = text(f"""
+        WITH page AS MATERIALIZED (
+          SELECT s.* FROM "ShowingAppointments" s {_where(conditions)} ORDER BY s.starts_at, s.id LIMIT :limit)
+        SELECT {_COLUMNS} FROM page s {_NAMES} ORDER BY s.starts_at, s.id
+    """)
     return [Showing(*row) for row in conn.execute(statement, parameters)]
 
 
@@ -107,7 +113,8 @@ def showings_around(
                                           s.starts_at DESC, s.id) AS place, count(*) OVER () AS total
             FROM "ShowingAppointments" s {where}
         ), page AS MATERIALIZED (SELECT * FROM wanted ORDER BY place LIMIT :limit OFFSET :offset)
-        SELECT x.*, page.total FROM page JOIN ({_SELECT}) x ON x.id = page.id ORDER BY page.place
+        SELECT {_COLUMNS}, page.total
+          FROM page JOIN "ShowingAppointments" s ON s.id = page.id {_NAMES} ORDER BY page.place
     """)
     rows = conn.execute(statement, {**parameters, "now": now, "limit": limit, "offset": offset}).all()
     return [Showing(*row[:-1]) for row in rows], rows[0].total if rows else 0

@@ -50,12 +50,13 @@ _RULES = text(f"""
      ORDER BY u.property_name, u.unit_number, r.day_of_week, r.start_time, r.id
      LIMIT :limit OFFSET :offset
 """)
-# Names are joined to the page only.
+_AHEAD: Final = """"AvailabilitySlots" s
+       WHERE s.ends_at > :now AND (CAST(:unit AS uuid) IS NULL OR s.unit_id = :unit)
+         AND (NOT :exceptions OR s.rule_id IS NULL)"""
+# Names are joined to the page only; counted apart, since a window would carry all rows along.
 _TIMES = text(f"""
     WITH page AS MATERIALIZED (
-      SELECT s.*, count(*) OVER () AS total FROM "AvailabilitySlots" s
-       WHERE s.ends_at > :now AND (CAST(:unit AS uuid) IS NULL OR s.unit_id = :unit)
-         AND (NOT :exceptions OR s.rule_id IS NULL)
+      SELECT s.*, (SELECT count(*) FROM {_AHEAD}) AS total FROM {_AHEAD}
        ORDER BY s.starts_at, s.id LIMIT :limit OFFSET :offset)
     SELECT s.id, s.unit_id, {_NAME} AS unit, s.starts_at, s.ends_at, s.timezone, s.status, s.rule_id IS NOT NULL AS weekly,
            s.notes, s.total

@@ -103,6 +103,10 @@ _LIST = text(f"""
             OR (u.property_name, u.unit_number, u.id) > (:after_name, :after_number, CAST(:after_id AS uuid)))
      ORDER BY u.property_name, u.unit_number, u.id LIMIT :limit
 """)
+_NAMES = text("""
+    SELECT u.id, u.property_name || ' ' || u.unit_number AS name FROM "Units" u
+     WHERE u.deleted_at IS NULL ORDER BY u.property_name, u.unit_number, u.id LIMIT :limit
+""")
 _FIND = text(f"""
     SELECT {_COLUMNS} FROM "Units" u WHERE u.id = :id AND u.deleted_at IS NULL AND {_SHOWN_BY}
 """)
@@ -177,6 +181,11 @@ def list_units(
     rows = conn.execute(_LIST, parameters).all()
     assigned = _by_unit(conn, [row.id for row in rows])
     return [_unit(row, assigned.get(row.id, ())) for row in rows]
+
+
+def names(conn: Connection, limit: int) -> list[tuple[UUID, str]]:
+    """Ids and names of all units in the list's order."""
+    return [(row.id, row.name) for row in conn.execute(_NAMES, {"limit": limit})]
 
 
 def find_unit(conn: Connection, unit_id: UUID, agent_id: UUID | None = None) -> Unit | None:
