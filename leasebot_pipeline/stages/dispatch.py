@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from leasebot_pipeline.domain.dispatching import DispatchState
+from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import Platform, ReleaseStage
 from leasebot_pipeline.domain.policy import PlatformPolicy
 from leasebot_pipeline.domain.polling import reason_not_to_visit
@@ -125,16 +126,20 @@ def _work_account(
     deadline = pipeline.clock() + timedelta(seconds=pipeline.policy.dispatch_deadline_s)
     sender = _sender(pipeline, row, policy)
     page_reason = reason_not_to_visit(row.state, pipeline.clock(), "send")
+    doubt_reason = reason_not_to_visit(row.state, pipeline.clock(), "reconcile")
     with leased(pipeline, row) as lease:
         if lease is None:
             return f"{row.state.name}: busy, another visit of this account is under way"
         while pipeline.clock() < deadline:
-            lease.keep()
-            stopped = settle_next(lease, run_id, counts)
+            try:
+                lease.keep()
+            except PlatformFailure:
+                return f"{row.state.name}: taken over by another worker, who goes on with the rest"
+            stopped = settle_next(lease, run_id, counts) if doubt_reason is None else None
             if stopped is None and sender is not None and page_reason is None:
                 stopped = send_next(lease, sender, run_id, counts)
             if stopped is None:
-                return page_reason
+                return page_reason or doubt_reason
             if stopped:
                 return f"{row.state.name}: the account stopped or its platform fails; the rest waits"
         return f"{row.state.name}: time budget spent, the rest follows in the next run"

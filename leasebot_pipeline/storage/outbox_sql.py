@@ -52,7 +52,8 @@ def due(alias: str) -> str:
                   AND COALESCE(CAST(r.action_circuits #>> '{{send,openUntil}}' AS timestamptz), :now) <= :now
                   AND NOT {killed(alias)} AND NOT {in_doubt(alias)})
              OR ({alias}.state IN ('claimed', 'sending') AND {alias}.lease_expires_at <= :now)
-             OR ({alias}.state = 'unknown' AND {alias}.next_attempt_at <= :now))"""
+             OR ({alias}.state = 'unknown' AND {alias}.next_attempt_at <= :now
+                  AND COALESCE(CAST(r.action_circuits #>> '{{reconcile,openUntil}}' AS timestamptz), :now) <= :now))"""
 
 
 MOVED: Final = """d.id, d.state, d.purpose, d.purpose_key, d.error_code, d.attempts, d.conversation_id, d.platform,

@@ -17,13 +17,25 @@ from leasebot_pipeline.domain.failures import PlatformFailure, SendPhase
 from leasebot_pipeline.domain.identity import normalise_text
 from leasebot_pipeline.domain.kill_switches import KillScope, KillTarget
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.domain.readings import DeliveryReceipt, Direction, SendBaseline, SendRequest
+from leasebot_pipeline.domain.readings import (
+    DeliveryReceipt,
+    Direction,
+    SendBaseline,
+    SendRequest,
+    ThreadReading,
+)
 from leasebot_pipeline.platforms.mock import MockConnector, MockConnectors
 from leasebot_pipeline.platforms.protocol import AccountRef
 from leasebot_pipeline.stages import accounts, dispatch, poll, visits
 from leasebot_pipeline.stages.dispatch import DispatchResult
 from leasebot_pipeline.stages.pipeline import Pipeline
-from leasebot_pipeline.storage import accounts_runtime, crash_points, invariants, kill_switches
+from leasebot_pipeline.storage import (
+    accounts_runtime,
+    crash_points,
+    invariants,
+    kill_switches,
+    outbox_sweeps,
+)
 from leasebot_pipeline.storage.crash_points import VARIABLE, CrashPointReached
 from leasebot_pipeline.storage.outbox_operations import Actor
 from tests.stages.conftest import ACCOUNT, PLATFORM, Office, OfficeMaker
@@ -463,6 +475,35 @@ def test_a_changed_page_stops_its_action_and_leaves_the_others(desk: Desk) -> No
     assert desk.dispatch().sent == 1
 
 
+def test_a_changed_thread_page_is_not_read_every_half_minute_for_a_reply_in_doubt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G-37: the breaker of the action is obeyed when threads are read back, and no run is asked for meanwhile."""
+    desk.answer("t1")
+    desk.site.swallow = 1
+    desk.dispatch()
+    reads: list[str] = []
+
+    def changed(_account: AccountRef, thread: str, *, deadline_s: float) -> ThreadReading:
+        reads.append(thread)
+        raise PlatformFailure("MARKUP_DRIFT", "no landmark")
+
+    monkeypatch.setattr(desk.site, "read_thread", changed)
+    for _ in range(10):
+        desk.office.pass_by(seconds=31)
+        desk.dispatch()
+    assert len(reads) == 6, "three looks, then after 30 s, 60 s and 120 s"
+    desk.office.pass_by(seconds=31)
+    with desk.office.pipeline.engine.connect() as conn:
+        assert outbox_sweeps.due_by_account(conn, desk.office.clock())[PLATFORM] == {}
+    desk.office.pass_by(seconds=220)
+    monkeypatch.undo()
+    assert desk.dispatch().reconciled == 1, "read back: it is not there"
+    desk.office.pass_by(seconds=31)
+    desk.dispatch()
+    assert list(desk.states()) == ["sent"]
+
+
 def test_the_days_share_is_kept_and_the_next_day_goes_on(make_office: OfficeMaker) -> None:
     """Two replies a day: the third waits for midnight in the account's zone; it is told once."""
     office = make_office(daily_send_caps={PLATFORM: 2}, day_timezone="America/New_York")
@@ -520,6 +561,18 @@ def test_a_stuck_worker_loses_the_account_though_it_lives(desk: Desk) -> None:
             assert not lease.beat()
             with pytest.raises(PlatformFailure, match="ACCOUNT_BUSY"):
                 lease.keep()
+
+
+def test_a_worker_that_lost_the_account_leaves_the_rest_to_its_successor(desk: Desk) -> None:
+    """G-36: a machine that stood still for a while is no error of the run, and nobody is told of one."""
+    desk.answer("t1", "t2")
+    desk.site.on_its_way = lambda: desk.office.run(
+        """UPDATE "AccountRuntime" SET lease_owner = 'host/2/b', lease_fence = lease_fence + 1"""
+    )
+    done = desk.dispatch()
+    assert (done.sent, desk.site.sends) == (1, 1)
+    assert "taken over" in str(done.left)
+    assert sorted(desk.states()) == ["queued", "sent"]
 
 
 def test_a_lease_is_given_back_though_the_connection_broke(desk: Desk) -> None:
