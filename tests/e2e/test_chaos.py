@@ -149,7 +149,7 @@ PASSED_IN_A_PLAIN_CYCLE = (
 """One of each kind, through a real worker and a real browser; ``leasebot chaos`` goes through all of them."""
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_processes_killed_there_one_after_the_other_lose_and_double_nothing(stage: Stage) -> None:
     """A new lead writes before each death: whoever dies next has more to do than to take up what the one before left."""
     leads = [stage.sandbox.add_lead(PLATFORM, TOUR, name="Ana")]
