@@ -20,15 +20,22 @@ def fill(house: House) -> None:
             {"agents": AGENTS},
         )
         conn.execute(
+            text("""INSERT INTO "Units" (property_name, unit_number)
+                    SELECT 'Tall House', n::text FROM generate_series(1, :agents) n"""),
+            {"agents": AGENTS},
+        )
+        conn.execute(
             text("""
                 INSERT INTO "ShowingAppointments" (idempotency_key, platform_account_id, unit_id, agent_id, starts_at, ends_at,
                                                    timezone, status)
-                SELECT day || ' ' || n, platform_account_id, :unit, id, :now + day * interval '1 day' + interval '3 hours',
+                SELECT day || ' ' || n, platform_account_id, unit_id, id, :now + day * interval '1 day' + interval '3 hours',
                        :now + day * interval '1 day' + interval '4 hours', 'America/New_York', 'confirmed'
-                  FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM "Agents" WHERE full_name LIKE 'Agent %') a,
+                  FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM "Agents" WHERE full_name LIKE 'Agent %') a
+                  JOIN (SELECT id AS unit_id, row_number() OVER (ORDER BY id) AS n FROM "Units"
+                         WHERE property_name = 'Tall House') u USING (n),
                        unnest(ARRAY[-1, 0]) AS day WHERE day < 0 OR n <= :today
             """),
-            {"unit": house.unit, "now": house.clock(), "today": TODAY},
+            {"now": house.clock(), "today": TODAY},
         )
 
 
