@@ -271,7 +271,7 @@ def test_a_run_gets_a_pipeline_of_its_own_and_leaves_nothing_open(office: Office
         instance=office.instance, partition_key=PLATFORM.value
     )
     assert result.success
-    like = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'leasebot %'"
+    like = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'leasebot %' AND datname = current_database()"
     assert office.rows(like) == [(0,)]
 
 
