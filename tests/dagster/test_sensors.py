@@ -275,7 +275,7 @@ def test_a_run_gets_a_pipeline_of_its_own_and_leaves_nothing_open(office: Office
     assert office.rows(like) == [(0,)]
 
 
-CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leasebot sensors'"
+CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leasebot sensors' AND datname = current_database()"
 RUN_ID = "0a1b2c3d-0000-4000-8000-000000000000"
 
 
