@@ -46,9 +46,8 @@ run: setup ## The whole pipeline with five local rental sites; Ctrl-C stops it
 demo: setup ## Play scripted leads over the five sites until idle and check every invariant
 	@$(BIN)/leasebot demo $(ARGS)
 
-# Files as they come: sorted by their number of tests, the longest would begin last and one worker would wait for them.
 test: setup ## All tests
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -q --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile -q --durations=10 $(ARGS)
 
 gates: setup ## The suites that block a release, with evidence below docs/qa/evidence
 	@$(BIN)/leasebot gates $(ARGS)
