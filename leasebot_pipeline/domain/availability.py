@@ -109,6 +109,10 @@ def occurrences(rule: WeeklyRule, begin: datetime, until: datetime) -> Iterator[
         day += timedelta(days=7)
 
 
+_LONGEST: Final = timedelta(days=2)
+"""No occurrence lasts as long: a day, and an hour where clocks go back."""
+
+
 def plan(
     rules: Iterable[WeeklyRule], stated: Mapping[Owner, Iterable[Span]], begin: datetime, until: datetime
 ) -> list[Occurrence]:
@@ -121,13 +125,14 @@ def plan(
     wanted: list[Occurrence] = []
     taken: dict[Owner, list[Span]] = {owner: list(spans) for owner, spans in stated.items()}
     for rule in rules:
-        for occurrence in occurrences(rule, begin, until):
+        # What begins behind the horizon may cut the end of what begins before it.
+        for occurrence in occurrences(rule, begin, until + _LONGEST):
             if rule.owner.kind is OwnerKind.AGENT and rule.status == rule.owner.opens:
                 blocks = taken.setdefault(rule.owner, [])
                 pieces = subtract([occurrence.span], blocks)
                 blocks.extend(pieces)
-                wanted.extend(Occurrence(rule, *piece) for piece in pieces)
-            else:
+                wanted.extend(Occurrence(rule, *piece) for piece in pieces if piece[0] < until)
+            elif occurrence.starts_at < until:
                 wanted.append(occurrence)
     return wanted
 
