@@ -18,6 +18,7 @@ from leasebot_pipeline.domain.intents_phrases import Hit
 from leasebot_pipeline.domain.intents_rulebook import RULES, RULES_VERSION, Rulebook
 from leasebot_pipeline.domain.intents_slots import names_a_slot, proposes_a_time
 from leasebot_pipeline.domain.intents_stories import (
+    AMOUNT,
     WRITER,
     Span,
     accounts_for,
@@ -46,8 +47,6 @@ _TIME_QUESTION_WORDS: Final = 8
 _APPOINTMENTS: Final = frozenset({"viewing", "tour", "appointment", "showing", "slot", "booking", "visit"})
 _THIN_WORDS: Final = 5
 _SETTLES: Final = frozenset({"follow_up", "decline", "reschedule", "confirm"})
-_AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
-"""A number that is no time, day or year: of a few words, it is the one that matters."""
 _EXPLAINS: Final = frozenset({"intent", "act", "remark"})
 _COURTEOUS: Final = frozenset({"courtesy", "confirm", "praise"})
 _DEALT_WITH: Final = frozenset({"follow_up", "reschedule", "confirm", "decline", "ambiguous"})
@@ -313,7 +312,7 @@ def _explains(hit: Hit, *, answering: bool) -> bool:
 
 def _needs_no_rule(sentence: Sentence, rules: Rulebook, *, offered: bool) -> bool:
     """A few plain words, or the name of an offered time."""
-    if not offered and any(map(_AMOUNT.fullmatch, sentence.words)):
+    if not offered and any(map(AMOUNT.fullmatch, sentence.words)):
         return False
     if len(sentence.words) < _REMARK_WORDS:
         return True

@@ -118,7 +118,8 @@ _WORK: Final = re.compile(
     r"|working|studying|teaching|training|employed|retired|(?:as )?an? ) "
 )
 """How a clause begins that says what somebody does for a living."""
-_AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
+AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
+"""A number that is no time, day or year: of a few words, it is the one that matters."""
 
 
 class Span(NamedTuple):
@@ -199,7 +200,7 @@ def _is_about_writer(sentence: Sentence) -> bool:
     others = _OTHERS.intersection(said)
     if others:
         return others <= _COMPANY and _INTRODUCED.match(sentence.text) is not None
-    if any(map(_AMOUNT.fullmatch, said)):
+    if any(map(AMOUNT.fullmatch, said)):
         return False
     if not WRITER.isdisjoint(said):
         return True

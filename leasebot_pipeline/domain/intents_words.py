@@ -114,7 +114,7 @@ class Speller:
 
 
 def _same_stem(left: str, right: str) -> bool:
-    """``leaks`` and ``leaked``, ``scam`` and ``scams``: no slip, but another form of the same word."""
+    """``scam`` and ``scams``, ``leases`` and ``leased``: no slip, but another form of the same word."""
     short, long = sorted((left, right), key=len)
     if len(short) == len(long):
         return short[:-1] == long[:-1] and {short[-1], long[-1]} == {"s", "d"}
