@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from leasebot_pipeline.cli.output import ExitCode, JsonFlag, emit, refused, tell
+from leasebot_pipeline.evaluation.part import Part
 
 if TYPE_CHECKING:
     from leasebot_pipeline.domain.decisions import DecisionProvider
-
-
-class _Part(StrEnum):
-    TUNING = "tuning"
-    SCORED = "scored"
-    OPENED = "opened"
-    FRESH = "fresh"
-    SECOND_OPENED = "second_opened"
-    SECOND_FRESH = "second_fresh"
 
 
 class _Provider(StrEnum):
@@ -37,7 +29,7 @@ def evaluate(
         Path | None, typer.Argument(help="Labelled messages, one JSON object per line.", dir_okay=False)
     ] = None,
     part: Annotated[
-        _Part | None, typer.Option(help="A part of leasebot's own labelled set, instead of a file.")
+        Part | None, typer.Option(help="A part of leasebot's own labelled set, instead of a file.")
     ] = None,
     provider: Annotated[
         _Provider, typer.Option(help="Who decides: the rules alone, or what AI_DECISION_PROVIDER says.")
@@ -78,16 +70,20 @@ def evaluate(
     from leasebot_pipeline.evaluation.cases import CasesInvalid, read_cases
     from leasebot_pipeline.evaluation.gates import RELEASE_GATE, Gate
     from leasebot_pipeline.evaluation.metrics import measure
-    from leasebot_pipeline.evaluation.parts import Part, part_file
+    from leasebot_pipeline.evaluation.parts import part_file
     from leasebot_pipeline.evaluation.report import as_json as report_of
     from leasebot_pipeline.evaluation.running import judge
     from leasebot_pipeline.evaluation.text import as_text
 
-    if (file is None) == (part is None):
+    if file is not None and part is None:
+        chosen = file
+    elif part is not None and file is None:
+        chosen = part_file(part)
+    else:
         tell("error: give either a FILE of labelled messages or --part")
         raise typer.Exit(ExitCode.USAGE)
     try:
-        cases = read_cases(file or part_file(Part(str(part))))
+        cases = read_cases(chosen)
     except CasesInvalid as error:
         tell(f"error: {error}")
         raise typer.Exit(ExitCode.USAGE) from None

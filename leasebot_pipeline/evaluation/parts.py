@@ -8,29 +8,15 @@ once as a whole before ``opened`` was opened; ``second_opened`` and ``second_fre
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from leasebot_pipeline.evaluation.cases import LabelledCase, read_cases
+from leasebot_pipeline.evaluation.part import Part
+
+__all__ = ["Part", "part_file", "read_part"]
 
 _DATA: Final = Path(__file__).parent / "data"
-
-
-class Part(StrEnum):
-    TUNING = "tuning"
-    SCORED = "scored"
-    OPENED = "opened"
-    FRESH = "fresh"
-    SECOND_OPENED = "second_opened"
-    SECOND_FRESH = "second_fresh"
-    THIRD_OPENED = "third_opened"
-    THIRD_FRESH = "third_fresh"
-
-    @property
-    def only_scored(self) -> bool:
-        """Whoever works on the rules does not read it."""
-        return self in (Part.SCORED, Part.FRESH, Part.SECOND_FRESH, Part.THIRD_FRESH)
 
 
 def part_file(part: Part) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leasebot_pipeline.cli import app
+from leasebot_pipeline.evaluation.part import Part
 
 
 def run(*arguments: str) -> tuple[int, str, str]:
@@ -68,3 +69,15 @@ def test_bad_input_is_exit_code_2(tmp_path: Path) -> None:
     assert run(str(tmp_path / "absent.jsonl"))[0] == 2
     assert run()[0] == 2
     assert run(str(bad), "--part", "tuning")[0] == 2
+
+
+@pytest.mark.parametrize("part", [Part.SECOND_FRESH, Part.THIRD_FRESH])
+def test_a_part_of_our_own_set_keeps_the_gate(part: Part) -> None:
+    code, out, _ = run("--part", part.value, "--gate", "--json")
+    assert (code, json.loads(out)["gate"]) == (0, {"ok": True, "broken": []})
+
+
+def test_every_part_can_be_named(file: str) -> None:
+    for part in Part:
+        code, _, errors = run(file, "--part", part.value)
+        assert (code, "either a FILE" in errors) == (2, True), part
