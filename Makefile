@@ -22,6 +22,7 @@ setup: ## Virtual environment, locked dependencies, a browser (nothing to do whe
 	if [ "$$(cat $(STAMP) 2>/dev/null)" = "$$wanted" ] && [ -x $(BIN)/python ]; then exit 0; fi; \
 	$(MAKE) --no-print-directory install-environment && echo "$$wanted" > $(STAMP)
 
+# Compiled by all cores at once, which pip does not; a package may hold files of another Python, which are no error.
 # PYTHONDONTWRITEBYTECODE, common in images, would make every later start several seconds slower.
 .PHONY: install-environment
 install-environment:
@@ -34,8 +35,9 @@ install-environment:
 		echo "==> virtual environment in $(VENV) ($$($(PYTHON) --version))"; \
 		rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); fi
 	@echo "==> $$(grep -c '^[a-z0-9].*==' requirements-dev.lock) locked packages (about a minute)"
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 		--no-deps --require-hashes -r requirements-dev.lock
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@echo "==> browser"
 	@$(BIN)/leasebot browser install
