@@ -6,12 +6,12 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from leasebot_pipeline.chaos.crew import Ended, Worker
 from leasebot_pipeline.chaos.faults import CrashDeck, Fault
-from leasebot_pipeline.chaos.recovery import Recovery
+from leasebot_pipeline.chaos.recovery import Interruption, Recovery
 from leasebot_pipeline.chaos.scene import PlayFailed, Scene
 from leasebot_pipeline.chaos.strikes import Strikes
 from leasebot_pipeline.chaos.tasks import Report, Task
@@ -106,9 +106,9 @@ class Beats:
             del self._again[platform]
         return [Task("cycle", platform) for platform in due]
 
-    def _interrupted(self, platform: Platform) -> None:
+    def _interrupted(self, platform: Platform, by: Interruption) -> None:
         now = self.scene.time.played_s
-        self.recovery.interrupted(platform, now)
+        self.recovery.interrupted(platform, now, by)
         self._again[platform] = now + BEAT_S
 
     def _give(self, worker: Worker, tasks: deque[Task]) -> None:
@@ -127,9 +127,10 @@ class Beats:
         assert task.armed is not None
         point, way, *_ = task.armed.split(":")
         self.deck.reached[point, way] += 1
+        worker.task = replace(task, armed=None)  # what becomes of it now says nothing of the point any more
         self._frozen[worker.number] = (worker, self.count + self.chance.randint(1, 9))
         if task.platform is not None:
-            self._interrupted(task.platform)
+            self._interrupted(task.platform, "frozen")
 
     def _wake(self, worker: Worker) -> None:
         self._frozen.pop(worker.number, None)
@@ -145,7 +146,7 @@ class Beats:
             self._book(task.armed, report, killed_anywhere=worker.killed)
         if task.platform is not None and task.kind == "cycle":
             if report is None or report.error is not None:
-                self._interrupted(task.platform)
+                self._interrupted(task.platform, "killed" if report is None else "failed")
             elif report.free:
                 self.recovery.went_on(task.platform, self._given[worker.number])
             elif (
@@ -159,5 +160,5 @@ class Beats:
         died = report is None and way == "kill" and not killed_anywhere
         if died or (way == "raise" and report is not None and report.passed):
             self.deck.reached[point, way] += 1
-        elif way != "stall" or (report is not None and not report.passed):
+        else:
             self.deck.missed(point, way)

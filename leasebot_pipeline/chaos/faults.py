@@ -57,10 +57,6 @@ SITE_FAULTS: Final[dict[str, float]] = {
 """Faults of the sites by how often they are chosen; three are the sandbox's own with another reach."""
 
 
-_NOT_PLAYED: Final = ("privacy.",)
-"""Points of what the verdict could not see through: who is erased has neither written nor received anything."""
-
-
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault. ``delay_s`` is when in its tick it strikes, ``ticks`` how long it lasts."""
@@ -92,13 +88,22 @@ class CrashDeck:
         if not self._deck:
             ways = self.all_ways()
             self.chance.shuffle(ways)
-            self._deck.extend(ways)
+            self._deck.extend(sorted(ways, key=lambda way: self.reached[way] > 0))
         for _ in range(len(self._deck)):
             point, way = self._deck.popleft()
             if way != "stall" or stall:
                 return point, way
             self._deck.append((point, way))
         return point, "kill"
+
+    @property
+    def unreached(self) -> list[tuple[str, str]]:
+        """Crashes that never came about so far."""
+        return [way for way in self.all_ways() if not self.reached[way]]
+
+    def deal_unreached(self) -> None:
+        """Put what was never reached on top, in its own order."""
+        self._deck = deque(self.unreached)
 
     @property
     def ways(self) -> int:
@@ -115,7 +120,6 @@ class CrashDeck:
         return [
             (point, way)
             for point in CRASH_POINTS
-            if not point.startswith(_NOT_PLAYED)
             for way in (*WAYS, *(("stall",) if _outside(point) else ()))
         ]
 

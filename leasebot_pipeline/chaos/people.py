@@ -1,8 +1,9 @@
-"""People beside the pipeline: what they do in the inbox while everything breaks."""
+"""People beside the pipeline: what they do in the inbox while everything breaks, and a lead whom all have forgotten."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -19,6 +20,19 @@ _ACCOUNT = text("""
     SELECT c.platform_account_id, a.platform
       FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id WHERE c.id = :conversation
 """)
+
+SILENT_FOR: Final = timedelta(days=400)
+_FORGOTTEN = text("""
+    INSERT INTO "Conversations" (platform_account_id, external_thread_id, lead_name, lead_external_id, status,
+                                 last_message_at, created_at)
+    SELECT id, 'forgotten-' || gen_random_uuid(), 'Robin Forgotten', 'forgotten', 'archived', :at, :at
+      FROM "PlatformAccounts" WHERE platform = :platform
+""")
+
+
+def forgotten_lead(conn: Connection, platform: Platform, now: datetime) -> None:
+    """A lead of long ago, of whom nothing is left but who they were: no site knows of them."""
+    conn.execute(_FORGOTTEN, {"platform": platform.value, "at": now - SILENT_FOR})
 
 
 def newest_conversation(conn: Connection, platform: Platform) -> UUID | None:

@@ -124,4 +124,5 @@ class Scene:
             host="",
             webhook_url=self.receiver.url,
             seed=self.seed,
+            archive_dir=str(self.folder / "archive"),
         )

@@ -38,6 +38,8 @@ _CHORES: Final[dict[str, TaskKind]] = {
     "rollups": "tallies",
     "model": "bill",
     "reply": "reply",
+    "retention": "retention",
+    "privacy": "retention",
 }
 """Rooms of crash points that no cycle of a platform passes."""
 _PASSED_OFTEN: Final = (

@@ -9,7 +9,18 @@ from typing import Literal
 from leasebot_pipeline.domain.platforms import Platform
 
 TaskKind = Literal[
-    "cycle", "listings", "calendars", "resume", "retry", "cap", "alerts", "tallies", "bill", "reply", "stop"
+    "cycle",
+    "listings",
+    "calendars",
+    "resume",
+    "retry",
+    "cap",
+    "alerts",
+    "tallies",
+    "bill",
+    "reply",
+    "retention",
+    "stop",
 ]
 CommitFault = Literal["unsent", "unanswered"]
 
@@ -32,6 +43,8 @@ class Place:
     host: str
     webhook_url: str
     seed: int
+    archive_dir: str
+    """Where old audit rows go."""
     browser: BrowserPlace | None = None
     """A real browser; None is the connector without one."""
 
@@ -53,7 +66,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a task. ``passed``: what was armed came to pass. ``free``: no other worker had the account."""
+    """What became of a task. ``passed``: the armed crash point was, as often as it took. ``free``: no other worker had the account."""
 
     kind: TaskKind
     platform: Platform | None

@@ -41,10 +41,12 @@ from leasebot_pipeline.stages import (
     ingest,
     link,
     poll,
+    retention,
     sync_listings,
 )
 from leasebot_pipeline.stages.alerts import Alerter, Webhook, sweep
 from leasebot_pipeline.stages.pipeline import Pipeline, PipelinePolicy
+from leasebot_pipeline.stages.retention import RetentionPolicy
 from leasebot_pipeline.storage import (
     accounts_runtime,
     crash_points,
@@ -55,6 +57,7 @@ from leasebot_pipeline.storage.crash_points import CrashPointReached
 from leasebot_pipeline.storage.engine import create_engine
 from leasebot_pipeline.storage.model_usage import DatabaseMeter
 
+_AUDIT_KEPT: Final = timedelta(minutes=20)
 _PERSON: Final = outbox_operations.Actor("admin", "play")
 
 
@@ -139,7 +142,7 @@ def cycle(pipeline: Pipeline, platform: Platform, run_id: str) -> tuple[bool, di
     return not busy, counts
 
 
-def _work(pipeline: Pipeline, task: Task) -> tuple[bool, dict[str, int]]:
+def _work(pipeline: Pipeline, place: Place, task: Task) -> tuple[bool, dict[str, int]]:
     """Do the task; whether no other worker had the account, and what was done."""
     match task.kind:
         case "cycle":
@@ -168,6 +171,9 @@ def _work(pipeline: Pipeline, task: Task) -> tuple[bool, dict[str, int]]:
         case "reply":
             assert task.platform is not None
             _person_writes(pipeline, task.platform)
+        case "retention":
+            assert task.platform is not None
+            _what_is_kept_for_a_time(pipeline, Path(place.archive_dir), task.platform)
         case "alerts":
             sweep(pipeline.engine, pipeline.alerts, pipeline.clock)
         case "stop":
@@ -196,6 +202,16 @@ def _ask_a_model(pipeline: Pipeline) -> None:
     meter.settle(admission, BatchReport(questions=1, spent=Spend(40, 2), answered=True))
 
 
+def _what_is_kept_for_a_time(pipeline: Pipeline, archive: Path, platform: Platform) -> None:
+    """A night's work: audit rows older than minutes go to a file, a lead of long ago is erased. No lead of the play is
+    silent for so long: the verdict needs their words."""
+    with pipeline.engine.begin() as conn:
+        people.forgotten_lead(conn, platform, pipeline.clock())
+    kept = RetentionPolicy(archive, audit=_AUDIT_KEPT, personal=people.SILENT_FOR / 2)
+    retention.archive_audit(pipeline.engine, kept, pipeline.clock)
+    retention.erase_silent_leads(pipeline.engine, kept, pipeline.clock)
+
+
 def _person_writes(pipeline: Pipeline, platform: Platform) -> None:
     with pipeline.engine.begin() as conn:
         conversation = people.newest_conversation(conn, platform)
@@ -220,7 +236,10 @@ def serve(pipe: Pipe, place: Place) -> None:
             task: Task = pipe.recv()
         except (EOFError, OSError):
             return
-        point = task.armed.partition(":")[0] if task.armed else None
+        point, nth = None, ""
+        if task.armed:
+            point, _, rest = task.armed.partition(":")
+            nth = rest.partition(":")[2]
         crash_points.arm(task.armed)
         faults.arm(task.commit_fault, task.commit_nth)
         clock.skew = timedelta(seconds=task.skew_s)
@@ -228,13 +247,11 @@ def serve(pipe: Pipe, place: Place) -> None:
         error, surprise = None, None
         free, counts = False, dict[str, int]()
         try:
-            free, counts = _work(pipeline, task)
+            free, counts = _work(pipeline, place, task)
         except (CrashPointReached, SQLAlchemyError) as failure:
             error = type(failure).__name__
         except Exception:
             error = surprise = traceback.format_exc()
-        passed = (point is not None and crash_points.times_passed(point) > 0) or (
-            task.commit_fault is not None and not faults.armed
-        )
+        passed = point is not None and crash_points.times_passed(point) >= int(nth or 1)
         crash_points.arm(None)
         pipe.send(Report(task.kind, task.platform, began_at, clock(), passed, free, error, counts, surprise))

@@ -137,6 +137,7 @@ def opened(database: Database, folder: Path) -> Iterator[House]:
             host="",
             webhook_url=receiver.url,
             seed=1,
+            archive_dir=str(folder / "archive"),
         )
         pipeline = worker.build(place, clock)
         time = PlayTime(clock, clock(), sandbox.wake, partial(ground.let_time_pass, database.engine))

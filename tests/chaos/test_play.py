@@ -10,6 +10,7 @@ from leasebot_pipeline.chaos import faults, leads
 from leasebot_pipeline.chaos.faults import KINDS, SITE_FAULTS, CrashDeck, Fault
 from leasebot_pipeline.chaos.play import ALL, Play, holds
 from leasebot_pipeline.domain.platforms import Platform
+from leasebot_pipeline.storage.crash_points import CRASH_POINTS
 from tests.chaos.conftest import PlayMaker, assert_nothing_doubled_or_lost, judged, leads_write
 
 ONCE = [
@@ -69,7 +70,8 @@ def test_the_report_has_the_agreed_shape(played: Play) -> None:
         "recoverySeconds",
         "invariants",
     ]
-    assert set(report["recoverySeconds"]) == {"p95"}
+    assert set(report["recoverySeconds"]) == {"p95", "killedAlone"}
+    assert set(report["recoverySeconds"]["killedAlone"]) == {"times", "p95", "max"}
     assert all(set(one) == {"name", "violations"} for one in report["invariants"])
     assert holds(report)
 
@@ -104,6 +106,21 @@ def test_the_same_seed_chooses_the_same_leads_and_faults() -> None:
 
     assert chosen(5) == chosen(5)
     assert chosen(5) != chosen(6)
+
+
+def test_what_was_never_reached_is_on_top_when_the_deck_is_dealt_anew() -> None:
+    deck = CrashDeck(random.Random(1))
+    ways = CrashDeck.all_ways()
+    for _ in ways:
+        deck.deal(stall=True)
+    never = {("retention.after_archive", "stall"), ("dispatch.after_click", "kill")}
+    deck.reached.update(way for way in ways if way not in never)
+    assert set(deck.unreached) == never
+    assert {deck.deal(stall=True) for _ in never} == never
+
+
+def test_every_point_can_be_dealt() -> None:
+    assert {point for point, _ in CrashDeck.all_ways()} == set(CRASH_POINTS)
 
 
 def test_the_deck_deals_every_crash_once_before_it_is_shuffled_anew() -> None:
