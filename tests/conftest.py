@@ -104,6 +104,16 @@ def database(database_server: DatabaseServer, template_database: str) -> Iterato
     yield from _fresh(database_server, template_database)
 
 
+def copy_database(url: str, template: str, name: str) -> None:
+    """Another database like ``template`` on the server of ``url``."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+
+
 def _fresh(server: DatabaseServer, template: str) -> Iterator[Database]:
     name = f"{_PREFIX}_{next(_numbers)}"
     _execute(

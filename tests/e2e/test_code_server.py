@@ -18,11 +18,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from leasebot_pipeline.processes import code_server, dagster_home, probes
 from leasebot_pipeline.processes.ports import choose_port
 from leasebot_pipeline.processes.service import ChildProcess
-from tests.conftest import Database
+from tests.conftest import Database, DatabaseServer, _fresh, copy_database
 
 _DEADLINE_S = 60.0
 
@@ -36,9 +37,9 @@ def _until(what: str, reached: Callable[[], bool]) -> float:
 
 
 class Location:
-    """A code server and a daemon over one test database."""
+    """A code server and a daemon over one test database. ``storage``: a database with Dagster's tables, to be copied."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, storage: str | None = None) -> None:
         self.folder = folder
         self.port = choose_port("127.0.0.1", 24300 + os.getpid() % 500, variable="-", explicit=False).port
         home = dagster_home.prepare_home(folder / "dagster_home")
@@ -56,9 +57,17 @@ class Location:
         }
         self.dagster_url = dagster_home.libpq_url(self.environment["DAGSTER_PG_URL"])
         self.children: list[ChildProcess] = []
-        storage = self.child("storage", (sys.executable, "-m", "leasebot_pipeline.processes.dagster_home"))
-        _until("storage prepared", lambda: storage.poll() is not None)
-        assert storage.poll() == 0, storage.log.read_text()
+        if storage is not None:
+            copy_database(database.url, storage, self.database_name)
+            return
+        prepared = self.child("storage", (sys.executable, "-m", "leasebot_pipeline.processes.dagster_home"))
+        _until("storage prepared", lambda: prepared.poll() is not None)
+        assert prepared.poll() == 0, prepared.log.read_text()
+
+    @property
+    def database_name(self) -> str:
+        """Dagster's own database."""
+        return make_url(self.environment["DAGSTER_PG_URL"]).database or ""
 
     def child(
         self, name: str, command: tuple[str, ...], probe: Callable[[], bool] = probes.always
@@ -119,9 +128,18 @@ def _below(pid: int) -> list[int]:
     return found
 
 
+@pytest.fixture(scope="module")
+def storage(
+    database_server: DatabaseServer, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """Dagster's tables take seconds to make: they are made once."""
+    with contextmanager(_fresh)(database_server, template_database) as database:
+        return Location(database, tmp_path_factory.mktemp("storage")).database_name
+
+
 @pytest.fixture
-def location(database: Database, tmp_path: Path) -> Iterator[Location]:
-    place = Location(database, tmp_path)
+def location(database: Database, storage: str, tmp_path: Path) -> Iterator[Location]:
+    place = Location(database, tmp_path, storage)
     try:
         yield place
     finally:

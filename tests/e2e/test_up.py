@@ -29,7 +29,9 @@ def _gone(pids: list[int]) -> bool:
 
 
 @pytest.mark.timeout(900)
-def test_starts_serves_heals_and_stops(stack: Stack) -> None:
+def test_starts_serves_heals_stops_and_a_killed_one_leaves_nothing_in_the_way_of_the_next(
+    stack: Stack,
+) -> None:
     process = stack.up()
     shown = stack.leasebot("status", "--data-dir", str(stack.data_dir), "--json")
     assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -67,17 +69,7 @@ def test_starts_serves_heals_and_stops(stack: Stack) -> None:
     (stack.folder / "ask-quick-3").touch()
     until("a run after that", lambda: len(list(stack.folder.glob("parent-*"))) == 3)
 
-    pids = _pids(stack)
-    stopped = stack.leasebot("down", "--data-dir", str(stack.data_dir), "--json")
-    assert json.loads(stopped.stdout) == {"stopped": [str(stack.data_dir)]}
-    assert process.wait(DEADLINE_S) == 0
-    assert _gone(pids)
-    assert stack.leasebot("status", "--data-dir", str(stack.data_dir)).returncode == 3
-
-
-@pytest.mark.timeout(600)
-def test_a_killed_stack_leaves_nothing_in_the_way_of_the_next(stack: Stack) -> None:
-    process = stack.up()
+    # Killed itself, it leaves nothing in the way of the next.
     first = stack.report()
     pids = _pids(stack)
     process.kill()
@@ -86,9 +78,12 @@ def test_a_killed_stack_leaves_nothing_in_the_way_of_the_next(stack: Stack) -> N
     assert _gone(pids)
     assert stack.report().api_url == first.api_url
     assert stack.report().database_url == first.database_url
+    pids = _pids(stack)
     again.send_signal(signal.SIGINT)
     assert again.wait(DEADLINE_S) == 0
     assert stack.said.rstrip().endswith("stopped")
+    assert _gone(pids)
+    assert stack.leasebot("status", "--data-dir", str(stack.data_dir)).returncode == 3
 
 
 def test_three_faulty_variables_are_named_at_once(stack: Stack) -> None:

@@ -63,7 +63,8 @@ def test_a_lead_is_answered_once_on_the_site(stack: Stack) -> None:
             LEASE_BOT_DATA_DIR=str(stack.folder / "var"),
         )
         assert json.loads(ready.stdout)["ok"] is True, ready.stdout
-        assert stack.leasebot("down", "--data-dir", str(stack.data_dir)).returncode == 0
+        stopped = stack.leasebot("down", "--data-dir", str(stack.data_dir), "--json")
+        assert json.loads(stopped.stdout) == {"stopped": [str(stack.data_dir)]}
         assert process.wait(DEADLINE_S) == 0
         assert process.stdout is not None
         assert json.loads(process.stdout.read())["sandboxUrl"] == sandbox
