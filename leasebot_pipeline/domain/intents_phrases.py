@@ -73,8 +73,11 @@ class _Pattern:
         self.source = source
         self.search: Callable[..., re.Match[str] | None] = self._first
 
-    def _first(self, text: str, *from_: int) -> re.Match[str] | None:
+    def compile(self) -> None:
         self.search = re.compile(self.source).search
+
+    def _first(self, text: str, *from_: int) -> re.Match[str] | None:
+        self.compile()
         return self.search(text, *from_)
 
 
@@ -161,6 +164,7 @@ class PhraseIndex:
         self._by_word: dict[str, list[_Candidate]] = {}
         self._unless: dict[str, dict[str, list[_Candidate]]] = {}
         self._vocabulary: set[str] = set()
+        self._compiled_all = False
         for rule in rules:
             for phrase in rule.phrases:
                 compiled = self._compiled(rule, phrase)
@@ -181,6 +185,16 @@ class PhraseIndex:
     def vocabulary(self) -> frozenset[str]:
         """Every word that stands in a phrase."""
         return frozenset(self._vocabulary)
+
+    def compile(self) -> None:
+        """Compile every pattern now (about a second, once), for a process that reads many messages."""
+        if self._compiled_all:
+            return
+        refusals = [candidates for by_word in self._unless.values() for candidates in by_word.values()]
+        found = (*self._by_word.values(), *refusals)
+        for pattern in {pattern for candidates in found for _, _, pattern, _ in candidates}:
+            pattern.compile()
+        self._compiled_all = True
 
     def may_find(self, words: Iterable[str]) -> bool:
         """Whether any of these words could be part of a hit; cheap."""

@@ -11,11 +11,13 @@ import sys
 
 
 def warm() -> None:
-    """The definitions with their jobs, and the rules' phrase indexes that are made at first use."""
+    """The definitions with their jobs, and the rules' patterns and phrase indexes that are made at first use."""
     from leasebot_pipeline import definitions
+    from leasebot_pipeline.decisions.heuristic import HeuristicProvider
     from leasebot_pipeline.domain import guardrails
 
     definitions.keep().get_repository_def().get_all_jobs()
+    HeuristicProvider()
     guardrails.check_inbound(["Hello"], earlier=["Hello"])
 
 
