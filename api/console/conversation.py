@@ -43,7 +43,7 @@ async def show(on: Conversation, *, typed: Typed | None = None, status: int = 20
     """The page; with what could not be taken, and why, beside its form."""
     async with on.services.at_one_moment() as services:
         view: ConversationView = await load_view(on.viewer, services, on.id, on.request.query_params, typed)
-        listed = await list_view(on.request, on.place, on.viewer, services)
+        listed = await list_view(on.request, on.place, on.viewer, services, opened=on.id)
     answer = page(
         on.request,
         "inbox.html",

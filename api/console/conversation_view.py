@@ -23,7 +23,7 @@ from api.routes.steering import SteeringAnswer
 from api.services import Services
 from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render, template_context
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.storage import booking, conversation_notes, conversation_story, people_search
+from leasebot_pipeline.storage import booking, conversation_story, people_search
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange, Linkage, Reply
@@ -86,7 +86,6 @@ class ConversationView:
     showing: Booked | None
     agents: list[tuple[str, str]]
     """Whom it may be given to; empty for an agent."""
-    unread: bool
     reply_text: str
     reply_template: str
     reply_hint: str | None
@@ -131,17 +130,15 @@ async def load_view(
     )
 
     def read(conn: Connection) -> _Found:
-        marks = conversation_notes.marks(conn, [conversation_id], viewer.user_id, now)
         return (
             conversation_story.linkage(conn, conversation_id),
             conversation_story.replies(conn, conversation_id),
             booking.current_appointments(conn, [conversation_id]).get(conversation_id),
             conversation_story.last_change(conn, conversation_id),
             people_search.names(conn, _people(detail.messages)),
-            marks[conversation_id].unread if conversation_id in marks else False,
         )
 
-    linkage, replies, showing, last, people, unread = await services.database.read(read)
+    linkage, replies, showing, last, people = await services.database.read(read)
     assert linkage is not None  # the conversation was found above
     team: list[tuple[str, str]] = []
     if viewer.role == ADMIN:
@@ -169,7 +166,6 @@ async def load_view(
         linkage=linkage,
         showing=showing,
         agents=team,
-        unread=unread,
         reply_text=text,
         reply_template=template,
         reply_hint=hint,
@@ -182,7 +178,7 @@ async def load_view(
     )
 
 
-_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str], bool]
+_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str]]
 _SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
 
 

@@ -123,8 +123,13 @@ CONTEXT: Final[Mapping[str, Any]] = {
 }
 
 
-async def list_view(request: Request, place: Place, viewer: Scope, services: Services) -> ListView:
-    """The list the request's query asks for; what the query has wrong counts as not asked for."""
+async def list_view(
+    request: Request, place: Place, viewer: Scope, services: Services, *, opened: UUID | None = None
+) -> ListView:
+    """The list the request's query asks for; what the query has wrong counts as not asked for.
+
+    The conversation ``opened`` beside it has its marks, too, on whichever page of the list it stands.
+    """
     asked = request.query_params
     status = asked.get("status", "")
     filters = {
@@ -169,7 +174,10 @@ async def list_view(request: Request, place: Place, viewer: Scope, services: Ser
     whole = filters["status"] == "waiting" and not (filters["platform"] or filters["q"] or trail)
     waiting = total if whole else await services.database.read(count_waiting, now, viewer.agent_id)
     marks = await services.database.read(
-        conversation_notes.marks, [row.id for row in rows], viewer.user_id, now
+        conversation_notes.marks,
+        {*(row.id for row in rows), *([opened] if opened else [])},
+        viewer.user_id,
+        now,
     )
     number = len(trail) + 1
     pages = max(-(-total // ROWS), number + 1) if cursor else number

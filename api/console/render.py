@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from api.auth.access import ADMIN
 from api.auth.cookies import parse, sign, unsign
@@ -53,6 +54,15 @@ def static_url(name: str) -> str:
     return f"/console/static/{name}?v={version}"
 
 
+_ICON: Final = Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>')
+
+
+@cache
+def drawn_icon(name: str) -> Markup:
+    """A drawing of ``icons.svg``. A page has dozens: each is put together once, not by a macro every time."""
+    return _ICON.format(static_url("icons.svg"), name)
+
+
 def query(path: str, **values: object) -> str:
     """``path`` with those values that are not empty."""
     given = {name: str(value) for name, value in values.items() if value not in (None, "")}
@@ -69,7 +79,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(static=static_url, query=query, tones=TONES)
+    environment.globals.update(static=static_url, drawn_icon=drawn_icon, query=query, tones=TONES)
     environment.filters.update(
         words=words, spaced=spaced, age=times.age, readable=readable, reason=reason_text
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -16,21 +16,24 @@ from leasebot_pipeline.storage.showings import Showing
 
 DAYS: Final = 7
 _S: Final = ShowingState
-ENTRIES_A_DAY: Final = 2
-"""How many showings of a day a month shows; the others are counted."""
+A_DAY_OF_A_WEEK: Final = 12
+A_DAY_OF_A_MONTH: Final = 2
+"""How many showings of a day each shows; the others are counted, and a tap away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A local day with its showings."""
+    """A local day with its showings, or the first of them."""
 
     date: date
     showings: tuple[Showing, ...]
     over: bool = False
+    total: int = 0
+    """How many there are, where only the first are shown."""
 
     @property
     def more(self) -> int:
-        return max(len(self.showings) - ENTRIES_A_DAY, 0)
+        return max(self.total - len(self.showings), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,12 @@ def first_of_week(day: date) -> date:
     return day - timedelta(days=day.isoweekday() % 7)
 
 
-def weeks(first: date, last: date, showings: Sequence[Showing]) -> list[list[Day]]:
-    """The weeks from a Sunday to a Saturday, each day with its showings."""
-    found: dict[date, list[Showing]] = {}
-    for showing in showings:
-        found.setdefault(local_day(showing), []).append(showing)
+def weeks(first: date, last: date, found: Mapping[date, tuple[Sequence[Showing], int]]) -> list[list[Day]]:
+    """The weeks from a Sunday to a Saturday, each day with its first showings and how many it has."""
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    filled = [Day(day, tuple(found.get(day, ()))) for day in days]
+    filled = [
+        Day(day, tuple(shown), total=total) for day in days for shown, total in [found.get(day, ((), 0))]
+    ]
     return [filled[n : n + DAYS] for n in range(0, len(filled), DAYS)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -107,15 +106,17 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
         zone = unit_calendars.zone_of_calendar(conn, filters.unit, wanted.agent_id)
         shown = filters.day or now.astimezone(zone_of(zone)).date()
         first = views.first_of_week(shown)
-        span = (first, first + timedelta(days=6)) if filters.view == "week" else views.month_span(shown)
+        in_week = filters.view == "week"
+        span = (first, first + timedelta(days=6)) if in_week else views.month_span(shown)
         listed = (
             _list(conn, filters, wanted, zone, now)
             if filters.view == "list"
             else {"days": [], "paged": Paged(1, 0, ROWS)}
         )
-        found: list[Showing] = []
+        weeks: list[list[views.Day]] = []
         if filters.view != "list":
-            found = showings.list_showings(conn, replace(wanted, first_day=span[0], last_day=span[1]), _MOST)
+            each = views.A_DAY_OF_A_WEEK if in_week else views.A_DAY_OF_A_MONTH
+            weeks = views.weeks(*span, showings.showings_of_days(conn, wanted, *span, each))
         rules, rules_total = unit_calendars.rules_of_units(
             conn, filters.unit, CARDS, (filters.rules_number - 1) * CARDS
         )
@@ -129,11 +130,10 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
         )
         return {
             **listed,
-            "weeks": [] if filters.view == "list" else views.weeks(*span, found),
+            "weeks": weeks,
             "zone": zone,
             "shown": shown,
             "span": span,
-            "cut_off": filters.view != "list" and len(found) == _MOST,
             "units": units.names(conn, _MOST),
             "agents": agents.list_agents(conn, _MOST),
             "rules": rules,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -113,7 +113,7 @@ _MARKS = text(f"""
 """)
 
 
-def marks(conn: Connection, conversations: Sequence[UUID], user: str, now: datetime) -> dict[UUID, Marks]:
+def marks(conn: Connection, conversations: Collection[UUID], user: str, now: datetime) -> dict[UUID, Marks]:
     """Marks of the conversations of a list, in one statement."""
     if not conversations:
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -120,6 +120,29 @@ def showings_around(
     return [Showing(*row[:-1]) for row in rows], rows[0].total if rows else 0
 
 
+def showings_of_days(
+    conn: Connection, wanted: ShowingFilter, first: date, last: date, each: int
+) -> dict[date, tuple[list[Showing], int]]:
+    """The first ``each`` showings of every day that has some, and how many it has; by start, each in its own zone."""
+    conditions, parameters = _conditions(conn, replace(wanted, first_day=None, last_day=None))
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    conditions.append(_WITHIN)
+    parameters |= _spans(conn, [(day, day) for day in days]) | {"each": each}
+    statement = text(f"""
+        WITH placed AS (
+          SELECT s.id, z.day, row_number() OVER (PARTITION BY z.day ORDER BY s.starts_at, s.id) AS place,
+                 count(*) OVER (PARTITION BY z.day) AS total
+            FROM "ShowingAppointments" s JOIN {_LOCAL} ON {_ON_ONE} {_where(conditions)}
+        ), page AS MATERIALIZED (SELECT * FROM placed WHERE place <= :each)
+        SELECT {_COLUMNS}, page.day, page.total
+          FROM page JOIN "ShowingAppointments" s ON s.id = page.id {_NAMES} ORDER BY page.day, page.place
+    """)
+    found: dict[date, tuple[list[Showing], int]] = {}
+    for *row, day, total in conn.execute(statement, parameters):
+        found.setdefault(day, ([], total))[0].append(Showing(*row))
+    return found
+
+
 _SHOWN = text("""
     SELECT u.id, concat_ws(' ', u.property_name, u.unit_number) AS name
       FROM "Units" u
@@ -135,18 +158,25 @@ def units_shown(conn: Connection, agent_id: UUID | None, limit: int) -> list[tup
 
 
 _ZONES = text('SELECT DISTINCT timezone FROM "ShowingAppointments"')
-_ON_DAYS = """s.starts_at >= :earliest AND s.starts_at < :latest AND EXISTS (
-       SELECT 1 FROM unnest(CAST(:zones AS text[]), CAST(:begins AS timestamptz[]), CAST(:ends AS timestamptz[])) AS z(name, begins, ends)
-        WHERE z.name = s.timezone AND s.starts_at >= z.begins AND s.starts_at < z.ends)"""
+_WITHIN: Final = "s.starts_at >= :earliest AND s.starts_at < :latest"
+_LOCAL: Final = """unnest(CAST(:zones AS text[]), CAST(:days AS date[]), CAST(:begins AS timestamptz[]),
+                           CAST(:ends AS timestamptz[])) AS z(name, day, begins, ends)"""
+_ON_ONE: Final = "z.name = s.timezone AND s.starts_at >= z.begins AND s.starts_at < z.ends"
+_ON_DAYS: Final = f"{_WITHIN} AND EXISTS (SELECT 1 FROM {_LOCAL} WHERE {_ON_ONE})"
 
 
-def _days(conn: Connection, first: date, last: date) -> dict[str, object]:
-    """The local days as instants, for each zone there are showings in: names are not the database's to judge."""
+def _spans(conn: Connection, spans: Sequence[tuple[date, date]]) -> dict[str, object]:
+    """Local days, both included, as instants for each zone there are showings in: names are not the database's to judge."""
     zones = list(conn.execute(_ZONES).scalars()) or ["UTC"]
-    known = [zone(name) or ZoneInfo("UTC") for name in zones]
-    begins = [_midnight(first, tz) for tz in known]
-    ends = [_midnight(last + timedelta(days=1) if last < date.max else last, tz) for tz in known]
-    return {"zones": zones, "begins": begins, "ends": ends, "earliest": min(begins), "latest": max(ends)}
+    known = [(name, zone(name) or ZoneInfo("UTC")) for name in zones]
+    rows = [
+        (name, first, _midnight(first, tz), _midnight(min(last, _LATEST) + timedelta(days=1), tz))
+        for name, tz in known
+        for first, last in spans
+    ]
+    names, days, begins, ends = (list(column) for column in zip(*rows, strict=True))
+    told = {"zones": names, "days": days, "begins": begins, "ends": ends}
+    return told | {"earliest": min(begins), "latest": max(ends)}
 
 
 def _midnight(day: date, tz: ZoneInfo) -> datetime:
@@ -172,7 +202,7 @@ def _conditions(conn: Connection, wanted: ShowingFilter) -> tuple[list[str], dic
         parameters["end"] = wanted.end
     if wanted.first_day is not None or wanted.last_day is not None:
         conditions.append(_ON_DAYS)
-        parameters |= _days(conn, wanted.first_day or date.min, wanted.last_day or date.max)
+        parameters |= _spans(conn, [(wanted.first_day or date.min, wanted.last_day or date.max)])
     return conditions, parameters
 
 

@@ -68,6 +68,11 @@ class Counted(Generic[Item]):
 
 _LAST_SENT: Final = f"""COALESCE((SELECT s.seq FROM "Messages" s WHERE s.conversation_id = {{of}}
                         AND {SENT.replace("m.", "s.")} ORDER BY s.seq DESC LIMIT 1), 0)"""
+# Only what came after is read, and a reply's row in the outbox only of what is a reply.
+_SENT_SINCE: Final = f"""(SELECT true FROM "Messages" s WHERE s.conversation_id = m.conversation_id AND s.seq > m.seq
+                         AND {SENT.replace("m.", "s.")} LIMIT 1)"""
+_UNDECIDED: Final = """COALESCE((SELECT bool_or(d.state IN ('draft', 'held')) FROM "OutboundDispatches" d
+                                  WHERE d.message_id = m.id AND d.conversation_id = m.conversation_id), true)"""
 _MINE: Final = ":agent IN (c.assigned_agent_id, c.follow_up_owner_agent_id)"
 
 # A message waits while nobody answered it: held words of the lead, drafts, what was rejected; each by its own
@@ -81,10 +86,8 @@ _FOUND: Final = f"""
              CAST(NULL AS text) AS delivery, CAST(NULL AS text) AS detail,
              m.direction = 'outbound' AND m.metadata ->> 'reviewStatus' = 'draft' AS draft
         FROM (SELECT * FROM "Messages" m WHERE {ONE_OF["draft"]} UNION ALL SELECT * FROM "Messages" m WHERE {ONE_OF["hold"]}) m
-        LEFT JOIN "OutboundDispatches" d ON d.message_id = m.id AND d.conversation_id = m.conversation_id
-       WHERE NOT m.metadata ? 'superseded'
-         AND (m.direction = 'inbound' OR COALESCE(d.state, 'draft') IN ('draft', 'held'))
-         AND (m.metadata ->> 'reviewStatus' = 'draft' OR m.seq > {_LAST_SENT.format(of="m.conversation_id")})
+       WHERE NOT m.metadata ? 'superseded' AND (m.direction = 'inbound' OR {_UNDECIDED})
+         AND (m.metadata ->> 'reviewStatus' = 'draft' OR {_SENT_SINCE} IS NULL)
       UNION ALL
       SELECT c.id, COALESCE(c.workflow_outcome_at, c.workflow_updated_at), c.workflow_updated_at, NULL, NULL, false
         FROM "Conversations" c

@@ -17,6 +17,7 @@ from tests.console.day_showings import (
     fill_showings,
     many_calendars,
     open_calendars,
+    showing,
 )
 from tests.console.people import Person
 
@@ -258,6 +259,29 @@ def test_a_calendar_marks_the_day_it_is_there(
     week = house.ask("admin", "GET", f"/admin/showings?view=week{query}").text
     days = re.findall(r"<h3>(.*?)</h3>", week)
     assert days[today - 1] == "Today", "the week from Sunday, March 1"
+
+
+def test_a_full_day_shows_its_first_and_leads_to_all(house: House, filled: Calendar) -> None:
+    """Thursday in New York, from midnight: a week draws no more of it than a page of a list, a month two."""
+    with house.rows() as conn:
+        for hour in range(14):
+            showing(conn, house, None, house.unit, 3, 5 + hour, "confirmed")
+    asked = "&status=confirmed&day=2026-03-05"
+    week = house.ask("admin", "GET", f"/admin/showings?view=week{asked}").text
+    days = re.split(r"<h3>(.*?)</h3>", week.partition('id="week"')[2].partition("</ol>")[0])
+    shown = {day: held.count('class="slot"') for day, held in zip(days[1::2], days[2::2], strict=True)}
+    assert (shown["Thu, Mar 5"], shown["Sat, Mar 7"], sum(shown.values())) == (12, 2, 17)
+    assert re.findall(r"<b>(.*?) EST</b>", days[days.index("Thu, Mar 5") + 1])[::11] == [
+        "12:00 AM",
+        "11:00 AM",
+    ]
+    [(href, told)] = re.findall(r'<a class="button wide" href="(.*?)">(Show all \d+)<', week)
+    assert told == "Show all 14"
+    listed = house.ask("admin", "GET", href.replace("&amp;", "&")).text
+    assert listed.count('data-testid="showing-row"') == 14
+    month = house.ask("admin", "GET", f"/admin/showings?view=month{asked}").text
+    assert 'aria-label="Thu, Mar 5: 14 showings"' in month
+    assert month.count("+12 more") == month.count(" more</span>") == 1
 
 
 def test_a_showing_is_booked_moved_and_closed_without_script(

@@ -123,6 +123,16 @@ def test_occurrences_of_an_agent_give_way_to_what_is_stated_otherwise() -> None:
     ]
 
 
+def test_an_end_within_the_horizon_is_cut_by_what_begins_behind_it() -> None:
+    """The earlier rule begins at three, the horizon ends at two: what the other gives ends at three all the same."""
+    earlier = rule(TUESDAY, "15:00", "17:00", "UTC")
+    later = rule(TUESDAY, "12:00", "16:00", "UTC", id=OTHER)
+    found = plan([earlier, later], {}, utc("2026-11-24"), utc("2026-11-24 14:00"))
+    assert [(o.rule.id, o.span) for o in found] == [
+        (OTHER, (utc("2026-11-24 12:00"), utc("2026-11-24 15:00")))
+    ]
+
+
 _zones = st.sampled_from([NEW_YORK, "Europe/London", "Australia/Lord_Howe", "UTC", "Asia/Kathmandu"])
 
 
