@@ -113,8 +113,6 @@ def _keep_for_good() -> None:
     """
     gc.collect()
     gc.freeze()
-    # A page makes tens of thousands of objects and drops them: by default they are looked at after every 700.
-    gc.set_threshold(20_000, 10, 10)
 
 
 def main() -> None:
