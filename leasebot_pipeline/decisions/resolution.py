@@ -125,8 +125,8 @@ def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: 
     general = WorkflowOutcome.GENERAL_QUESTION
     asks_tour_or_availability = bool(said.intents) and not said.weak
     if main is Intent.UNSUBSCRIBE:
-        # Whoever also asks for something may mean somebody else's messages: never silence on a guess.
-        wants_more = bool(_ASKS & set(said.intents))
+        # Whoever also asks for something, or takes a time, may mean other messages: never silence on a guess.
+        wants_more = bool(_ASKS & set(said.intents)) or answer.is_pick
         return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95, ambiguous=wants_more)
     acts = said.acts
     confirms, other_time, declines = "confirm" in acts, "reschedule" in acts, "decline" in acts
