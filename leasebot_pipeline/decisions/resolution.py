@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from leasebot_pipeline.domain.decisions import (
@@ -13,10 +14,10 @@ from leasebot_pipeline.domain.decisions import (
     Verdict,
     WorkflowOutcome,
 )
-from leasebot_pipeline.domain.guardrails import GuardrailHit, check_inbound, risk_of
+from leasebot_pipeline.domain.guardrails import INJECTION, GuardrailHit, check_inbound, risk_of
 from leasebot_pipeline.domain.handshake import NO_ANSWER, Answer, AnswerKind, cancels
 from leasebot_pipeline.domain.handshake_plan import answer_of
-from leasebot_pipeline.domain.intents import Understanding, understand
+from leasebot_pipeline.domain.intents import Understanding, order_left_unread, understand
 from leasebot_pipeline.domain.intents_rulebook import RULES, Rulebook
 from leasebot_pipeline.domain.readings import Direction
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
@@ -58,6 +59,8 @@ def heuristic_verdict(question: DecisionInput, rules: Rulebook = RULES) -> Verdi
     guardrails = check_inbound(
         question.new_messages, question.lead_name, earlier, reading, understood.hits, rules, ours
     )
+    if not guardrails:
+        guardrails = _planted(earlier, rules)
     if (not reading.has_letters and not answer.is_pick) or reading.cut:
         judgement = Judgement(
             Intent.UNKNOWN, WorkflowOutcome.GENERAL_QUESTION, 0.5, hold_reasons=("text_not_readable",)
@@ -125,8 +128,8 @@ def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: 
     general = WorkflowOutcome.GENERAL_QUESTION
     asks_tour_or_availability = bool(said.intents) and not said.weak
     if main is Intent.UNSUBSCRIBE:
-        # Whoever also asks for something may mean somebody else's messages: never silence on a guess.
-        wants_more = bool(_ASKS & set(said.intents))
+        # Whoever also asks for something, or takes a time, may mean other messages: never silence on a guess.
+        wants_more = bool(_ASKS & set(said.intents)) or answer.is_pick
         return Judgement(main, WorkflowOutcome.NOT_INTERESTED, 0.95, ambiguous=wants_more)
     acts = said.acts
     confirms, other_time, declines = "confirm" in acts, "reschedule" in acts, "decline" in acts
@@ -160,6 +163,15 @@ def _judge(question: DecisionInput, said: Understanding, answer: Answer, rules: 
             return Judgement(main, WorkflowOutcome.NO_REPLY, 0.9, nothing_to_answer=True)
     unclear = bool(said.unread or said.remarks) and not (said.topics or said.open_questions)
     return Judgement(main, general, 0.6, ambiguous=unclear, hold_reasons=holds)
+
+
+def _planted(earlier: Sequence[str], rules: Rulebook) -> tuple[GuardrailHit, ...]:
+    """What an earlier message tells us to be or do: a plain "Friday works" after it must not be answered by
+    rules that did not understand it."""
+    for message in earlier:
+        if words := order_left_unread(message, rules):
+            return (GuardrailHit(INJECTION, "order_in_earlier_turn", words[:80]),)
+    return ()
 
 
 def _asked_before(message: str, rules: Rulebook) -> bool:

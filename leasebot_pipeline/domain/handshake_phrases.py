@@ -115,12 +115,17 @@ LAUGHS: Final = _phrases(
     "lol", "lmao", "haha+", "hah", "rofl", "ha", "wow",
 )  # fmt: skip
 """Laughs."""
+_OUR_VISIT: Final = "(?:my|our|the|that|this)(?: (?!not |no )[a-z0-9@]+){0,2} (?:viewing|tour|showing|visit|appointment|booking)"
 CALLS_OFF: Final = _phrases(
     "(?:please |must |to |will |let us |i am |i would like to |can you |could you |want to )?(?:cancel|cancelling|canceling)(?! (?:the |my |our )?(?:lease|rent|contract|policy|fee|application|account))",
     "call(?:ing)? (?:it|the (?:viewing|tour|showing|visit)) off",
     "(?:i am|we are|i will|we will) not (?:be )?(?:coming|attending)",
     "(?:i|we) (?:can|will) not (?:be )?(?:come|coming|attend)(?: any ?more| anymore)?",
     "no longer (?:coming|need the (?:viewing|tour|showing|visit)|able to (?:come|make it|attend))",
+    rf"(?:scratch|scrap|scrub|nix|drop|axe|strike|skip) {_OUR_VISIT}",
+    rf"(?:bail|bailing|back|backing|bow|bowing) (?:on|out on|out of) {_OUR_VISIT}",
+    rf"(?:take|strike|wipe|cross|pull) (?:it|that|this|me|us|mine|ours|{_OUR_VISIT}) (?:off|out of|from) (?:the|your) (?:calendar|books?|schedule|diary)",
+    "(?:give|free|open) (?:up )?(?:my|our) (?:slot|time|spot|appointment)(?: up| to| away)?",
 )  # fmt: skip
 """Calls a visit off."""
 NOT_CALLED_OFF: Final = _patterns(
@@ -139,6 +144,7 @@ POLITE_IF: Final = _phrases(
     "if you can(?= ,| ?$)", "if you could(?= ,| ?$)", "if you please", "if i may", "if i could(?= ,| ?$)", "if i can(?= ,| ?$)", "if (?:you|i|we) can not make it",
     "if that suits",
     "if need be", "if needed", "if so",
+    "(?:would|will|is going to|are going to|gonna) (?:kill|murder|disown|never forgive) (?:me|us) if (?:i|we) (?:miss|missed|do not|did not)[a-z ]*",
 )  # fmt: skip
 """Conditions that are only politeness."""
 HARMLESS: Final = _phrases(
@@ -149,6 +155,8 @@ HARMLESS: Final = _phrases(
     "do not hesitate", "can not thank you enough", "no other questions?", "do not be late",
     "without (?:a |any |my )?(?:shifts?|lectures?|class|classes|work|meetings?|appointments?|commitments|plans)",
     "will not be late", "would not miss it", "will not miss it", "do not forget",
+    "wild horses (?:could|would|will|can) not (?:keep|stop|drag) (?:me|us)(?: away)?(?: from)?",
+    "nothing (?:could|would|will|can) (?:keep|stop) (?:me|us)(?: from| away)?",
 )  # fmt: skip
 """Negations that refuse nothing."""
 CONDITION: Final = _phrases(

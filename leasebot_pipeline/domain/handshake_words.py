@@ -114,7 +114,7 @@ _CONTRACTIONS: Final = {
     "tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow", "tmrrw": "tomorrow", "tomo": "tomorrow",
     "2moro": "tomorrow", "2morrow": "tomorrow", "2mrw": "tomorrow", "tomoro": "tomorrow", "2day": "today",
     "2nite": "tonight", "tonite": "tonight", "wknd": "weekend", "aft": "afternoon", "arvo": "afternoon", "avail": "available",
-    "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "weds": "wednesday", "thu": "thursday",
+    "mon": "monday", "tue": "tuesday", "tues": "tuesday", "wed": "wednesday", "weds": "wednesday", "wensday": "wednesday", "wendsday": "wednesday", "wensdays": "wednesdays", "thu": "thursday",
     "thur": "thursday", "thurs": "thursday", "fri": "friday", "sat": "saturday", "sun": "sunday",
     "mins": "minutes", "hrs": "hours", "appt": "appointment", "apt": "apartment", "resched": "reschedule",
     "def": "definitely", "defo": "definitely", "prob": "probably", "probs": "probably", "cuz": "because", "cos": "because", "coz": "because", "wld": "would", "bc": "because",

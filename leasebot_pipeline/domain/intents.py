@@ -28,7 +28,7 @@ from leasebot_pipeline.domain.intents_stories import (
 )
 from leasebot_pipeline.domain.intents_text import Reading, Sentence, frequent_words, language
 
-__all__ = ["RULES_VERSION", "Understanding", "understand"]
+__all__ = ["RULES_VERSION", "Understanding", "order_left_unread", "understand"]
 
 _PRECEDENCE: Final = (
     Intent.UNSUBSCRIBE,
@@ -127,6 +127,24 @@ def understand(
         unread=tuple(dict.fromkeys(unread)) if unread else (),
         hits=tuple(hits),
     )
+
+
+_TELLS_US: Final = re.compile(
+    r" you (?:are|do|will|must|shall|should|can|may|need|have|answer|say|reply|respond|agree|work|treat|give|book|confirm"
+    r"|approve|act|obey|follow|take|skip|ignore|forget|drop|stop|send|offer|speak|think|behave|listen|belong|handle|make|let|put|keep|leave|grant|pass|mark|open|only|now|just"
+    r"|always|never) "
+)
+"""Who says what we are or do: harmless where a rule knows it ("you are very kind")."""
+
+
+@lru_cache(maxsize=8192)  # a conversation's earlier messages are looked at again with each new one
+def order_left_unread(message: str, rules: Rulebook = RULES) -> str | None:
+    """The first statement of a message that tells us what we are or should do and that no rule accounts for."""
+    for sentence in rules.reader.read([message]).sentences:
+        tells = sentence.words[0] in rules.orders or _TELLS_US.search(sentence.text) is not None
+        if tells and not sentence.is_question and _one(sentence, False, rules).unread:
+            return sentence.text.strip()
+    return None
 
 
 class _Said(NamedTuple):
@@ -248,18 +266,17 @@ def _left_over(
     story: bool,
 ) -> list[str]:
     """Those of the strange words that no hit covers."""
-    if story:
-        strange = {word for word in strange if word not in rules.words.english or word in rules.sensitive}
-    if not strange:
-        return []
+    if story or not strange:
+        return []  # a story has been looked at word by word
     left: list[str] = []
     position = 1
     for word in sentence.words:
         if word in strange:
-            # In a wish for a tour such a word can only stand in a gap, so the wish does not account for it.
+            # In a wish such a word stands in a gap, unless the wish is named by it: a gap accounts for none.
             sensitive = word in rules.sensitive
             if not any(
-                accounts_for(span, position, word, heavy) and not (span.is_wish and sensitive)
+                accounts_for(span, position, word, heavy)
+                and not (span.is_wish and sensitive and word not in span.named)
                 for span in spans
             ):
                 left.append(word)

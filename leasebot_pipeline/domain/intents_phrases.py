@@ -49,6 +49,8 @@ class PhraseRule:
     weak: bool = False
     covers: bool = True
     """A hit accounts for its words; else it only says what the sentence is for."""
+    hints: bool = False
+    """An intent in ordinary words: outside its phrases they weigh what they weighed without it."""
     examples: tuple[str, ...] = ()
     near_misses: tuple[str, ...] = ()
 
@@ -130,7 +132,17 @@ def rules_of(kind: RuleKind, tables: Mapping[str, Any]) -> tuple[PhraseRule, ...
     """The rules of one data file. Raises ``ValueError`` for a key that is none of a rule's."""
     rules = []
     for row in tables["rule"]:
-        known = {"name", "code", "phrases", "unless", "only_asked", "negation_counts", "weak", "covers"}
+        known = {
+            "name",
+            "code",
+            "phrases",
+            "unless",
+            "only_asked",
+            "negation_counts",
+            "weak",
+            "covers",
+            "hints",
+        }
         if strange := set(row) - known - {"examples", "near_misses"}:
             raise ValueError(f"rule {row.get('name')}: unknown keys {sorted(strange)}")
         rules.append(
@@ -144,6 +156,7 @@ def rules_of(kind: RuleKind, tables: Mapping[str, Any]) -> tuple[PhraseRule, ...
                 negation_counts=row.get("negation_counts", False),
                 weak=row.get("weak", False),
                 covers=row.get("covers", True),
+                hints=row.get("hints", False),
                 examples=tuple(row.get("examples", ())),
                 near_misses=tuple(row.get("near_misses", ())),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from leasebot_pipeline.domain.decisions import ANSWERABLE_INTENTS
@@ -99,13 +99,15 @@ def load_rulebook(data: Mapping[str, bytes]) -> Rulebook:
         reader=Reader(words, Speller(known, words.english)),
         known=known,
         sensitive=_words_of([rule for rule in rules if rule.kind in ("guardrail", "topic")], words)
-        - _words_of([rule for rule in rules if rule.kind == "intent" and rule.code in _ANSWERABLE], words)
+        - _words_of([r for r in rules if r.kind == "intent" and r.code in _ANSWERABLE and not r.hints], words)
         - words.plain
         - words.light
         - {part for word in words.classes["protected"] for part in word.split("_")},
         heavy=words.weighty - words.plain,
         named={
-            rule.name: _words_of([rule], words) for rule in rules if rule.kind in ("act", "remark", "intent")
+            rule.name: _words_of([replace(rule, unless=()) if rule.hints else rule], words)
+            for rule in rules
+            if rule.kind in ("act", "remark", "intent")
         },
         orders=frozenset(words.classes["order"]),
     )

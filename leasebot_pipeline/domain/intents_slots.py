@@ -112,8 +112,13 @@ _PROPOSING: Final = _NEAR_DAYS | {
 }
 
 
+_WHEN: Final = frozenset({"when", "then", "so", "and", "exactly", "?"})
+
+
 def proposes_a_time(sentence: Sentence) -> bool:
-    """Whether a question is nothing but a time near now: "next week?", "after that?"."""
+    """Whether a question is nothing but a time near now: "next week?", "after that?", or asks only for one."""
+    if "when" in sentence.words and _WHEN.issuperset(sentence.words):
+        return True
     return not _NEAR_DAYS.isdisjoint(sentence.words) and _PROPOSING.issuperset(sentence.words)
 
 

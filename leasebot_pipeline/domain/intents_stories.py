@@ -115,9 +115,27 @@ _WORK: Final = re.compile(
     r"|write|handle|start|started|clerk|code|nurse|cook|bake|drive|tend)"
     r"|my (?:job|work|shift|thesis|degree|course|training|internship|office|research|wife|husband|partner|mom|mum|dad"
     r"|brother|sister) (?:is|are|works|teaches|studies|starts)"
-    r"|working|studying|teaching|training|employed|retired|(?:as )?an? ) "
+    r"|working|studying|teaching|training|employed|retired|(?:as )?an?"
+    r"|(?:i|we) (?:spend|am spending) (?:my|our|the|all|most) (?:days?|nights?|weeks?|evenings?|of my days) [a-z]+ing) "
 )
 """How a clause begins that says what somebody does for a living."""
+_TASK: Final = re.compile(
+    r" (?:(?:i|we) (?:also |both |just |currently |mostly |usually |still )?|my team |our team )?"
+    r"(?:audits?|binds?|reviews?|edits?|researche?s?|sorts?|inspects?|handles?|operates?|patrols?|dispatche?s?|delivers?"
+    r"|stocks?|scans?|types?|translates?|interprets?|investigates?|tests?|counts?|practi[cs]es?|represents?|drafts?"
+    r"|proofreads?|moderates?|monitors?|installs?|welds?|packs?|prosecutes?|defends?|counsels?|treats?|transports?|clerks?"
+    r"|(?:am|are) (?:chasing|hunting|sorting|auditing|answering|processing|fixing|testing|scanning|typing|stuck|on|at)"
+    r"|take [a-z ]{0,30}(?:photos|pictures|calls|orders|minutes|notes)|do|process|answer|run|write|teach|work|works|worked|am|are) "
+)
+_AT_WORK: Final = re.compile(
+    r" (?:for (?:a living|work)|all (?:day|night|week|morning)|from home|at work|most (?:days|nights)|every (?:day|night)"
+    r"|(?:until|till|by) (?:\d|noon|@|mon|tue|wed|thu|fri|sat|sun)|across (?:the|from)|downtown|uptown"
+    r"|(?:at|for|in|with) (?:a|an|the|our|my|your)(?: [a-z]+){0,3} (?:bank|union|office|hospital|clinic|store|firm|company"
+    r"|agency|lab|studio|plants?|station|department|court|courthouse|school|college|university|library|museum|warehouse"
+    r"|pharmacy|center|desk|hotline|magazine|newspaper|paper|startup|insurer|app|counter|deli|airport|authority|fund|city"
+    r"|county|state))(?= )"
+)
+"""A task of a job and where or when it is done: only both together say that somebody tells of their work."""
 AMOUNT: Final = re.compile(r"(?!19\d\d|20[0-4]\d)\d{3,5}")
 """A number that is no time, day or year: of a few words, it is the one that matters."""
 
@@ -188,14 +206,23 @@ def without_trades(sentence: Sentence, hits: tuple[Hit, ...], rules: Rulebook) -
 
 def is_about_work(sentence: Sentence) -> bool:
     """Whether a clause says what somebody works as, and nothing of anybody else, of a wish or of a "not"."""
-    if sentence.is_question or _WORK.match(sentence.text) is None:
+    if sentence.is_question:
+        return False
+    text = sentence.text
+    if _WORK.match(text) is None and (_TASK.match(text) is None or _AT_WORK.search(text) is None):
         return False
     return _OTHERS.isdisjoint(sentence.words) and _WISHES.isdisjoint(sentence.words)
 
 
+_WILL_BE: Final = re.compile(r" (?:so |but |and )?(?:i|we) (?:will|would) (?:also |still |probably )?be ")
+
+
 def _is_about_writer(sentence: Sentence) -> bool:
     said = sentence.words
-    if len(said) < _FEWEST_WORDS or not _WISHES.isdisjoint(said):
+    if len(said) < _FEWEST_WORDS:
+        return False
+    wishes = _WISHES.intersection(said)
+    if wishes and not (wishes <= {"will", "would"} and _WILL_BE.match(sentence.text)):
         return False
     others = _OTHERS.intersection(said)
     if others:

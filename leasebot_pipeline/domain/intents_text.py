@@ -97,6 +97,8 @@ _SPLIT: Final = re.compile(  # begins with a set of characters: nothing else is 
     r"([?!.\n;\u2026()\u2013\u2014-](?:(?<=\?)[?!.]*|(?<=!)!*|(?<=\.)(?=\s|$)|(?<=\n)\n*|(?<=[;\u2026])"
     r"|(?<=\s[-\u2013\u2014])[-\u2013\u2014]*(?=\s)|(?<=\s\()|(?<=\))(?=\W|$)))"
 )
+_PICTURES: Final = re.compile(r"(?:[\u2600-\u27bf\U0001f300-\U0001faff]\ufe0f?)++(?!\s*[?!.])")
+"""Little pictures: most leads who write one end a sentence with it, where no stop does."""
 _WORD: Final = re.compile(
     r"[^\W\d_]+(?:'[^\W\d_]+)*|\d{1,2}(?:st|nd|rd|th)\b|[$\u20ac\u00a3]\s?\d[\d,.]*|\d[\d,.:/]*\d|\d|[,#&]"
 )
@@ -199,6 +201,7 @@ _CLAUSE: Final = re.compile(
     r" (?:i|we|it|you|this|that|the|there|they|someone|anyone|your|my|much|long|many|is|are|do|does|can|could|would) )"
     r"| , (?:but|so|and|yet)(?= (?:i|we|my|our|you|your|it|this|that|the|there) )| (?:, )?(?:so|but)(?= please )"
     r"| ,(?= (?:could|can|may|would|will|is|are|do|does|did|has|have|was|were|any|who|why) [^ ,?]+ [^ ,?]+ )"
+    r"| (?:, )?(?:and|but|so)(?= would (?:also |really |just |dearly |very much )?(?:love|like|appreciate|welcome|enjoy) )"
     r"|(?: ,(?: and| because| but| so)?| and| because| but| so)(?= (?:please|kindly) [^ ,?]+ |"
     r" (?:what|which|whose|how) [^ ,?]+ (?:is|are|do|does|did|can|could|will|would|has|have|was|were) )"
 )
@@ -345,6 +348,8 @@ class Reader:
                 body = _NUMBER_SPEAK.sub(lambda found: _NUMBER_SPEAK_MEANS[found.group().lower()], body)
         if "." in body and any(map(body.casefold().__contains__, _ABBREVIATION_ENDS)):
             body = _ABBREVIATION.sub(r"\1", body)
+        if not body.isascii():
+            body = _PICTURES.sub(" ; ", body)
         pieces = [*_SPLIT.split(body), ""]  # each with the stop behind it
         sentences: list[Sentence] = []
         for number in range(0, len(pieces), 2):

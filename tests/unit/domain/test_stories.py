@@ -42,6 +42,25 @@ def test_a_story_in_ordinary_words_needs_no_answer(told: str) -> None:
 @pytest.mark.parametrize(
     "told",
     [
+        "I audit insurance fraud cases from home.",
+        "I process deposit slips at the credit union downtown.",
+        "I spend my nights deleting threats and insults.",
+        "My team handles wire transfers all day.",
+    ],
+)
+def test_a_task_of_a_job_weighs_nothing_whatever_its_words(told: str) -> None:
+    assert unread(told) == ()
+    assert outcome(told) == "send"
+
+
+@pytest.mark.parametrize("told", ["I handle your deposit at the bank.", "I will audit you."])
+def test_with_somebody_else_in_it_it_weighs(told: str) -> None:
+    assert outcome(told) == "escalate"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
         "I carve wooden pipes and smoke them in the bathroom.",
         "We would turn the attic into a tiny hostel.",
         "I keep finding a stalker outside the bakery.",
