@@ -108,7 +108,8 @@ def understand(
         foreign = foreign or one.foreign
         english = english or one.english
         courteous = courteous and one.is_courtesy
-    if not answers_offer and found.get(Intent.TOUR_REQUEST) is not False:
+    # A "no" beside a time that is asked for is no plain "no": it must not end in silence.
+    if "decline" in acts or (not answers_offer and found.get(Intent.TOUR_REQUEST) is not False):
         asked += timed
     strong = {intent for intent, weak in found.items() if not weak}
     spoken = "en" if english else None

@@ -14,8 +14,10 @@ class Part(StrEnum):
     SECOND_FRESH = "second_fresh"
     THIRD_OPENED = "third_opened"
     THIRD_FRESH = "third_fresh"
+    FOURTH_OPENED = "fourth_opened"
+    FOURTH_FRESH = "fourth_fresh"
 
     @property
     def only_scored(self) -> bool:
         """Whoever works on the rules does not read it."""
-        return self in (Part.SCORED, Part.FRESH, Part.SECOND_FRESH, Part.THIRD_FRESH)
+        return self in (Part.SCORED, Part.FRESH, Part.SECOND_FRESH, Part.THIRD_FRESH, Part.FOURTH_FRESH)

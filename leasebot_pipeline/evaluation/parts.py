@@ -3,7 +3,8 @@
 ``tuning`` and ``opened`` are for writing rules; ``scored`` and ``fresh`` are only ever scored. ``opened`` and
 ``fresh`` are the two halves of one batch, written on 25 November 2026 without a look at the rules and scored
 once as a whole before ``opened`` was opened; ``second_opened`` and ``second_fresh`` those of one of the day after.
-``third_opened`` and ``third_fresh`` were written by others, who did not know the rules.
+``third_opened`` and ``third_fresh`` were written by others, who did not know the rules, and so were
+``fourth_opened`` and ``fourth_fresh``, of which one author wrote the hard end of inboxes only.
 """
 
 from __future__ import annotations

@@ -308,6 +308,17 @@ def test_little_pictures_end_a_sentence() -> None:
     assert outcome("I love it \U0001f60a do you take cats?") == "escalate"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We settled for another place after all. Could it be Monday?",
+        "So sorry, Friday at 6 turned out not to suit me after all. Could it be Monday at the same time?",
+    ],
+)
+def test_a_no_beside_a_time_that_is_asked_for_does_not_end_in_silence(text: str) -> None:
+    assert outcome(text, open_offer=(FRIDAY_6PM,)) != "skip"
+
+
 def test_every_verdict_says_which_words_it_rests_on() -> None:
     _, verdict = read("Is it still available? I'd love a tour.")
     said = {(item.rule, item.words) for item in verdict.evidence}
