@@ -15,7 +15,7 @@ from api.console import live
 from leasebot_pipeline.storage import audit
 from tests.api.house import House
 from tests.api.logins import PASSWORD
-from tests.console.day_inbox import draft, inbox_ids
+from tests.console.day_inbox import draft, fill_inbox, inbox_ids
 from tests.console.people import Person
 from tests.console.server import ConsoleServer
 from tests.storage import rows
@@ -78,27 +78,20 @@ def test_the_keyboard_goes_on_where_it_was(person: Person, day: House) -> None:
     expect(page.locator("#outcome").get_by_role("button").first).to_be_focused()
 
 
-def test_a_tap_without_a_connection_says_so_and_keeps_what_was_typed(person: Person, day: House) -> None:
-    page = person("agent")
-    page.goto(f"/agent/inbox/{inbox_ids(day)['held']}")
-    cut = "**/agent/inbox/*/notes"
-    page.route(cut, lambda route: route.abort())
-    page.get_by_label("New note").fill("Has a dog.")
-    page.get_by_role("button", name="Add note").click()
-    expect(page.get_by_role("status").filter(has_text="there is no connection")).to_be_visible()
-    expect(page.get_by_label("New note")).to_have_value("Has a dog.")
-    page.unroute(cut)
-    page.get_by_role("button", name="Add note").click()
-    expect(page.locator("#notes")).to_contain_text("Has a dog.")
+@pytest.fixture
+def mail(house: House) -> House:
+    """The house with its conversations, which is most of a day and sooner there."""
+    fill_inbox(house)
+    return house
 
 
-def test_an_error_does_not_take_the_page_away(person: Person, day: House, server: ConsoleServer) -> None:
+def test_an_error_does_not_take_the_page_away(person: Person, mail: House, server: ConsoleServer) -> None:
     @server.app.get("/broken")
     async def broken() -> None:
         raise RuntimeError("on purpose")
 
     page = person("agent")
-    here = f"/agent/inbox/{inbox_ids(day)['held']}"
+    here = f"/agent/inbox/{inbox_ids(mail)['held']}"
     page.goto(here)
     bar = page.get_by_role("navigation", name="Main places")
     failed = page.locator("#notices [data-kind=failed]")
@@ -127,13 +120,18 @@ def test_an_error_does_not_take_the_page_away(person: Person, day: House, server
     expect(page.get_by_label("New note")).to_have_value("Has a dog.")
     expect(page.locator("#verdict-reply")).to_be_empty()
     page.unroute("**/notes")
+    page.route("**/notes", lambda route: route.abort())
+    page.get_by_role("button", name="Add note").click()
+    expect(page.get_by_role("status").filter(has_text="there is no connection")).to_be_visible()
+    expect(page.get_by_label("New note")).to_have_value("Has a dog.")
+    page.unroute("**/notes")
     page.get_by_role("button", name="Add note").click()
     expect(page.locator("#notes")).to_contain_text("Has a dog.")
 
 
-def test_what_was_typed_is_kept_until_it_was_taken(person: Person, day: House) -> None:
+def test_what_was_typed_is_kept_until_it_was_taken(person: Person, mail: House) -> None:
     page = person("admin", 1280)
-    ids = inbox_ids(day)
+    ids = inbox_ids(mail)
     here = f"/admin/inbox/{ids['conversation']}"
     page.goto(here)
     reply, sends = page.locator("#reply-body"), page.get_by_role("button", name="Send", exact=True)
@@ -174,7 +172,7 @@ def test_what_was_typed_is_kept_until_it_was_taken(person: Person, day: House) -
     )
     expect(reply).to_have_value("Hi Ann, Thursday suits me.")
     page.unroute("**/reply")
-    with day.rows() as conn:
+    with mail.rows() as conn:
         conn.execute(text("DELETE FROM session"))
     sends.click()
     page.get_by_label("Email").fill("admin@example.com")
@@ -189,24 +187,23 @@ def test_what_was_typed_is_kept_until_it_was_taken(person: Person, day: House) -
 
 
 def test_what_happens_while_nobody_listens_shows_all_the_same(
-    person: Person, day: House, monkeypatch: pytest.MonkeyPatch
+    person: Person, mail: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        live, "_LASTS", timedelta(0)
-    )  # every stream ends at once: each change falls between two
-    each = UUID(inbox_ids(day)["held"])
+    # Every stream ends at once: each change falls between two.
+    monkeypatch.setattr(live, "_LASTS", timedelta(0))
+    each = UUID(inbox_ids(mail)["held"])
     page = person("agent", 1280)
     page.route("**/console/live?*", lambda route: route.fulfill(status=503))
     with page.expect_response("**/console/live?*"):
         page.goto(f"/agent/inbox/{each}")
-    with day.rows() as conn:
+    with mail.rows() as conn:
         rows.message(conn, each, body="Is there a lift?")
         step = audit.AuditEntry("system", "message", "1", "ingested", conversation_id=each)
         audit.record(conn, [step])
     page.unroute("**/console/live?*")
     expect(page.locator("#thread")).to_contain_text("Is there a lift?")
-    with day.rows() as conn:
-        draft(conn, day, each, "Hi Ed, there is one.", day.clock())
+    with mail.rows() as conn:
+        draft(conn, mail, each, "Hi Ed, there is one.", mail.clock())
     drafted = page.locator(".draft textarea")
     expect(drafted).to_have_value("Hi Ed, there is one.")
     drafted.fill("Hi Ed, there are two.")
@@ -227,9 +224,9 @@ def seen_by(page: Page, hidden: bool) -> None:
     )
 
 
-def test_tabs_nobody_looks_at_take_no_connection_and_read_nothing(person: Person, day: House) -> None:
+def test_tabs_nobody_looks_at_take_no_connection_and_read_nothing(person: Person, mail: House) -> None:
     page = person("agent", 1280)
-    ids = inbox_ids(day)
+    ids = inbox_ids(mail)
     context = page.context
     for _ in range(6):  # as many connections as a browser has for a host
         tab = context.new_page()
