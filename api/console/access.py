@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Request
 
@@ -30,9 +30,10 @@ def safe_target(redirect: str, role: str) -> str:
 async def _viewer(request: Request, identity: OptionalIdentity, services: ServicesDep) -> Scope:
     """The caller's scope. Strangers are sent to sign in; an agent's login without an agent gets a 403 page."""
     if identity is None:
-        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if request.method not in ("GET", "HEAD"):
-            wanted = home_of(AGENT)
+        # Who sent a form comes back to its page; `safe_target` lets only the role's own pages through.
+        sent = request.method not in ("GET", "HEAD")
+        page = urlsplit(request.headers.get("referer", "") if sent else str(request.url))
+        wanted = page.path + (f"?{page.query}" if page.query else "")
         raise GoTo(f"/login?redirect={quote(wanted, safe='')}")
     request.state.viewer = identity
     # The dependency that guards the API: it also slows down who writes too fast.

@@ -52,7 +52,7 @@ async def show(on: Conversation, *, typed: Typed | None = None, status: int = 20
         listed=listed,
         view=view,
         live=f"conversation&subject={on.id}",
-        view_checks=partial(_checks, on.address, keeps=not _FILLS & set(on.request.query_params)),
+        view_checks=partial(_checks, on.address, keeps=not any(map(on.request.query_params.get, _FILLS))),
         **CONTEXT,
         **_WORDS,
     )
@@ -88,7 +88,8 @@ _FILLS = frozenset({"template", "offer", "say"})
 def _checks(here: str, form: str, version: str, refused: bool, *, keeps: bool) -> dict[str, str]:
     """Attributes of a text that is looked at while it is typed, and kept when the page is left.
 
-    What was typed for one version of a draft is never laid over another; nor over a text just filled in.
+    What was typed for one version of a draft is never laid over another; over a text just filled in, only what was
+    typed over the same.
     """
     filled_in = {} if keeps or version else {"data-keep-fresh": ""}
     return {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Final
+from hashlib import sha256
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from api.console.access import Viewer
 from api.console.routes import page_router
@@ -23,38 +25,67 @@ LOOK_EVERY_S: Final = 1.0
 _LASTS: Final = timedelta(minutes=5)
 """Then the browser asks again, with the session it has by then."""
 
-Fingerprint = Callable[[Connection, UUID | None, UUID | None], str]
-"""Of what a page shows, for an agent (None: everything) and a subject (None: the whole list)."""
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a page shows, as far as a change of it is told by."""
+
+    fingerprint: str
+    age_ms: int | None
+    """Since the newest step began; None without any."""
+
+    @property
+    def name(self) -> str:
+        return sha256(self.fingerprint.encode()).hexdigest()[:16]
+
+
+Look = Callable[[Connection, UUID | None, UUID | None], State]
+"""At what a page shows, for an agent (None: everything) and a subject (None: the whole list)."""
 
 _CONVERSATION: Final = text(
     """
     SELECT concat_ws('|', extract(epoch FROM c.updated_at),
       (SELECT max(m.seq) FROM "Messages" m WHERE m.conversation_id = c.id),
-      (SELECT max(a.created_at) FROM "AuditLogs" a WHERE a.conversation_id = c.id),
+      step.at,
       (SELECT string_agg(d.state, ',' ORDER BY d.id) FROM "OutboundDispatches" d WHERE d.conversation_id = c.id))
-      FROM "Conversations" c
+        AS fingerprint,
+      extract(epoch FROM clock_timestamp() - step.at) * 1000 AS age_ms
+      FROM "Conversations" c,
+           LATERAL (SELECT max(a.created_at) AS at FROM "AuditLogs" a WHERE a.conversation_id = c.id) step
      WHERE c.id = :subject
        AND (CAST(:agent AS uuid) IS NULL OR CAST(:agent AS uuid) IN (c.assigned_agent_id, c.follow_up_owner_agent_id))
     """
 )
 
 
-def _conversation(conn: Connection, agent_id: UUID | None, subject: UUID | None) -> str:
-    return str(conn.execute(_CONVERSATION, {"subject": subject, "agent": agent_id}).scalar())
+def _conversation(conn: Connection, agent_id: UUID | None, subject: UUID | None) -> State:
+    row = conn.execute(_CONVERSATION, {"subject": subject, "agent": agent_id}).one_or_none()
+    return State("", None) if row is None else _state(row)
 
 
-_ANYTHING: Final = text('SELECT max(id) FROM "AuditLogs"')
+# Not the newest alone: of two steps under way at once the one that took its number first may be there last.
+_ANYTHING: Final = text(
+    """
+    SELECT string_agg(CAST(id AS text), ',' ORDER BY id) AS fingerprint,
+           extract(epoch FROM clock_timestamp() - max(created_at)) * 1000 AS age_ms
+      FROM (SELECT id, created_at FROM "AuditLogs" ORDER BY id DESC LIMIT 50) newest
+    """
+)
 
 
-def _anything(conn: Connection, _agent_id: UUID | None, _subject: UUID | None) -> str:
-    """Every step writes an audit row, so its newest tells whether a list may have changed."""
-    return str(conn.execute(_ANYTHING).scalar())
+def _anything(conn: Connection, _agent_id: UUID | None, _subject: UUID | None) -> State:
+    """Every step writes an audit row, so the newest tell whether a list may have changed."""
+    return _state(conn.execute(_ANYTHING).one())
 
 
-TOPICS: Final[dict[str, Fingerprint]] = {"anything": _anything, "conversation": _conversation}
+def _state(row: Row[Any]) -> State:
+    return State(str(row.fingerprint), None if row.age_ms is None else int(row.age_ms))
 
 
-def _look(topic: Annotated[str, Query()]) -> Fingerprint:
+TOPICS: Final[dict[str, Look]] = {"anything": _anything, "conversation": _conversation}
+
+
+def _look(topic: Annotated[str, Query()]) -> Look:
     if topic not in TOPICS:
         raise not_found()
     return TOPICS[topic]
@@ -64,16 +95,19 @@ def _look(topic: Annotated[str, Query()]) -> Fingerprint:
 async def live(
     viewer: Viewer,
     services: ServicesDep,
-    look: Annotated[Fingerprint, Depends(_look)],
+    look: Annotated[Look, Depends(_look)],
     subject: Annotated[UUID | None, Query()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """`changed` whenever the fingerprint of the topic does, looked at once a second."""
+    """`changed` whenever the state of the topic does, looked at once a second. Each event has the state's name as its id,
+    so that a page which comes back knows whether it missed something; `ready` says how long ago the newest step began,
+    for a page that has not listened before."""
     ends_at = asyncio.get_running_loop().time() + _LASTS.total_seconds()
     known = await services.database.read(look, viewer.agent_id, subject)
-    yield ServerSentEvent(event="ready", raw_data="", retry=2000)
+    age = "" if known.age_ms is None else str(known.age_ms)
+    yield ServerSentEvent(event="ready", raw_data=age, id=known.name, retry=2000)
     while not services.stopping.is_set() and asyncio.get_running_loop().time() < ends_at:
         await asyncio.sleep(LOOK_EVERY_S)
         found = await services.database.read(look, viewer.agent_id, subject)
-        if found != known:
+        if found.name != known.name:
             known = found
-            yield ServerSentEvent(event="changed", raw_data="")
+            yield ServerSentEvent(event="changed", raw_data="", id=known.name)

@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.edge.answers import error_answer
 from api.services import Services
 from leasebot_pipeline.storage import audit
 
@@ -42,8 +42,11 @@ class Failures:
             await _record(scope, error)
             if started:
                 raise
-            message = f"Unexpected error; request {scope['state']['request_id']} in the log tells more."
-            await JSONResponse({"error": "internal_error", "message": message}, 500)(scope, receive, send)
+            request_id = scope["state"]["request_id"]
+            message = f"Unexpected error; request {request_id} in the log tells more."
+            body = {"error": "internal_error", "message": message}
+            said = f"Something went wrong on our side. If it does so again: the log tells more under request {request_id}."
+            await error_answer(scope, 500, body, said=said)(scope, receive, send)
 
 
 async def _record(scope: Scope, error: Exception) -> None:

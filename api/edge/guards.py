@@ -7,14 +7,15 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.config import ApiConfig
+from api.edge.answers import error_answer
 from api.errors import AUTH_PATH
 
 MAX_BODY_BYTES: Final = 1_000_000
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_FOREIGN: Final = "This was sent from an address that is not trusted here, so nothing was done. Open the console at its own."
 _TOO_LARGE: Final = f"The body may have at most {MAX_BODY_BYTES} bytes."
 
 
@@ -38,7 +39,7 @@ class OriginGuard:
                 body = {"code": "INVALID_ORIGIN", "message": "Invalid origin"}
             else:
                 body = {"error": "forbidden", "message": "Invalid origin"}
-            await JSONResponse(body, 403)(scope, receive, send)
+            await error_answer(scope, 403, body, said=_FOREIGN)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -72,7 +73,8 @@ class BodyLimit:
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
             body = {"error": "payload_too_large", "message": _TOO_LARGE}
-            await JSONResponse(body, 413)(scope, receive, send)
+            said = "That is too much text for one form. Shorten it, then try again."
+            await error_answer(scope, 413, body, said=said)(scope, receive, send)
             return
         received = 0
 

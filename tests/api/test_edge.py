@@ -116,6 +116,32 @@ def test_a_body_has_a_limit_declared_or_streamed(client: TestClient) -> None:
         assert (answer.status_code, answer.json()["error"]) == (413, "payload_too_large")
 
 
+@pytest.mark.parametrize("headers", [{"accept": "text/html,*/*"}, {"hx-request": "true"}])
+def test_a_person_is_answered_with_a_page(
+    config: ApiConfig, clock: MovableClock, headers: dict[str, str]
+) -> None:
+    """Where a program gets the API's body: before any route, and after one that failed."""
+    app = create_app(config, clock=clock)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("not for people")
+
+    with TestClient(app) as client:
+        failed = client.get("/broken", headers={**headers, "x-request-id": "req-8"})
+        large = client.post("/login", content=b" " * 1_000_001, headers=headers)
+        foreign = client.post("/login", headers={**headers, "origin": "https://evil.example"})
+    for answer, status, said in (
+        (failed, 500, "under request req-8"),
+        (large, 413, "too much text"),
+        (foreign, 403, "not trusted here"),
+    ):
+        assert answer.status_code == status
+        assert '<main id="main" tabindex="-1" data-error>' in answer.text
+        assert said in answer.text
+    assert "not for people" not in failed.text
+
+
 def test_a_request_keeps_a_plain_id_and_gets_one_otherwise(client: TestClient) -> None:
     assert client.get("/health", headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
     made = client.get("/health", headers={"x-request-id": "no spaces; please"}).headers["x-request-id"]

@@ -8,9 +8,12 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from leasebot_pipeline.storage import audit
 from tests.api.house import House
 from tests.console.server import ConsoleServer
 from tests.storage import rows
+
+STEP = audit.AuditEntry(actor_type="system", entity_type="test", entity_id="1", action="tested")
 
 
 @pytest.fixture
@@ -19,23 +22,48 @@ def conversation(house: House) -> UUID:
         return rows.conversation(conn, assigned_agent_id=house.dana)
 
 
-def events(answer: httpx2.Response) -> Iterator[str]:
-    return (line.removeprefix("event: ") for line in answer.iter_lines() if line.startswith("event: "))
+def events(answer: httpx2.Response) -> Iterator[tuple[str, str]]:
+    """Each with the name of the state it tells of."""
+    name = ""
+    for line in answer.iter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("id: "):
+            yield name, line.removeprefix("id: ")
 
 
 def test_a_change_is_told_and_the_stream_ends_with_the_server(
     server: ConsoleServer, house: House, conversation: UUID
 ) -> None:
-    path = f"/console/live?topic=conversation&subject={conversation}"
+    url = f"{server.url}/console/live?topic=conversation&subject={conversation}"
     headers = {"cookie": house.cookies["agent"]}
-    with httpx2.stream("GET", server.url + path, headers=headers, timeout=20) as answer:
+    with httpx2.stream("GET", url, headers=headers, timeout=20) as answer:
         told = events(answer)
-        assert next(told) == "ready"
+        kind, first = next(told)
+        assert kind == "ready"
         with house.rows() as conn:
             rows.message(conn, conversation)
-        assert next(told) == "changed"
+        kind, second = next(told)
+        assert kind == "changed"
+        assert second != first
+        with httpx2.stream("GET", url, headers=headers, timeout=20) as later:
+            assert next(events(later)) == ("ready", second), "who comes back knows that nothing was missed"
         server.app.state.services.stopping.set()
         assert list(told) == []
+
+
+def test_a_step_that_is_there_later_than_a_newer_one_is_told(server: ConsoleServer, house: House) -> None:
+    url, headers = f"{server.url}/console/live?topic=anything", {"cookie": house.cookies["admin"]}
+    slow = house.database.engine.connect()
+    with slow, httpx2.stream("GET", url, headers=headers, timeout=20) as answer:
+        told = events(answer)
+        assert next(told)[0] == "ready"
+        audit.record(slow, [STEP])
+        with house.rows() as quick:
+            audit.record(quick, [STEP])
+        assert next(told)[0] == "changed"
+        slow.commit()
+        assert next(told)[0] == "changed"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,24 @@
-"""Nothing jumps: where somebody reads and what they asked for survives answers and changes that come meanwhile."""
+"""Nothing jumps and nothing is lost: where somebody reads, what they asked for and what they typed survives answers,
+errors, and changes that come meanwhile."""
 
 from __future__ import annotations
 
-from playwright.sync_api import Route, expect
+import re
+from datetime import timedelta
+from uuid import UUID
 
+import pytest
+from playwright.sync_api import Page, Route, expect
+from sqlalchemy import text
+
+from api.console import live
+from leasebot_pipeline.storage import audit
 from tests.api.house import House
-from tests.console.day_inbox import inbox_ids
+from tests.api.logins import PASSWORD
+from tests.console.day_inbox import draft, fill_inbox, inbox_ids
 from tests.console.people import Person
+from tests.console.server import ConsoleServer
+from tests.storage import rows
 
 
 def test_a_change_while_a_page_is_on_its_way_does_not_spoil_it(person: Person, day: House) -> None:
@@ -66,15 +78,173 @@ def test_the_keyboard_goes_on_where_it_was(person: Person, day: House) -> None:
     expect(page.locator("#outcome").get_by_role("button").first).to_be_focused()
 
 
-def test_a_tap_without_a_connection_says_so_and_keeps_what_was_typed(person: Person, day: House) -> None:
+@pytest.fixture
+def mail(house: House) -> House:
+    """The house with its conversations, which is most of a day and sooner there."""
+    fill_inbox(house)
+    return house
+
+
+def test_an_error_does_not_take_the_page_away(person: Person, mail: House, server: ConsoleServer) -> None:
+    @server.app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("on purpose")
+
     page = person("agent")
-    page.goto(f"/agent/inbox/{inbox_ids(day)['held']}")
-    cut = "**/agent/inbox/*/notes"
-    page.route(cut, lambda route: route.abort())
+    here = f"/agent/inbox/{inbox_ids(mail)['held']}"
+    page.goto(here)
+    bar = page.get_by_role("navigation", name="Main places")
+    failed = page.locator("#notices [data-kind=failed]")
+
+    page.route("**/agent/today", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    bar.get_by_role("link", name="Today").click()
+    expect(failed).to_contain_text("the server answered with an error (502)")
+    expect(page.locator("#lead-name")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"{here}$"))
+    page.unroute("**/agent/today")
+    page.route("**/agent/today", lambda route: route.continue_(url=f"{server.url}/broken"))
+    bar.get_by_role("link", name="Today").click()
+    expect(page.get_by_role("main")).to_contain_text("Something went wrong on our side")
+    page.unroute("**/agent/today")
+    bar.get_by_role("link", name="Today").click()
+    expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
+
+    page.goto(here)
+    page.route("**/notes", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    page.route("**/check", lambda route: route.fulfill(status=500, body="<h1>Bad</h1>"))
+    with page.expect_response("**/check"):
+        page.get_by_label("Text to the lead").fill("Hello")
     page.get_by_label("New note").fill("Has a dog.")
+    page.get_by_role("button", name="Add note").click()
+    expect(failed).to_contain_text("What you typed is still here")
+    expect(page.get_by_label("New note")).to_have_value("Has a dog.")
+    expect(page.locator("#verdict-reply")).to_be_empty()
+    page.unroute("**/notes")
+    page.route("**/notes", lambda route: route.abort())
     page.get_by_role("button", name="Add note").click()
     expect(page.get_by_role("status").filter(has_text="there is no connection")).to_be_visible()
     expect(page.get_by_label("New note")).to_have_value("Has a dog.")
-    page.unroute(cut)
+    page.unroute("**/notes")
     page.get_by_role("button", name="Add note").click()
     expect(page.locator("#notes")).to_contain_text("Has a dog.")
+
+
+def test_what_was_typed_is_kept_until_it_was_taken(person: Person, mail: House) -> None:
+    page = person("admin", 1280)
+    ids = inbox_ids(mail)
+    here = f"/admin/inbox/{ids['conversation']}"
+    page.goto(here)
+    reply, sends = page.locator("#reply-body"), page.get_by_role("button", name="Send", exact=True)
+    templates = page.get_by_label("Start from a template")
+
+    # A template comes beside what was typed, not in its place; and what is made of it is kept for itself.
+    reply.fill("Hi Ann, Thursday suits me.")
+    templates.select_option(label="Offer times")
+    expect(reply).to_have_value(re.compile("is free to see"))
+    reply.fill("Hi Ann, come by.")
+    templates.select_option(label="None")
+    expect(reply).to_have_value("Hi Ann, Thursday suits me.")
+    templates.select_option(label="Offer times")
+    expect(reply).to_have_value("Hi Ann, come by.")
+    templates.select_option(label="None")
+    expect(reply).to_have_value("Hi Ann, Thursday suits me.")
+
+    # A draft that is refused, then any other button.
+    drafted = page.locator(".draft textarea")
+    drafted.fill("Hi Ann, call (212) 555-0142.")
+    page.get_by_role("button", name="Approve and send").click()
+    expect(page.get_by_role("alert")).to_contain_text("a phone number")
+    page.get_by_label("New note").fill("Has a dog.")
+    page.get_by_role("button", name="Add note").click()
+    expect(page.locator("#notes")).to_contain_text("Has a dog.")
+    expect(drafted).to_have_value("Hi Ann, call (212) 555-0142.")
+    expect(page.get_by_label("New note")).to_have_value("")
+
+    # The database away, then the session over: signed in again one is where one was.
+    def away(route: Route) -> None:
+        said = '<main id="main" data-error><p class="empty-title">So</p><p>The database does not answer.</p></main>'
+        route.fulfill(status=503, content_type="text/html", body=said)
+
+    page.route("**/reply", away)
+    sends.click()
+    expect(page.locator("#notices")).to_contain_text(
+        "The database does not answer. What you typed is still here."
+    )
+    expect(reply).to_have_value("Hi Ann, Thursday suits me.")
+    page.unroute("**/reply")
+    with mail.rows() as conn:
+        conn.execute(text("DELETE FROM session"))
+    sends.click()
+    page.get_by_label("Email").fill("admin@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"**{here}")
+    expect(reply).to_have_value("Hi Ann, Thursday suits me.")
+    sends.click()
+    expect(page.locator("#thread")).to_contain_text("Hi Ann, Thursday suits me.")
+    page.reload()
+    expect(reply).to_have_value("")
+
+
+def test_what_happens_while_nobody_listens_shows_all_the_same(
+    person: Person, mail: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every stream ends at once: each change falls between two.
+    monkeypatch.setattr(live, "_LASTS", timedelta(0))
+    each = UUID(inbox_ids(mail)["held"])
+    page = person("agent", 1280)
+    page.route("**/console/live?*", lambda route: route.fulfill(status=503))
+    with page.expect_response("**/console/live?*"):
+        page.goto(f"/agent/inbox/{each}")
+    with mail.rows() as conn:
+        rows.message(conn, each, body="Is there a lift?")
+        step = audit.AuditEntry("system", "message", "1", "ingested", conversation_id=each)
+        audit.record(conn, [step])
+    page.unroute("**/console/live?*")
+    expect(page.locator("#thread")).to_contain_text("Is there a lift?")
+    with mail.rows() as conn:
+        draft(conn, mail, each, "Hi Ed, there is one.", mail.clock())
+    drafted = page.locator(".draft textarea")
+    expect(drafted).to_have_value("Hi Ed, there is one.")
+    drafted.fill("Hi Ed, there are two.")
+    page.get_by_role("link", name="Today").first.click()
+    expect(page.get_by_role("heading", level=1, name="Today")).to_be_visible()
+    page.go_back()
+    expect(drafted).to_have_value("Hi Ed, there are two.")
+
+
+def seen_by(page: Page, hidden: bool) -> None:
+    """As when the tab is left or come back to; headless Chromium shows every tab."""
+    page.evaluate(
+        """hidden => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def test_tabs_nobody_looks_at_take_no_connection_and_read_nothing(person: Person, mail: House) -> None:
+    page = person("agent", 1280)
+    ids = inbox_ids(mail)
+    context = page.context
+    for _ in range(6):  # as many connections as a browser has for a host
+        tab = context.new_page()
+        with tab.expect_response("**/console/live?*"):
+            tab.goto("/agent/appointments")
+        seen_by(tab, hidden=True)
+    page.goto("/agent/appointments")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    told: list[str] = []
+    page.on("request", lambda request: told.append(request.url) if request.url.endswith("/seen") else None)
+    page.add_init_script(
+        """Object.defineProperty(document, "hidden", { configurable: true, get: () => true })"""
+    )
+    page.goto(f"/agent/inbox/{ids['held']}")
+    expect(page.locator("[data-seen]")).to_have_count(1)
+    page.evaluate("refresh()")
+    assert told == []
+    with page.expect_response("**/seen") as answer:
+        seen_by(page, hidden=False)
+    assert answer.value.ok

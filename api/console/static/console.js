@@ -68,21 +68,24 @@ function letNoticesGo() {
   }
 }
 
-// A tap that nobody answered is not silent.
-document.addEventListener("htmx:sendError", () => {
-  const notices = document.getElementById("notices");
+// A tap that nobody answered, or that was answered by no page of ours, is not silent.
+function sayFailed(words) {
   const notice = document.createElement("div");
   const text = document.createElement("p");
   const close = document.createElement("button");
   notice.className = "notice";
   notice.dataset.kind = "failed";
-  text.textContent = "No answer: there is no connection just now. What you typed is still here; try again in a moment.";
+  text.textContent = `${words} What you typed is still here.`;
   close.type = "button";
   close.className = "quiet";
   close.dataset.close = "";
   close.textContent = "Dismiss";
   notice.append(text, close);
-  notices.replaceChildren(notice);
+  document.getElementById("notices").replaceChildren(notice);
+}
+
+document.addEventListener("htmx:sendError", () => {
+  sayFailed("No answer: there is no connection just now. Try again in a moment.");
 });
 
 // A choice that takes effect at once: <select data-submit>. By keyboard it takes the button beside it, because some
@@ -100,25 +103,67 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) { event.preventDefault(); event.stopImmediatePropagation(); }
 }, true);
 
-// Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until sent,
-// and put back unless the page has filled something else in (data-keep-fresh).
-function keepTyped(root) {
+// Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until an answer says
+// that their text was taken, and put back. What is typed over a text just filled in (data-keep-fresh) is kept apart: it
+// comes back over that text alone, and what was typed before it is not lost.
+function keptAs({ dataset, defaultValue }) {
+  return `keep:${dataset.keep}${"keepFresh" in dataset ? `+${defaultValue}` : ""}`;
+}
+
+document.addEventListener("input", ({ target: field }) => {
+  if (field.matches("[data-keep]")) sessionStorage.setItem(keptAs(field), field.value);
+});
+
+function putBack(root) {
   for (const field of root.querySelectorAll("[data-keep]")) {
+    if ("typed" in field.dataset) sessionStorage.setItem(keptAs(field), field.value);  // refused, and in the page again
+    const kept = sessionStorage.getItem(keptAs(field));
+    if (kept !== null && field.value === field.defaultValue) field.value = kept;
+  }
+}
+
+function forget(form) {
+  for (const field of form.querySelectorAll("[data-keep]")) {
     const key = `keep:${field.dataset.keep}`;
-    const kept = sessionStorage.getItem(key);
-    if (kept !== null && !("keepFresh" in field.dataset) && field.value === field.defaultValue) field.value = kept;
-    field.addEventListener("input", () => sessionStorage.setItem(key, field.value));
-    field.form?.addEventListener("submit", () => sessionStorage.removeItem(key));
+    for (const name of Object.keys(sessionStorage)) {
+      if (name === key || name.startsWith(`${key}+`)) sessionStorage.removeItem(name);
+    }
   }
 }
 
 // After a change of page the reader starts at its top. After an answer of a form they stay where they were, unless the
 // form led elsewhere, or something was refused: then the reason is brought into sight.
 let before = null;
+let swaps = 0;
 
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const main = event.detail.target;
-  if (main?.id === "main") before = { y: window.scrollY, path: location.pathname, keys: keyboardIn(main) };
+// What comes is looked at before it takes a place in the page. Only a page of ours may take that of the page, and none
+// that has nothing but an error for a form: that stays, as it was filled in. Who has to sign in does so on a page of
+// its own, and comes back.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { xhr, target, requestConfig: asked } = detail;
+  const stranger = new URL(xhr.responseURL).pathname === "/login";
+  if (target?.id !== "main") {  // a piece of the page: an error is none
+    if ((stranger || xhr.status >= 400) && !xhr.responseText.includes(`id="${target?.id}"`)) detail.shouldSwap = false;
+    return;
+  }
+  if (stranger) {
+    detail.shouldSwap = false;
+    location.assign(xhr.responseURL);
+    return;
+  }
+  const sent = asked.verb !== "get";
+  const [page] = xhr.responseText.match(/<main [^>]*id="main"[^>]*>/) ?? [];
+  if (!page || (sent && page.includes("data-error"))) {
+    detail.shouldSwap = false;
+    const told = new DOMParser().parseFromString(xhr.responseText, "text/html").querySelector(".empty-title + p");
+    sayFailed(told?.textContent ??
+      `That did not work: the server answered with an error (${xhr.status}). Try again in a moment.`);
+    return;
+  }
+  if (sent && xhr.status < 300) forget(asked.elt);
+  before = { y: window.scrollY, path: location.pathname, keys: keyboardIn(target) };
+  swaps += 1;
+  shownSince = awaited.get(xhr) ?? Date.now();
 });
 
 // Before anything is painted: while two pages stand below each other the browser holds on to the one that goes.
@@ -128,8 +173,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
   letNoticesGo();
   if (event.target.id !== "main" && event.detail.elt?.id !== "main") return;
   const main = document.getElementById("main");
-  keepTyped(main);
+  putBack(main);
   listen();
+  tellSeen();
   showChosen();
   document.getElementById("menu")?.hidePopover?.();
   const was = before;
@@ -184,28 +230,80 @@ function showChosen() {
 }
 
 // Live: <main data-live="/console/live?..."> names a stream that says when something shown has changed; then every
-// [data-live-region] of the page is fetched anew, except one somebody is typing in or has typed in.
+// [data-live-region] of the page is fetched anew, except one somebody is typing in or has typed in. Only the page in
+// sight listens: a browser has six connections to a host, and a seventh tab would wait for ever.
+const PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+const UNDER_WAY_MS = 1_000;
+
 let stream = null;
 let subject = null;
+let pause = PAUSE_MS;
+let retry = 0;
+
+// What the page shows: as of which event of its stream, and until there was one, asked for when.
+let known = null;
+let shownSince = performance.timeOrigin;
 
 function listen() {
   const wanted = document.querySelector("[data-live]")?.dataset.live ?? null;
-  if (wanted === subject) return;
+  if (wanted !== subject) {
+    hush();
+    subject = wanted;
+    known = null;
+  }
+  if (document.hidden) hush();
+  else if (wanted && !stream) attend();
+}
+
+function hush() {
+  clearTimeout(retry);
   stream?.close();
-  subject = wanted;
-  stream = wanted ? new EventSource(wanted) : null;
-  stream?.addEventListener("changed", refresh);
+  stream = null;
+  pause = PAUSE_MS;
+}
+
+function attend() {
+  const opened = new EventSource(subject);
+  stream = opened;
+  // What happened while nobody listened is told by the name of the newest state; the first time there is none to
+  // compare it with, but how long ago the last step began: before the page was asked for, or since.
+  opened.addEventListener("ready", ({ data, lastEventId }) => {
+    pause = PAUSE_MS;
+    const missed = known === null ? data && Date.now() - data > shownSince - UNDER_WAY_MS : lastEventId !== known;
+    known = lastEventId;
+    if (missed) refresh();
+  });
+  opened.addEventListener("changed", ({ lastEventId }) => { known = lastEventId; refresh(); });
+  // A lost connection is taken up again by the browser; after any other answer than a stream it never asks again.
+  opened.addEventListener("error", () => {
+    if (opened.readyState !== EventSource.CLOSED || opened !== stream) return;
+    retry = setTimeout(() => { stream = null; listen(); }, pause * (0.5 + Math.random()));
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+  });
+}
+
+// A message is read once it is in sight, not in a tab nobody looks at: <span data-seen="where to tell that">.
+const toldSeen = new WeakSet();
+
+function tellSeen() {
+  if (document.hidden) return;
+  for (const unread of document.querySelectorAll("[data-seen]")) {
+    if (toldSeen.has(unread)) continue;
+    toldSeen.add(unread);
+    fetch(unread.dataset.seen, { method: "POST", credentials: "same-origin" }).catch(() => toldSeen.delete(unread));
+  }
 }
 
 let refreshing = false;
 let again = false;
 
 // While an answer is awaited no region is exchanged: what was clicked must still be there when the answer comes, because
-// htmx looks up then, from that element, what to do with it.
-const awaited = new Set();
+// htmx looks up then, from that element, what to do with it. Each by when it was asked for.
+const awaited = new Map();
 
 document.addEventListener("htmx:beforeRequest", ({ detail: { xhr } }) => {
-  awaited.add(xhr);
+  awaited.set(xhr, Date.now());
   xhr.addEventListener("loadend", () => {
     awaited.delete(xhr);
     if (again && !awaited.size) { again = false; refresh(); }
@@ -215,11 +313,12 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { xhr } }) => {
 async function refresh() {
   if (refreshing || awaited.size) { again = true; return; }
   refreshing = true;
+  const of = swaps;
   try {
     const answer = await fetch(location.href, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return;
+    if (!answer.ok || answer.redirected) { known = ""; return; }  // tried again with the next word of the stream
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (awaited.size) { again = true; return; }
+    if (awaited.size || swaps !== of) { again = true; return; }  // it is of a page that went meanwhile, or is about to
     for (const region of document.querySelectorAll("[data-live-region]")) {
       const next = fresh.getElementById(region.id);
       const fields = [...region.querySelectorAll("input:not([type=hidden]), textarea, select")];
@@ -229,19 +328,25 @@ async function refresh() {
       const keys = keyboardIn(region);
       region.replaceChildren(...next.childNodes);
       htmx.process(region);
+      putBack(region);
       if (keys.length) giveKeyboard(region.parentElement, [...keys, `#${CSS.escape(region.id)}`]);
     }
+    tellSeen();
+  } catch {
+    known = "";
   } finally {
     refreshing = false;
     if (again && !awaited.size) { again = false; refresh(); }
   }
 }
 
-keepTyped(document);
+putBack(document);
 letNoticesGo();
 listen();
+tellSeen();
 showChosen();
-addEventListener("pagehide", () => { stream?.close(); stream = null; subject = null; });
+document.addEventListener("visibilitychange", () => { listen(); tellSeen(); });
+addEventListener("pagehide", hush);
 addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 
 // Copying what stands in a field: <button data-copy="id of the field">.
