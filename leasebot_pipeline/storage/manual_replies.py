@@ -42,6 +42,7 @@ class DraftRow:
     metadata: dict[str, Any]
     dispatch_id: UUID | None
     dispatch_state: str | None
+    purpose: str | None
     decision_id: UUID | None
     template_body: str | None
     account_is_active: bool
@@ -69,7 +70,7 @@ _LOCK_CONVERSATION = text("""
 _DRAFT = text("""
     SELECT m.id, m.conversation_id, c.platform_account_id, a.platform, c.assigned_agent_id, c.follow_up_owner_agent_id,
            m.body, COALESCE(m.metadata ->> 'reviewStatus', 'sent') AS review_status, m.metadata,
-           d.id AS dispatch_id, d.state AS dispatch_state, d.decision_id, t.body AS template_body,
+           d.id AS dispatch_id, d.state AS dispatch_state, d.purpose, d.decision_id, t.body AS template_body,
            a.is_active AS account_is_active,
            COALESCE(d.purpose <> 'manual_reply'
                     AND GREATEST(c.newest_inbound_seq, c.handled_through_seq) > d.based_on_seq, false) AS overtaken,
@@ -144,7 +145,10 @@ def lock_draft(conn: Connection, message_id: UUID) -> DraftRow | None:
 
 
 def approve(conn: Connection, draft: DraftRow, actor: Actor, policy: SlotPolicy, now: datetime) -> Approval:
-    """Queue a draft or a held reply to be sent; a time it holds is confirmed in the same transaction."""
+    """Queue a draft or a held reply to be sent; a time it holds is confirmed in the same transaction.
+
+    A person's own draft goes out instead of what the bot had ready, as one that is sent at once does.
+    """
     refused = _not_approvable(draft)
     if refused is not None:
         return Approval(refused, draft.dispatch_id)
@@ -169,6 +173,8 @@ def approve(conn: Connection, draft: DraftRow, actor: Actor, policy: SlotPolicy,
         conn.execute(_QUEUE, {"id": dispatch_id, "now": now})
     marks = {"reviewStatus": "draft", "approvedAt": _instant(now), "approvedBy": actor.actor_id}
     conn.execute(_MARK, {"id": draft.id, "marks": json.dumps(marks)})
+    if draft.purpose == "manual_reply":
+        _answered_by_person(conn, draft.conversation_id, actor, now)
     manual_offers.open_offer(conn, draft.conversation_id, draft.id, draft.body, draft.metadata, actor, now)
     crash_point("reply.before_commit")
     return Approval(None, dispatch_id)
@@ -250,8 +256,7 @@ def write(
         },
     )
     if send:
-        _withdraw(conn, conversation_id, actor, now)
-        conn.execute(_HANDLED, {"conversation": conversation_id, "now": now})
+        _answered_by_person(conn, conversation_id, actor, now)
         manual_offers.open_offer(conn, conversation_id, message_id, body, metadata, actor, now)
     _dispatch(
         conn, conversation_id, message_id, "manual_reply", key, body, "queued" if send else "draft", now
@@ -260,7 +265,9 @@ def write(
     return message_id
 
 
-def _withdraw(conn: Connection, conversation_id: UUID, actor: Actor, now: datetime) -> None:
+def _answered_by_person(conn: Connection, conversation_id: UUID, actor: Actor, now: datetime) -> None:
+    """Withdraw what the bot had ready and count the lead's messages as answered: the bot does not answer them, too."""
+    conn.execute(_HANDLED, {"conversation": conversation_id, "now": now})
     taken = conn.execute(_WITHDRAW, {"conversation": conversation_id, "now": now}).all()
     if not taken:
         return
