@@ -1,0 +1,29 @@
+"""What pages of the console say, asked without a browser: days, ways through lists, cookies, reasons."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from leasebot_pipeline.storage.tables import scheduling
+from tests.api.house import SPAREROOM, House
+from tests.storage import rows
+
+ZONE = "America/New_York"
+HOUR = timedelta(hours=1)
+
+
+def test_today_is_today_where_the_showing_is(house: House) -> None:
+    """Eight in the evening in New York is tomorrow in UTC."""
+    evening = datetime(2026, 3, 3, 1, tzinfo=UTC)
+    house.clock.forward(evening - house.clock())
+    with house.rows() as conn:
+        booked = {"starts_at": evening + HOUR, "ends_at": evening + 1.5 * HOUR, "timezone": ZONE}
+        showing = rows.showing(conn, house.dana, house.unit, platform_account_id=SPAREROOM, **booked)
+        span = {"starts_at": evening, "ends_at": evening + 3 * HOUR, "timezone": ZONE}
+        rows.add(conn, scheduling.availability_slots, unit_id=house.unit, **span)
+        rows.add(conn, scheduling.agent_availability_slots, agent_id=house.dana, **span)
+    for path in ("/agent/appointments", "/admin/showings"):
+        shown = house.page("admin", path)
+        assert "9:00 – 9:30 PM" in shown
+        assert "Yesterday" not in shown
+    assert "<legend>Today</legend>" in house.page("admin", f"/admin/showings/{showing}")
