@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from leasebot_pipeline.storage.tables import scheduling
@@ -27,3 +28,18 @@ def test_today_is_today_where_the_showing_is(house: House) -> None:
         assert "9:00 – 9:30 PM" in shown
         assert "Yesterday" not in shown
     assert "<legend>Today</legend>" in house.page("admin", f"/admin/showings/{showing}")
+
+
+def test_a_session_in_use_does_not_end(house: House) -> None:
+    """Pages and redirects carry the cookie of a session that was renewed; ending it is not undone by that."""
+    week = "better-auth.session_token=.*; Max-Age=604800;"
+    cookie = {"cookie": house.cookies["admin"]}
+    for path in ("/admin/today", "/login"):
+        house.clock.forward(timedelta(days=2))
+        answer = house.client.get(path, headers=cookie, follow_redirects=False)
+        assert [bool(re.match(week, line)) for line in answer.headers.get_list("set-cookie")] == [True], path
+        again = house.client.get(path, headers=cookie, follow_redirects=False)
+        assert again.headers.get_list("set-cookie") == [], "once a day"
+    house.clock.forward(timedelta(days=2))
+    ended = house.send("admin", "/logout")
+    assert not any(re.match(week, line) for line in ended.headers.get_list("set-cookie"))
