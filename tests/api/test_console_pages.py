@@ -43,3 +43,24 @@ def test_a_session_in_use_does_not_end(house: House) -> None:
     house.clock.forward(timedelta(days=2))
     ended = house.send("admin", "/logout")
     assert not any(re.match(week, line) for line in ended.headers.get_list("set-cookie"))
+
+
+def test_the_inbox_goes_on_after_sixty_pages(house: House) -> None:
+    with house.rows() as conn:
+        for number in range(45):
+            at = house.clock() - number * HOUR
+            each = {"platform_account_id": SPAREROOM, "lead_name": f"Lead {number}", "last_message_at": at}
+            rows.conversation(conn, **each)
+
+    def onward(page: str) -> str:
+        [link] = re.findall(r'href="(/admin/inbox\?[^"]*trail=[^"]*)"[^>]*rel="next"', page)
+        return str(link).replace("&amp;", "&")
+
+    first = onward(house.page("admin", "/admin/inbox"))
+    cursor = first.partition("trail=")[2]
+    far = house.page("admin", f"/admin/inbox?trail={'.'.join([cursor] * 60)}")
+    assert "Lead 20" in far
+    last = house.page("admin", onward(far))
+    assert "Lead 40" in last
+    assert "62 / 62" in last
+    assert "Lead 20" not in last
