@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from leasebot_pipeline.storage.tables import scheduling
 from tests.api.house import SPAREROOM, House
@@ -64,3 +65,10 @@ def test_the_inbox_goes_on_after_sixty_pages(house: House) -> None:
     assert "Lead 40" in last
     assert "62 / 62" in last
     assert "Lead 20" not in last
+
+
+def test_a_conversation_without_a_unit_says_so(house: House) -> None:
+    with house.rows() as conn:
+        told = {"platform_account_id": SPAREROOM, "external_thread_label": "Room in Bushwick"}
+        each: UUID = rows.conversation(conn, **told)
+    assert "No unit, no times" in house.page("admin", f"/admin/inbox/{each}/slots")
