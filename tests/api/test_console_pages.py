@@ -72,3 +72,10 @@ def test_a_conversation_without_a_unit_says_so(house: House) -> None:
         told = {"platform_account_id": SPAREROOM, "external_thread_label": "Room in Bushwick"}
         each: UUID = rows.conversation(conn, **told)
     assert "No unit, no times" in house.page("admin", f"/admin/inbox/{each}/slots")
+
+
+def test_a_rules_description_can_be_cleared(house: House) -> None:
+    rule = {"name": "Tours", "intent": "tour_request", "template": "welcome", "description": "Old words"}
+    made = house.ask("admin", "POST", "/api/automation-rules", rule).json()["id"]
+    house.send("admin", f"/admin/automation/{made}", **(rule | {"description": "", "priority": "100"}))
+    assert not house.ask("admin", "GET", f"/api/automation-rules/{made}").json()["description"]
