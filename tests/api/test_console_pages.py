@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from api.console.times import Clock, locale_of
 from leasebot_pipeline.storage.tables import scheduling
 from tests.api.house import SPAREROOM, House
 from tests.storage import rows
@@ -79,3 +80,22 @@ def test_a_rules_description_can_be_cleared(house: House) -> None:
     made = house.ask("admin", "POST", "/api/automation-rules", rule).json()["id"]
     house.send("admin", f"/admin/automation/{made}", **(rule | {"description": "", "priority": "100"}))
     assert not house.ask("admin", "GET", f"/api/automation-rules/{made}").json()["description"]
+
+
+def test_showings_whose_outcome_nobody_noted_are_found_whatever_their_state(house: House) -> None:
+    states = ("pending", "confirmed", "reschedule_requested", "completed")
+    with house.rows() as conn:
+        for number, state in enumerate(states):
+            begin = house.clock() - (number + 2) * HOUR
+            times = {"starts_at": begin, "ends_at": begin + HOUR / 2, "timezone": ZONE, "status": state}
+            rows.showing(conn, house.dana, house.unit, platform_account_id=SPAREROOM, notes=state, **times)
+        ahead = {"starts_at": house.clock() + HOUR, "ends_at": house.clock() + 2 * HOUR}
+        rows.showing(conn, house.dana, house.unit, platform_account_id=SPAREROOM, **ahead)
+    shown = house.page("admin", "/admin/showings?status=untold")
+    assert shown.count('class="cover item-title"') == 3
+
+
+def test_an_age_in_a_sentence_reads_well() -> None:
+    clock = Clock(datetime(2026, 3, 2, 12, tzinfo=UTC), locale_of(""))
+    assert clock.since(clock.now) == "just now"
+    assert clock.since(clock.now - timedelta(minutes=5)) == "5 min ago"
