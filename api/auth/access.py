@@ -66,8 +66,11 @@ async def find_identity(request: Request, response: Response, services: Services
             sign_until = expires_at
     if sign_until is not None:
         max_age_s = int((sign_until - now).total_seconds())
-        for line in jar.signed_in(token, remember=remembered, max_age_s=max_age_s):
+        lines = jar.signed_in(token, remember=remembered, max_age_s=max_age_s)
+        for line in lines:
             response.headers.append("set-cookie", line)
+        # FastAPI drops these when a handler makes its own response: routes of pages add them to that.
+        request.state.session_lines = lines
     return Identity(session, user)
 
 

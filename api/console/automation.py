@@ -117,8 +117,8 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
 
 
 def _values(form: Form) -> dict[str, Any]:
-    given = form.given("name", "description", "intent", "template", "priority")
-    return given | {"isEnabled": form.flag("isEnabled")}
+    given = form.given("name", "intent", "template", "priority")
+    return given | {"description": form.text("description"), "isEnabled": form.flag("isEnabled")}
 
 
 def _id(form: Form) -> UUID:

@@ -35,6 +35,7 @@ router = page_router()
 
 Act = Annotated[UUID, Depends(path_id("actId"))]
 _MOVED: Final = "superseded"
+_SHADOW: Final = "Not sent: the release is in shadow, and nothing goes out."
 
 
 @router.post("/admin/inbox/{id}/reply")
@@ -63,6 +64,8 @@ async def reply(on: OnConversation, form: FormData) -> Response:
     here = _here(on)
     if done.queued:
         return go(on.request, here, "Your reply is on its way.")
+    if done.kept_because:
+        return go(on.request, here, failed=f"{_SHADOW} Your text is kept as a draft.")
     if "guardrails_blocked" in done.guardrail_review_reasons:
         found = await replies.check(on.viewer, on.id, parse(replies.CheckBody, {"body": text}), on.services)
         named = guardrail_text(found.guardrails)
@@ -86,7 +89,9 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
             version = await _edited(on, message_id, form, version)
             done = "Saved."
             if act == "approve":
-                await reviews.approve(on.viewer, message_id, on.services, if_match=version)
+                told = await reviews.approve(on.viewer, message_id, on.services, if_match=version)
+                if told.kept_because:
+                    return go(on.request, _here(on), failed=f"{_SHADOW} It stays a draft.")
                 done = "Approved. It is on its way."
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
@@ -244,4 +249,4 @@ def _here(on: Conversation) -> str:
     return query(on.address, **{key: on.request.query_params.get(key) for key in _OF_LIST})
 
 
-_OF_LIST: Final = ("status", "platform", "state", "q", "trail")
+_OF_LIST: Final = ("status", "platform", "state", "q", "trail", "page")

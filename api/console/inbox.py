@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from api.auth.access import ADMIN, Scope
 from api.console.access import Viewer
 from api.console.inbox_words import PLATFORMS, platform_name
+from api.console.lists import page_number
 from api.console.render import page, query
 from api.console.routes import page_router
 from api.errors import forbidden_role
@@ -33,6 +34,8 @@ router = page_router()
 
 ROWS: Final = 20
 _COUNTED: Final = 1000
+_TRAIL: Final = 60
+"""Pages the way back is kept for: more would not fit into an address."""
 _STATUSES: Final = (
     ("", "All threads"),
     ("waiting", "Waiting"),
@@ -138,10 +141,12 @@ async def list_view(
         "state": asked.get("state", "") if asked.get("state") in STATES else "",
         "q": asked.get("q", "").replace("\x00", "").strip()[:100],
     }
-    trail = [part for part in asked.get("trail", "").split(".") if part][:60]
+    trail = [part for part in asked.get("trail", "").split(".") if part][-_TRAIL:]
     after = _key(trail[-1]) if trail else None
     if after is None:
         trail = []
+    # Of a long way the first steps are forgotten: the address tells how long it was.
+    number = max(len(trail) + 1, page_number(asked.get("page"))) if trail else 1
     rows: list[InboxItem] | list[WaitingItem]
     now = services.clock()
     if filters["status"] == "waiting":
@@ -179,7 +184,6 @@ async def list_view(
         viewer.user_id,
         now,
     )
-    number = len(trail) + 1
     pages = max(-(-total // ROWS), number + 1) if cursor else number
     return ListView(
         rows=rows,
@@ -195,10 +199,16 @@ async def list_view(
             for key, label in _STATUSES
         ],
         summary=f"{number} / {pages}",
-        previous=query(place.base, **filters, trail=".".join(trail[:-1])) if trail else None,
-        next=query(place.base, **filters, trail=".".join([*trail, cursor])) if cursor else None,
-        suffix=query("", **filters, trail=".".join(trail)),
+        previous=query(place.base, **filters, **_way(trail[:-1], number - 1)) if trail else None,
+        next=query(place.base, **filters, **_way([*trail, cursor], number + 1)) if cursor else None,
+        suffix=query("", **filters, **_way(trail, number)),
     )
+
+
+def _way(trail: list[str], number: int) -> dict[str, str]:
+    """How a page is found again; its number only where the trail does not tell it."""
+    kept = trail[-_TRAIL:]
+    return {"trail": ".".join(kept), "page": str(number) if kept and number != len(kept) + 1 else ""}
 
 
 def _key(cursor: str) -> tuple[str | int | None, ...] | None:

@@ -16,7 +16,8 @@ PLATFORMS: Final[Mapping[str, str]] = {
 }
 _REASONS: Final[Mapping[str, str]] = {
     "policy_send_allowed": "All checks passed",
-    "policy_draft_required": "This account only prepares drafts",
+    "policy_draft_required": "Drafts only, as the release stage or the account is set",
+    "policy_release_shadow": "The release is in shadow, and nothing goes out",
     "policy_platform_inactive": "The account is switched off",
     "draft_read_by_model_alone": "Only the language model read it this way",
     "draft_text_not_from_template": "The text does not come from a template",

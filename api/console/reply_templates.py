@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.console.access import Administrator
 from api.console.forms import Form, FormData, attempt, parse
@@ -96,14 +97,30 @@ async def change(
         told = f"The template {found.name} is removed."
     else:
         work = _save(viewer, template_id, form, services)
-        told = f"The template {form.text('name')} is saved. Replies use it from now on."
+        told = ""
     try:
         await work
     except ApiError as error:
         if error.status == 404:
             raise
         return await _refused(request, viewer, services, template_id, form, error)
-    return go(request, PATH, told)
+    return go(request, PATH, told or await _saved(services, template_id))
+
+
+async def _saved(services: Services, template_id: UUID) -> str:
+    """What the saved template does from now on."""
+
+    def read(conn: Connection) -> tuple[StoredTemplate | None, bool]:
+        template = stored.find_template(conn, template_id)
+        return template, template is not None and stored.is_sent(conn, template)
+
+    found, sent = await services.database.run(read)
+    if found is None:
+        return "The template is saved."
+    told = f"The template {found.name} is saved."
+    if not found.is_active:
+        return f"{told} It is switched off: nobody is offered it, and no rule sends it."
+    return f"{told} Replies use it from now on." if sent else f"{told} No rule that is on sends it."
 
 
 async def _save(viewer: Administrator, template_id: UUID, form: Form, services: Services) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -12,9 +12,14 @@ from api.auth.access import Scope
 from api.console.render import query
 from api.inputs import plain_uuid
 from api.routes import showings as api
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.storage.showings import ShowingFilter
+from leasebot_pipeline.storage.today import OUTCOME_ASKED_FOR
 
 VIEWS: Final = ("list", "week", "month")
+UNTOLD: Final = "untold"
+"""Over, and nobody said what came of it: what Today asks about."""
+_LIVE: Final = tuple(state.value for state in LIVE_SHOWING_STATES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Filters:
         first, last = day_of(values.get("from")), day_of(values.get("to"))
         reversed_days = first is not None and last is not None and last < first
         return cls(
-            status=status if status in api.STATUSES else "",
+            status=status if status in (*api.STATUSES, UNTOLD) else "",
             unit=id_of(values.get("unit")),
             agent=id_of(values.get("agent")),
             first=first,
@@ -54,9 +59,13 @@ class Filters:
             problem="From lies after To: no day is between them." if reversed_days else None,
         )
 
-    def wanted(self, scope: Scope) -> ShowingFilter:
+    def wanted(self, scope: Scope, now: datetime) -> ShowingFilter:
+        untold = self.status == UNTOLD
+        statuses = _LIVE if untold else (self.status,) if self.status else ()
         return ShowingFilter(
-            statuses=(self.status,) if self.status else (),
+            statuses=statuses,
+            begin=now - OUTCOME_ASKED_FOR if untold else None,
+            over_by=now if untold else None,
             unit_id=self.unit,
             agent_id=scope.agent_id or self.agent,
             first_day=self.first,

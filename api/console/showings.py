@@ -16,7 +16,7 @@ from api.console.access import Administrator, Viewer
 from api.console.forms import Form, FormData, attempt, parse
 from api.console.render import go, page
 from api.console.routes import page_router
-from api.console.showing_filters import Filters, Paged, day_of
+from api.console.showing_filters import UNTOLD, Filters, Paged, day_of
 from api.console.times import Clock, locale_of, zone_of
 from api.console.wording import words
 from api.errors import ApiError, not_found
@@ -63,7 +63,8 @@ def _list(
 
 def statuses() -> list[tuple[str, str]]:
     """Options of a filter by status."""
-    return [("", "Any status"), *((status, words(status)) for status in api.STATUSES)]
+    told = ((status, words(status)) for status in api.STATUSES)
+    return [("", "Any status"), *told, (UNTOLD, "Over, outcome not noted")]
 
 
 @router.get("/agent/appointments")
@@ -73,7 +74,7 @@ async def appointments(request: Request, viewer: Viewer, services: ServicesDep) 
     now = services.clock()
 
     def read(conn: Connection) -> dict[str, Any]:
-        wanted = filters.wanted(viewer)
+        wanted = filters.wanted(viewer, now)
         zone = unit_calendars.zone_of_calendar(conn, filters.unit, wanted.agent_id)
         return {
             **_list(conn, filters, wanted, zone, now),
@@ -102,7 +103,7 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
     now = services.clock()
 
     def read(conn: Connection) -> dict[str, Any]:
-        wanted = filters.wanted(viewer)
+        wanted = filters.wanted(viewer, now)
         zone = unit_calendars.zone_of_calendar(conn, filters.unit, wanted.agent_id)
         shown = filters.day or now.astimezone(zone_of(zone)).date()
         first = views.first_of_week(shown)

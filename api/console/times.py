@@ -150,6 +150,11 @@ class Clock:
     def age(self, then: datetime) -> str:
         return age(then, self.now)
 
+    def since(self, then: datetime) -> str:
+        """For sentences: ``just now``, ``5 min ago``."""
+        told = age(then, self.now)
+        return "just now" if told == "now" else told if told.startswith("in ") else f"{told} ago"
+
     def is_past(self, instant: datetime) -> bool:
         return instant <= self.now
 

@@ -55,15 +55,16 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
             first_day=now.date() - _DAY,
             last_day=now.date() + _DAY,
         )
-        untold = ShowingFilter(statuses=live, agent_id=agent, begin=now - today.OUTCOME_ASKED_FOR, end=now)
-        over = [s for s in showings.list_showings(conn, untold, _MOST) if _is_over(s, services)]
+        untold = ShowingFilter(
+            statuses=live, agent_id=agent, begin=now - today.OUTCOME_ASKED_FOR, over_by=now
+        )
         ahead = showings.list_showings(conn, wanted, _MOST)
         return {
             "person": waiting["person"],
             "drafts": waiting["draft"],
             "doubt": waiting["in_doubt"],
             "shown": [s for s in ahead if _is_today(s, services)],
-            "untold": over,
+            "untold": showings.list_showings(conn, untold, _MOST),
             "due": today.follow_ups_due(conn, agent, now, ROWS),
             "problems": today.problems(conn, ROWS) if agent is None else Counted((), 0),
         }
@@ -80,10 +81,6 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
         steps_of=views.steps_of,
         **context,
     )
-
-
-def _is_over(showing: Showing, services: Services) -> bool:
-    return showing.ends_at <= services.clock() and showing.hold_expires_at is None
 
 
 def _is_today(showing: Showing, services: Services) -> bool:

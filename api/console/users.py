@@ -8,19 +8,22 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from api.console.access import Administrator
 from api.console.forms import Form, FormData, attempt, parse
 from api.console.lists import Pages, known, page_number, searched
 from api.console.render import go, page, query
 from api.console.routes import page_router
-from api.errors import validation_error
+from api.errors import ApiError, validation_error
 from api.inputs import plain_uuid
-from api.paging import MAX_LIMIT, Page
+from api.paging import MAX_LIMIT
 from api.routes import agents, people
 from api.routes.people import SentInvitationAnswer
 from api.services import Services, ServicesDep
+from leasebot_pipeline.storage import agents as stored
 from leasebot_pipeline.storage import people_search
+from leasebot_pipeline.storage.agents import Agent
 from leasebot_pipeline.storage.people_search import Wanted
 
 router = page_router()
@@ -61,8 +64,8 @@ class Asked:
 
 
 @router.get(PATH)
-async def users(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
-    return await _page(request, viewer, services)
+async def users(request: Request, _viewer: Administrator, services: ServicesDep) -> Response:
+    return await _page(request, services)
 
 
 @router.post(PATH)
@@ -78,12 +81,15 @@ async def change(request: Request, viewer: Administrator, form: FormData, servic
         case "link":
             work = _link(viewer, form, services)
             told = "The login acts for that agent now." if form.text("agent") else "It acts for nobody now."
+        case "remove":
+            work = _remove(viewer, form, services)
+            told = ""
         case _:
             raise validation_error(["do: must be a known action"])
     done, reason = await attempt(work)
     if done is not None:
-        return go(request, here, told)
-    return await _page(request, viewer, services, at=form.text("do"), reason=reason, form=form, status=422)
+        return go(request, here, told or str(done))
+    return await _page(request, services, at=form.text("do"), reason=reason, form=form, status=422)
 
 
 async def _invite(request: Request, viewer: Administrator, form: Form, services: Services) -> Response:
@@ -99,23 +105,40 @@ async def _invite(request: Request, viewer: Administrator, form: Form, services:
 
     made, reason = await attempt(send())
     if made is None:
-        return await _page(request, viewer, services, at="invite", reason=reason, form=form, status=422)
+        return await _page(request, services, at="invite", reason=reason, form=form, status=422)
     if made.preview_url is None:
         return go(request, PATH, f"Invited. The link is on its way to {made.email}.")
-    return await _page(request, viewer, services, made=made)
+    return await _page(request, services, made=made)
 
 
 async def _link(viewer: Administrator, form: Form, services: Services) -> bool:
-    """Let a login act for another agent. The agent it acted for is left without one first."""
+    """Let a login act for another agent. The agent it acted for is left without one."""
     before = _id(form, "before") if form.text("before") else None
     wanted = _id(form, "agent") if form.text("agent") else None
-    if before is not None and before != wanted:
-        body = parse(agents.LoginBody, {"userId": None})
-        await agents.link_login(viewer.identity, before, body, services)
     if wanted is not None:
-        body = parse(agents.LoginBody, {"userId": form.text("user")})
-        await agents.link_login(viewer.identity, wanted, body, services)
+        values = {"userId": form.text("user"), "move": True, "replace": form.flag("replace")}
+        await agents.link_login(viewer.identity, wanted, parse(agents.LoginBody, values), services)
+    elif before is not None:
+        await agents.link_login(viewer.identity, before, parse(agents.LoginBody, {"userId": None}), services)
     return True
+
+
+async def _remove(viewer: Administrator, form: Form, services: Services) -> str:
+    """What became of the agent's work, in a sentence."""
+    if not form.text("leaves"):
+        raise ApiError(400, {"error": "empty", "message": "Choose who leaves first."})
+    done = await agents.remove_agent(viewer.identity, _id(form, "leaves"), services)
+    showings, leads = len(done.showings), len(done.to_a_person)
+    return (
+        f"Removed. {showings} {'showing' if showings == 1 else 'showings'} ahead to move or cancel; "
+        f"{leads} {'conversation waits' if leads == 1 else 'conversations wait'} for a person."
+    )
+
+
+def _option(agent: Agent, addresses: dict[str, str]) -> str:
+    """An agent with the login that acts for it now: choosing it cuts that one off."""
+    login = addresses.get(agent.user_id or "")
+    return f"{agent.full_name}, now {login}" if login else agent.full_name
 
 
 def _id(form: Form, name: str) -> UUID:
@@ -127,7 +150,6 @@ def _id(form: Form, name: str) -> UUID:
 
 async def _page(
     request: Request,
-    viewer: Administrator,
     services: Services,
     *,
     at: str = "",
@@ -141,13 +163,18 @@ async def _page(
     entries, total = await services.database.read(
         people_search.search, wanted, services.clock(), limit=ROWS, skip=(asked.page - 1) * ROWS
     )
-    everybody = await agents.list_agents(viewer, Page(MAX_LIMIT, None), services)
+
+    def read(conn: Connection) -> tuple[list[Agent], dict[str, str]]:
+        everybody = stored.list_agents(conn, MAX_LIMIT)
+        return everybody, people_search.addresses(conn, {one.user_id for one in everybody if one.user_id})
+
+    everybody, addresses = await services.database.read(read)
     return page(
         request,
         "users.html",
         status=status,
         entries=entries,
-        agent_options=[(str(agent.id), agent.full_name) for agent in everybody.items],
+        agent_options=[(str(agent.id), _option(agent, addresses)) for agent in everybody],
         asked=asked,
         pages=Pages(asked.page, total, ROWS, asked.url),
         here=asked.url(page=asked.page if asked.page > 1 else None),

@@ -82,6 +82,9 @@ class ReplyAnswer(Answer):
     effective_send_mode: str
     requires_admin_review: bool
     guardrail_review_reasons: list[str]
+    kept_because: Literal["release_shadow"] | None = Field(
+        None, description="why a reply nothing speaks against is a draft: in shadow nothing is sent"
+    )
 
 
 class CheckAnswer(Answer):
@@ -117,7 +120,7 @@ async def reply(
     services: ServicesDep,
     idempotency_key: IdempotencyKey = None,
 ) -> ReplyAnswer:
-    """Queued for the outbox unless `dispatchNow` is false or something asks for a review; then a draft.
+    """Queued for the outbox unless `dispatchNow` is false, something asks for a review or nothing can be sent; then a draft.
 
     The text passes the outbound guardrails here: what they find makes it a draft for review.
     """
@@ -175,7 +178,11 @@ def _reply(
     reasons += [reason for reason in ["guardrails_blocked"] if found and reason not in reasons]
     mode = account.policy.effective_send_mode
     wanted = body.dispatch_now is not False or mode is SendMode.AUTO_SEND
-    send = wanted and not reasons
+    ready = wanted and not reasons
+    send = ready and account.policy.may_send("manual_reply")
+    kept = (
+        manual_replies.IN_SHADOW if ready and not send else None
+    )  # an account that is off was refused above
     metadata: dict[str, object] = {
         **body.metadata,
         "reviewRequired": bool(reasons),
@@ -207,6 +214,7 @@ def _reply(
         "reviewStatus": "draft",
         "externalThreadId": conversation.external_thread_id,
         "delivery": None,
+        **({"keptBecause": kept} if kept else {}),
     }
     action = "inbox_manual_reply_dispatched" if send else "inbox_draft_saved"
     audit.record(conn, [_audited(scope.identity, message_id, action, details, conversation)])
@@ -220,6 +228,7 @@ def _reply(
         effective_send_mode=mode.value,
         requires_admin_review=bool(reasons),
         guardrail_review_reasons=reasons,
+        kept_because=kept,
     )
 
 

@@ -48,6 +48,9 @@ class ReviewedAnswer(Answer):
     status: str
     dispatch_state: str | None
     dispatch_id: UUID | None
+    kept_because: Literal["release_shadow"] | None = Field(
+        None, description="why an approved draft is not queued: in shadow nothing is sent"
+    )
 
 
 @router.post(
@@ -61,7 +64,10 @@ class ReviewedAnswer(Answer):
 async def approve(
     scope: ScopedIdentity, message_id: PathId, services: ServicesDep, if_match: IfMatch = None
 ) -> ReviewedAnswer:
-    """Queued for the outbox; it is `sent` only once the thread shows it. A held time is confirmed with it."""
+    """Queued for the outbox; it is `sent` only once the thread shows it. A held time is confirmed with it.
+
+    In shadow nothing is sent: the draft stays as it is, and `keptBecause` says so.
+    """
     now = services.clock()
 
     def work(conn: Connection) -> ReviewedAnswer:
@@ -74,6 +80,19 @@ async def approve(
         if done.refused is not None:
             more = {"reason": done.booking.reason} if done.booking else {}
             raise conflict(done.refused, _MESSAGES[done.refused], **more)
+        if done.kept is not None:
+            details = {"reviewStatus": draft.review_status, "dispatchState": draft.dispatch_state}
+            entry = _reviewed(
+                scope.identity, draft, "inbox_message_approved", details | {"keptBecause": done.kept}
+            )
+            audit.record(conn, [entry])
+            return ReviewedAnswer(
+                id=message_id,
+                status=draft.review_status,
+                dispatch_state=draft.dispatch_state,
+                dispatch_id=draft.dispatch_id,
+                kept_because=done.kept,
+            )
         details = {"reviewStatus": "sent", "dispatchId": str(done.dispatch_id), "dispatchState": "queued"}
         audit.record(conn, [_reviewed(scope.identity, draft, "inbox_message_approved", details)])
         return ReviewedAnswer(

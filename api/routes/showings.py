@@ -35,10 +35,11 @@ from api.operator_audit import by_user
 from api.paging import PageQuery, encode
 from api.preconditions import IfMatch, check_match, set_etag
 from api.routes.availability import CandidateAnswer, candidate_answer, span_of
+from api.routes.inbox import in_charge
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.booking import CONFLICT_REASONS, BookingReason
 from leasebot_pipeline.domain.showings import ShowingState
-from leasebot_pipeline.storage import audit, booking, showings, slot_candidates
+from leasebot_pipeline.storage import audit, booking, inbox, showings, slot_candidates
 from leasebot_pipeline.storage.booking import BookingRequest, BookingResult, Reschedule, StatusChange
 from leasebot_pipeline.storage.showings import Showing, ShowingFilter
 from leasebot_pipeline.storage.transitions import Actor
@@ -217,6 +218,7 @@ async def book(
     now = services.clock()
 
     def work(conn: Connection) -> tuple[BookingResult, Showing | None, list[slot_candidates.Candidate]]:
+        _check_conversation(conn, scope, body.conversation_id)
         [result] = booking.book(conn, [request], services.config.slots, now, audit_refusals=False)
         others: list[slot_candidates.Candidate] = []
         if not result.stands:
@@ -226,7 +228,8 @@ async def book(
 
     result, showing, others = await _guarded(services, scope, request, work)
     if showing is None or not result.stands:
-        raise _refusal(result, showing, others)
+        known = showing if showing and scope.agent_id in (None, showing.agent_id) else None
+        raise _refusal(result, known, others)
     if result.outcome == "replay":
         response.status_code = 200
     return BookedAnswer(appointment=ShowingAnswer.of(showing), idempotent_replay=result.outcome == "replay")
@@ -418,6 +421,15 @@ def _refusal(
 def _check_scope(scope: Scope, showing: Showing | None) -> None:
     """Raises 404 for what is not there or not the agent's."""
     if showing is None or (scope.agent_id is not None and showing.agent_id != scope.agent_id):
+        raise not_found()
+
+
+def _check_conversation(conn: Connection, scope: Scope, conversation_id: UUID | None) -> None:
+    """Raises 404 for a conversation an agent is not in charge of: a booking answers its lead and moves it on."""
+    if scope.agent_id is None or conversation_id is None:
+        return
+    conversation = inbox.find_conversation(conn, conversation_id)
+    if conversation is None or not in_charge(conversation, scope.agent_id):
         raise not_found()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from api.answers import Answer, CreatedAnswer, DeletedAnswer, Instant, UpdatedAnswer
 from api.auth.access import AdminIdentity, AnyIdentity
 from api.edge.json_route import json_router
-from api.errors import conflict, not_found, validation_error
+from api.errors import ApiError, conflict, not_found, validation_error
 from api.inputs import Document, Id, Input, PathId, Text, Trimmed, query_id
 from api.operator_audit import by_user
 from api.preconditions import IfMatch, check_match, etag
@@ -171,7 +171,12 @@ async def preview_template(_: AnyIdentity, body: PreviewBody) -> PreviewAnswer:
     )
 
 
-@router.put("/{id}", operation_id="updateTemplate", summary="Change a template; empty or absent keeps")
+@router.put(
+    "/{id}",
+    operation_id="updateTemplate",
+    summary="Change a template; empty or absent keeps",
+    responses={409: {"description": "template_in_use: a rule would send nothing, or another text"}},
+)
 async def update_template(
     identity: AdminIdentity,
     template_id: PathId,
@@ -179,6 +184,8 @@ async def update_template(
     services: ServicesDep,
     if_match: IfMatch = None,
 ) -> UpdatedAnswer:
+    """Rules that send it take over a new name. 409 `template_in_use` for switching off what a rule sends, and for a
+    new name under which a rule would find another text."""
     given: dict[str, Any] = {name: value for name, value in body.given().items() if value is not None}
 
     def update(conn: Connection) -> None:
@@ -189,13 +196,16 @@ async def update_template(
         if {"body", "variables"} & given.keys():
             declared = given.get("variables", current.variables)
             given["variables"] = _checked(given.get("body", current.body), declared)
-        templates.update_template(conn, current, given, services.clock())
+        rules = templates.update_template(conn, current, given, services.clock())
+        told = {"fields": sorted(given), "previousBody": current.body if "body" in given else None}
+        if rules:
+            told |= {"previousName": current.name, "rulesRenamed": rules}
         entry = by_user(
             identity,
             "template",
             template_id,
             "template_updated",
-            {"fields": sorted(given), "previousBody": current.body if "body" in given else None},
+            told,
             platform_account_id=current.platform_account_id,
         )
         audit.record(conn, [entry])
@@ -204,6 +214,8 @@ async def update_template(
         await services.database.run(update)
     except templates.TemplateExists:
         raise validation_error(["name: the account has a template of this name and locale"]) from None
+    except templates.TemplateInUse as error:
+        raise _in_use(error.rules) from None
     return UpdatedAnswer()
 
 
@@ -219,7 +231,7 @@ async def delete_template(
             raise not_found()
         used_by = templates.rules_using(conn, current)
         if used_by:
-            raise conflict("template_in_use", f"Rules send this template: {', '.join(used_by)}.")
+            raise _in_use(used_by)
         templates.delete_template(conn, template_id)
         entry = by_user(
             identity,
@@ -233,6 +245,12 @@ async def delete_template(
 
     await services.database.run(delete)
     return DeletedAnswer()
+
+
+def _in_use(rules: Sequence[str]) -> ApiError:
+    return conflict(
+        "template_in_use", f"Rules send this template: {', '.join(rules)}. Give them another one first."
+    )
 
 
 def _checked(body: str, declared: list[str]) -> list[str]:

@@ -42,13 +42,16 @@ _LINK = text("""
            SELECT 1 FROM "Agents" o WHERE o.user_id = :user_id AND o.id <> :id))
     RETURNING id
 """)
-# An agent of the same e-mail address gets the login; otherwise one is made on the oldest active account, in the zone
+_LEAVE = text("""
+    UPDATE "Agents" SET user_id = NULL, updated_at = :now WHERE user_id = :user_id AND id <> :id RETURNING id
+""")
+# An agent of the same e-mail address gets the login, one who had left is back; otherwise one is made on the oldest active account, in the zone
 # where most of the team's units are shown.
 _ADOPT = text("""
     WITH adopted AS (
-      UPDATE "Agents" SET user_id = :user_id, updated_at = :now
+      UPDATE "Agents" SET user_id = :user_id, removed_at = NULL, updated_at = :now
        WHERE id = (SELECT id FROM "Agents" WHERE lower(email) = lower(:email) AND user_id IS NULL
-                    ORDER BY created_at, id LIMIT 1)
+                    ORDER BY removed_at IS NOT NULL, created_at, id LIMIT 1)
       RETURNING id
     ), made AS (
       INSERT INTO "Agents" (platform_account_id, full_name, email, timezone, user_id)
@@ -84,6 +87,12 @@ def link_login(conn: Connection, agent_id: UUID, user_id: str | None, now: datet
     """Let a login act for an agent, or nobody; False when it acts for another agent already."""
     linked = conn.execute(_LINK, {"id": agent_id, "user_id": user_id, "now": now})
     return linked.one_or_none() is not None
+
+
+def unlink_elsewhere(conn: Connection, agent_id: UUID, user_id: str, now: datetime) -> UUID | None:
+    """End what the login does for another agent; that agent, if there was one."""
+    values = {"id": agent_id, "user_id": user_id, "now": now}
+    return conn.execute(_LEAVE, values).scalar_one_or_none()
 
 
 def agent_for_login(

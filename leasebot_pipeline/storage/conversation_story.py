@@ -9,6 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.policies import CURRENT_STAGE
+
 MOST: Final = 200
 
 
@@ -28,20 +30,25 @@ class Linkage:
     listing_price: str | None
     unit: str | None
     zone: str | None
+    silent: str | None
+    """Why nothing can be sent now, whoever wrote it: ``release_shadow`` or ``account_inactive``."""
 
 
-_LINKAGE = text("""
+_LINKAGE = text(f"""
     SELECT c.listing_id IS NOT NULL AS resolved, c.linkage_strategy AS strategy,
-           COALESCE(l.details #> '{linkage,attempted}', c.linkage_hints) AS attempted,
-           COALESCE((l.details #>> '{linkage,preservedExistingListing}')::boolean, false) AS preserved,
+           COALESCE(l.details #> '{{linkage,attempted}}', c.linkage_hints) AS attempted,
+           COALESCE((l.details #>> '{{linkage,preservedExistingListing}}')::boolean, false) AS preserved,
            c.linkage_attempted_at AS at, li.metadata ->> 'title' AS listing_title, li.listing_external_id,
            li.status AS listing_status,
            CASE WHEN li.rent_cents > 0 THEN concat_ws(' ', li.currency_code, (li.rent_cents / 100)::text) END AS listing_price,
            CASE WHEN u.id IS NOT NULL THEN concat_ws(' ', u.property_name, u.unit_number) END AS unit,
            COALESCE((SELECT v.timezone FROM "AvailabilitySlots" v WHERE v.unit_id = u.id ORDER BY v.ends_at DESC LIMIT 1),
-                    (SELECT NULLIF(g.timezone, 'UTC') FROM "Agents" g WHERE g.id = c.assigned_agent_id), a.timezone) AS zone
+                    (SELECT NULLIF(g.timezone, 'UTC') FROM "Agents" g WHERE g.id = c.assigned_agent_id), r.timezone) AS zone,
+           CASE WHEN NOT a.is_active THEN 'account_inactive' WHEN COALESCE(s.stage, 'shadow') = 'shadow' THEN 'release_shadow' END AS silent
       FROM "Conversations" c
-      LEFT JOIN "AccountRuntime" a ON a.platform_account_id = c.platform_account_id
+      JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      {CURRENT_STAGE}
+      LEFT JOIN "AccountRuntime" r ON r.platform_account_id = c.platform_account_id
       LEFT JOIN "Listings" li ON li.id = c.listing_id
       LEFT JOIN "Units" u ON u.id = li.unit_id
       LEFT JOIN LATERAL (SELECT x.details FROM "AuditLogs" x

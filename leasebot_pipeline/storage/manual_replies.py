@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
@@ -21,10 +21,14 @@ from leasebot_pipeline.storage import booking, manual_offers, outbox_sweeps
 from leasebot_pipeline.storage.booking import Actor, BookingResult
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.inbox import draft_version
+from leasebot_pipeline.storage.policies import CURRENT_STAGE
 
 Refusal = Literal[
     "not_found", "not_a_draft", "already_approved", "superseded", "account_inactive", "slot_gone"
 ]
+
+Kept = Literal["release_shadow"]
+IN_SHADOW: Final = "release_shadow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,11 @@ class DraftRow:
     metadata: dict[str, Any]
     dispatch_id: UUID | None
     dispatch_state: str | None
+    purpose: str | None
     decision_id: UUID | None
     template_body: str | None
     account_is_active: bool
+    in_shadow: bool
     overtaken: bool
     rent_cents: int | None
 
@@ -56,27 +62,32 @@ class DraftRow:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What came of an approval; ``booking`` tells why a held time could not be kept."""
+    """What came of an approval; ``booking`` tells why a held time could not be kept.
+
+    ``kept`` says why the draft stays one although nothing speaks against it: nothing can be sent now.
+    """
 
     refused: Refusal | None
     dispatch_id: UUID | None = None
     booking: BookingResult | None = None
+    kept: Kept | None = None
 
 
 _LOCK_CONVERSATION = text("""
     SELECT c.id FROM "Messages" m JOIN "Conversations" c ON c.id = m.conversation_id WHERE m.id = :id FOR UPDATE OF c
 """)
-_DRAFT = text("""
+_DRAFT = text(f"""
     SELECT m.id, m.conversation_id, c.platform_account_id, a.platform, c.assigned_agent_id, c.follow_up_owner_agent_id,
            m.body, COALESCE(m.metadata ->> 'reviewStatus', 'sent') AS review_status, m.metadata,
-           d.id AS dispatch_id, d.state AS dispatch_state, d.decision_id, t.body AS template_body,
-           a.is_active AS account_is_active,
+           d.id AS dispatch_id, d.state AS dispatch_state, d.purpose, d.decision_id, t.body AS template_body,
+           a.is_active AS account_is_active, COALESCE(s.stage, 'shadow') = 'shadow' AS in_shadow,
            COALESCE(d.purpose <> 'manual_reply'
                     AND GREATEST(c.newest_inbound_seq, c.handled_through_seq) > d.based_on_seq, false) AS overtaken,
            li.rent_cents
       FROM "Messages" m
       JOIN "Conversations" c ON c.id = m.conversation_id
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      {CURRENT_STAGE}
       LEFT JOIN "Listings" li ON li.id = c.listing_id
       LEFT JOIN "OutboundDispatches" d ON d.message_id = m.id AND d.conversation_id = c.id
       LEFT JOIN "Decisions" x ON x.id = d.decision_id
@@ -144,10 +155,16 @@ def lock_draft(conn: Connection, message_id: UUID) -> DraftRow | None:
 
 
 def approve(conn: Connection, draft: DraftRow, actor: Actor, policy: SlotPolicy, now: datetime) -> Approval:
-    """Queue a draft or a held reply to be sent; a time it holds is confirmed in the same transaction."""
+    """Queue a draft or a held reply to be sent; a time it holds is confirmed in the same transaction.
+
+    A person's own draft goes out instead of what the bot had ready, as one that is sent at once does. In shadow nothing
+    goes out: the draft stays as it is, and nothing is withdrawn or confirmed for it.
+    """
     refused = _not_approvable(draft)
     if refused is not None:
         return Approval(refused, draft.dispatch_id)
+    if draft.in_shadow:
+        return Approval(None, draft.dispatch_id, kept=IN_SHADOW)
     if draft.decision_id is not None:
         confirmation = booking.HoldConfirmation(decision_id=draft.decision_id, actor=actor)
         [confirmed] = booking.confirm_holds(conn, [confirmation], policy, now)
@@ -169,6 +186,8 @@ def approve(conn: Connection, draft: DraftRow, actor: Actor, policy: SlotPolicy,
         conn.execute(_QUEUE, {"id": dispatch_id, "now": now})
     marks = {"reviewStatus": "draft", "approvedAt": _instant(now), "approvedBy": actor.actor_id}
     conn.execute(_MARK, {"id": draft.id, "marks": json.dumps(marks)})
+    if draft.purpose == "manual_reply":
+        _answered_by_person(conn, draft.conversation_id, actor, now)
     manual_offers.open_offer(conn, draft.conversation_id, draft.id, draft.body, draft.metadata, actor, now)
     crash_point("reply.before_commit")
     return Approval(None, dispatch_id)
@@ -250,8 +269,7 @@ def write(
         },
     )
     if send:
-        _withdraw(conn, conversation_id, actor, now)
-        conn.execute(_HANDLED, {"conversation": conversation_id, "now": now})
+        _answered_by_person(conn, conversation_id, actor, now)
         manual_offers.open_offer(conn, conversation_id, message_id, body, metadata, actor, now)
     _dispatch(
         conn, conversation_id, message_id, "manual_reply", key, body, "queued" if send else "draft", now
@@ -260,7 +278,9 @@ def write(
     return message_id
 
 
-def _withdraw(conn: Connection, conversation_id: UUID, actor: Actor, now: datetime) -> None:
+def _answered_by_person(conn: Connection, conversation_id: UUID, actor: Actor, now: datetime) -> None:
+    """Withdraw what the bot had ready and count the lead's messages as answered: the bot does not answer them, too."""
+    conn.execute(_HANDLED, {"conversation": conversation_id, "now": now})
     taken = conn.execute(_WITHDRAW, {"conversation": conversation_id, "now": now}).all()
     if not taken:
         return

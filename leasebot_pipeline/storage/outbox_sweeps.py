@@ -18,7 +18,8 @@ from leasebot_pipeline.storage.outbox_sql import MOVED, VISITABLE_ACCOUNT, Moved
 _DEMOTE = text(f"""
     UPDATE "OutboundDispatches" d
        SET state = CASE WHEN a.is_active THEN 'draft' ELSE 'held' END, next_attempt_at = NULL, updated_at = :now,
-           error_code = CASE WHEN a.is_active THEN 'policy_draft_required' ELSE 'policy_platform_inactive' END
+           error_code = CASE WHEN NOT a.is_active THEN 'policy_platform_inactive'
+                             WHEN a.id = ANY(:silent) THEN 'policy_release_shadow' ELSE 'policy_draft_required' END
       FROM "PlatformAccounts" a
      WHERE a.id = d.platform_account_id AND d.platform = :platform AND d.state IN ('queued', 'retry_scheduled')
        AND (a.id = ANY(:silent) OR (NOT d.purpose = ANY(:personal) AND NOT a.id = ANY(:automatic)))

@@ -61,6 +61,8 @@ class ShowingFilter:
     end: datetime | None = None
     first_day: date | None = None
     last_day: date | None = None
+    over_by: datetime | None = None
+    """Ended by then, and no hold: somebody should tell what came of it."""
 
 
 _COLUMNS: Final = """
@@ -200,6 +202,9 @@ def _conditions(conn: Connection, wanted: ShowingFilter) -> tuple[list[str], dic
     if wanted.end is not None:
         conditions.append("s.starts_at < :end")
         parameters["end"] = wanted.end
+    if wanted.over_by is not None:
+        conditions.append("s.ends_at <= :over_by AND s.hold_expires_at IS NULL")
+        parameters["over_by"] = wanted.over_by
     if wanted.first_day is not None or wanted.last_day is not None:
         conditions.append(_ON_DAYS)
         parameters |= _spans(conn, [(wanted.first_day or date.min, wanted.last_day or date.max)])

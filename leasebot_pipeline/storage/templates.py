@@ -21,6 +21,24 @@ class AccountUnknown(Exception):
     """No account has that id."""
 
 
+class TemplateInUse(Exception):
+    """``rules`` send the template, and would have none or another one after the change."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        super().__init__(*rules)
+        self.rules = rules
+
+
+@dataclass(frozen=True, slots=True)
+class SendingRule:
+    """A rule that sends a template; ``accounts`` are all it answers on."""
+
+    id: UUID
+    name: str
+    is_enabled: bool
+    accounts: list[UUID]
+
+
 @dataclass(frozen=True, slots=True)
 class StoredTemplate:
     """A template; ``platform_account_id`` is None for one of all accounts."""
@@ -70,6 +88,26 @@ _USED_BY = text("""
      ORDER BY priority, name
 """)
 _DELETE = text('DELETE FROM "Templates" WHERE id = :id')
+# Rules name a template; an account's own comes before the one of all accounts, and of equal names (in other languages)
+# the newest change: as replies are made (waiting.load_reply_book).
+_NAMED = text("""
+    SELECT DISTINCT ON (platform_account_id, name) platform_account_id AS account, name, id
+      FROM "Templates" WHERE is_active AND name = ANY(:names)
+     ORDER BY platform_account_id, name, updated_at DESC
+""")
+_RULES_NAMING = text("""
+    SELECT r.id, r.name, r.is_enabled, array_agg(a.id) AS accounts
+      FROM "AutomationRules" r
+      JOIN "PlatformAccounts" a ON r.platform_account_id IS NULL OR a.id = r.platform_account_id
+     WHERE r.action_config ->> 'template' = :name
+       AND (CAST(:account AS uuid) IS NULL OR r.platform_account_id IS NULL OR r.platform_account_id = :account)
+     GROUP BY r.id ORDER BY r.name, r.id
+""")
+_RENAME_IN_RULES = text("""
+    UPDATE "AutomationRules" SET action_config = jsonb_set(action_config, '{template}', to_jsonb(CAST(:name AS text))),
+           updated_at = :now
+     WHERE id = ANY(:ids)
+""")
 
 
 def list_templates(conn: Connection, account_id: UUID) -> list[StoredTemplate]:
@@ -104,15 +142,64 @@ def create_template(
 
 def update_template(
     conn: Connection, current: StoredTemplate, values: Mapping[str, Any], now: datetime
-) -> None:
-    """Replace the given ``FIELDS``. Raises TemplateExists."""
+) -> list[str]:
+    """Replace the given ``FIELDS``; names of the rules that name it anew. Raises TemplateExists, TemplateInUse.
+
+    A rule goes on sending the text it sent: it takes over a new name, and what it sends is not switched off.
+    """
     merged = {name: getattr(current, name) for name in FIELDS} | dict(values)
     _refuse_twin(conn, current.platform_account_id, merged, current.id)
+    renamed = merged["name"] != current.name
+    before = _names_to_ids(conn, current.name, merged["name"])
+    rules = _senders(conn, current, before) if renamed or not merged["is_active"] else []
+    if rules and not merged["is_active"]:
+        raise TemplateInUse(tuple(rule.name for rule in rules))
     try:
         with conn.begin_nested():
             conn.execute(_UPDATE, _parameters(merged, now) | {"id": current.id})
     except IntegrityError as error:
         raise _reason(error) from error
+    if not renamed or not rules:
+        return []
+    after = _names_to_ids(conn, merged["name"])
+    lost = tuple(
+        rule.name
+        for rule in rules
+        if any(_sent(before, one, current.name) != _sent(after, one, merged["name"]) for one in rule.accounts)
+    )
+    if lost:
+        raise TemplateInUse(lost)
+    ids = [rule.id for rule in rules]
+    conn.execute(_RENAME_IN_RULES, {"ids": ids, "name": merged["name"], "now": now})
+    return [rule.name for rule in rules]
+
+
+def _names_to_ids(conn: Connection, *names: str) -> dict[tuple[UUID | None, str], UUID]:
+    """Active templates of those names, by account and name."""
+    found = conn.execute(_NAMED, {"names": list(names)})
+    return {(row.account, row.name): row.id for row in found}
+
+
+def _sent(known: Mapping[tuple[UUID | None, str], UUID], account: UUID, name: str) -> UUID | None:
+    return known.get((account, name)) or known.get((None, name))
+
+
+def _senders(
+    conn: Connection, template: StoredTemplate, known: Mapping[tuple[UUID | None, str], UUID]
+) -> list[SendingRule]:
+    """Rules that send this very template on some account, switched off ones too."""
+    named = conn.execute(_RULES_NAMING, {"name": template.name, "account": template.platform_account_id})
+    return [
+        SendingRule(*row)
+        for row in named
+        if any(_sent(known, account, template.name) == template.id for account in row.accounts)
+    ]
+
+
+def is_sent(conn: Connection, template: StoredTemplate) -> bool:
+    """Whether a rule that is on sends this very template."""
+    rules = _senders(conn, template, _names_to_ids(conn, template.name))
+    return any(rule.is_enabled for rule in rules)
 
 
 def rules_using(conn: Connection, template: StoredTemplate) -> Sequence[str]:

@@ -78,7 +78,7 @@ _WHERE: Final = """
 _COUNTS = text("""
     SELECT (SELECT count(*) FROM "Units" WHERE deleted_at IS NULL) AS units,
            (SELECT count(*) FROM "Listings" WHERE deleted_at IS NULL) AS listings,
-           (SELECT count(*) FROM "Agents") AS agents
+           (SELECT count(*) FROM "Agents" WHERE removed_at IS NULL) AS agents
 """)
 
 

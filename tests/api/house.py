@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +13,12 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 from starlette.testclient import TestClient
 
-from leasebot_pipeline.domain.platforms import Platform, SendMode
+from api.auth.cookies import unsign
+from api.console.render import NOTICE_COOKIE
+from leasebot_pipeline.domain.platforms import Platform, ReleaseStage, SendMode
 from leasebot_pipeline.storage import bootstrap
 from leasebot_pipeline.storage.tables import accounts
-from tests.api.logins import MovableClock, add_user, hold_session
+from tests.api.logins import SECRET, MovableClock, add_user, hold_session
 from tests.conftest import Database
 from tests.storage import rows
 
@@ -44,6 +48,23 @@ class House:
         cookie = {"cookie": self.cookies[who]}
         return self.client.post(path, data=form, headers=cookie, follow_redirects=False)
 
+    def page(self, who: str, path: str) -> str:
+        """The console's page as text."""
+        return str(self.client.get(path, headers={"cookie": self.cookies[who]}).text)
+
+    @staticmethod
+    def notice(answer: Any) -> str:
+        """What the next page tells after a form's answer."""
+        packed = unsign(answer.cookies[NOTICE_COOKIE].strip('"').replace("~", "="), SECRET)
+        assert packed is not None
+        return str(json.loads(base64.urlsafe_b64decode(packed))[1])
+
+    def in_stage(self, stage: str | None) -> None:
+        """Another stage of the release; None: no release was started."""
+        with self.rows() as conn:
+            change = 'UPDATE "ReleaseStages" SET stage = :stage' if stage else 'DELETE FROM "ReleaseStages"'
+            conn.execute(text(change), {"stage": stage} if stage else {})
+
     def audits(self, action: str) -> list[dict[str, Any]]:
         query = text('SELECT * FROM "AuditLogs" WHERE action = :action ORDER BY id')
         with self.database.engine.connect() as conn:
@@ -59,6 +80,7 @@ def build_house(client: TestClient, database: Database, clock: MovableClock) -> 
     with database.engine.begin() as conn:
         choice = bootstrap.AccountChoice({"sessionRef": "env:SESSION"}, True, "session", SendMode.AUTO_SEND)
         bootstrap.ensure_required_accounts(conn, dict.fromkeys(Platform, choice))
+        bootstrap.ensure_release_stage(conn, ReleaseStage.FULL, "tests", clock())
         dana = rows.agent(
             conn, platform_account_id=SPAREROOM, full_name="Dana Reyes", email="dana@example.com"
         )

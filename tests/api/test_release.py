@@ -8,6 +8,7 @@ RELEASE = "/api/admin/release"
 
 
 def test_a_release_is_started_refused_overridden_and_taken_back(house: House) -> None:
+    house.in_stage(None)
     assert house.ask("admin", "GET", RELEASE).json()["current"] is None
     assert house.ask("admin", "POST", f"{RELEASE}/gate", {}).json()["error"] == "no_stage"
     started = house.ask("admin", "POST", f"{RELEASE}/start", {"commit": "4f2a9c1", "reason": "a release"})
@@ -39,6 +40,7 @@ def test_a_release_is_started_refused_overridden_and_taken_back(house: House) ->
 
 
 def test_faulty_requests_change_nothing(house: House) -> None:
+    house.in_stage(None)
     house.ask("admin", "POST", f"{RELEASE}/start", {"reason": "a release"})
     for path, body in (
         ("start", {}),

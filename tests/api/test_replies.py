@@ -176,6 +176,55 @@ def test_a_persons_reply_replaces_the_bots(house: House) -> None:
         assert rows.value(conn, query, id=each), "the bot does not answer the same message once more"
 
 
+@pytest.mark.parametrize("state", ["draft", "queued"])
+def test_a_kept_draft_of_a_person_replaces_the_bots_once_approved(house: House, state: str) -> None:
+    """Kept, it takes nothing away; approved, the lead gets one answer, not two."""
+    each = conversation(house)
+    prepared = draft(house, each, state=state)
+    kept = UUID(reply(house, each, dispatchNow=False).json()["id"])
+    assert {row["purpose"]: row["state"] for row in outbox(house, each)}["decision"] == state
+    assert review(house, kept, "approve").status_code == 200
+    states = {row["purpose"]: (row["state"], row["error_code"]) for row in outbox(house, each)}
+    assert states == {"decision": ("cancelled", "superseded_by_person"), "manual_reply": ("queued", None)}
+    assert review(house, prepared, "approve").json()["error"] == "superseded"
+    with house.rows() as conn:
+        query = 'SELECT newest_inbound_seq <= handled_through_seq FROM "Conversations" WHERE id = :id'
+        assert rows.value(conn, query, id=each), "the bot does not answer the same message once more"
+
+
+def test_in_shadow_replies_stay_drafts_and_the_bots_are_not_withdrawn(house: House) -> None:
+    """Nothing goes out: neither answer nor page says it does, and no draft is lost for it."""
+    each = conversation(house)
+    prepared = draft(house, each)
+    house.in_stage("shadow")
+    told = reply(house, each).json()
+    assert (told["queued"], told["requiresAdminReview"], told["keptBecause"]) == (
+        False,
+        False,
+        "release_shadow",
+    )
+    for message in (UUID(told["id"]), prepared):
+        done = review(house, message, "approve")
+        assert (done.status_code, done.json()["dispatchState"], done.json()["keptBecause"]) == (
+            200,
+            "draft",
+            "release_shadow",
+        )
+    assert {row["purpose"]: row["state"] for row in outbox(house, each)} == {
+        "decision": "draft",
+        "manual_reply": "draft",
+    }
+    place = f"/admin/inbox/{each}"
+    assert "nothing is sent" in house.page("admin", place)
+    shown = house.ask("admin", "GET", f"/api/inbox/{each}").json()["messages"]
+    version = next(message["version"] for message in shown if message["id"] == str(prepared))
+    approval = {"act": "approve", "version": version}
+    for path, form in (("reply", {"body": "Hello"}), (f"drafts/{prepared}", approval)):
+        assert "Not sent" in house.notice(house.send("admin", f"{place}/{path}", **form))
+    house.in_stage("full")
+    assert review(house, prepared, "approve").json()["dispatchState"] == "queued"
+
+
 def test_an_inactive_account_sends_nothing(house: House) -> None:
     each = conversation(house)
     prepared = draft(house, each)

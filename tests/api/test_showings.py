@@ -16,6 +16,7 @@ from tests.storage import rows
 
 BOOK = "/api/showing-appointments/book"
 HOUR = timedelta(hours=1)
+LATE = {"startsAt": "2026-03-04T17:00:00Z", "endsAt": "2026-03-04T17:30:00Z"}
 
 
 @pytest.fixture
@@ -48,12 +49,12 @@ def book(house: House, who: str = "admin", **values: Any) -> Any:
     return house.ask(who, "POST", BOOK, wish(house, **values))
 
 
-def lead(house: House) -> UUID:
+def lead(house: House, **values: Any) -> UUID:
     with house.rows() as conn:
-        values = {"unit_id": house.unit, "platform_account_id": SPAREROOM, "rent_cents": 1}
-        listing = rows.add(conn, accounts.listings, **values)
+        listed = {"unit_id": house.unit, "platform_account_id": SPAREROOM, "rent_cents": 1}
+        listing = rows.add(conn, accounts.listings, **listed)
         told = {"platform_account_id": SPAREROOM, "listing_id": listing, "assigned_agent_id": house.dana}
-        return rows.conversation(conn, lead_name="Ann", **told)
+        return rows.conversation(conn, **{"lead_name": "Ann", **told, **values})
 
 
 def test_a_free_time_is_booked_and_the_conversation_knows(office: House) -> None:
@@ -173,20 +174,38 @@ def test_a_faulty_booking_names_the_field(office: House, values: dict[str, Any],
 def test_an_agent_books_and_sees_its_own(office: House) -> None:
     """Behaviours 55, 61, 62."""
     own = book(office, "agent").json()["appointment"]["id"]
-    late = {"startsAt": "2026-03-04T17:00:00Z", "endsAt": "2026-03-04T17:30:00Z"}
-    assert book(office, "agent", agentId=str(office.marco), **late).status_code == 403
-    foreign = book(office, agentId=str(office.marco), **late).json()["appointment"]["id"]
+    assert book(office, "agent", agentId=str(office.marco), **LATE).status_code == 403
+    foreign = book(office, agentId=str(office.marco), **LATE).json()["appointment"]["id"]
     address = "/api/showing-appointments"
     assert [s["id"] for s in office.ask("agent", "GET", address).json()["items"]] == [own]
     assert office.ask("agent", "GET", f"{address}?agentId={office.marco}").status_code == 403
     assert office.ask("agent", "GET", f"{address}/{foreign}").status_code == 404
     for path, body in (
         ("status", {"status": "cancelled"}),
-        ("reschedule", {"idempotencyKey": "again-1", **late}),
+        ("reschedule", {"idempotencyKey": "again-1", **LATE}),
     ):
         assert office.ask("agent", "POST", f"{address}/{foreign}/{path}", body).status_code == 404
     assert office.ask("stranger", "POST", BOOK, wish(office)).status_code == 401
     assert office.ask("unlinked", "POST", BOOK, wish(office)).status_code == 403
+
+
+def test_an_agent_books_into_no_conversation_of_another(office: House) -> None:
+    """Nothing moves, and the lead's name is not told; not by a used key either."""
+    theirs = lead(office, assigned_agent_id=office.marco)
+    refused = book(office, "agent", conversationId=str(theirs))
+    assert (refused.status_code, refused.json()) == (404, {"error": "not_found"})
+    with office.rows() as conn:
+        told = rows.value(conn, 'SELECT workflow_state FROM "Conversations" WHERE id = :id', id=theirs)
+        assert (told, rows.value(conn, 'SELECT count(*) FROM "ShowingAppointments"')) == ("lead", 0)
+    used = wish(office, conversationId=str(theirs), agentId=str(office.marco), **LATE)
+    assert office.ask("admin", "POST", BOOK, used).status_code == 201
+    conflict = book(office, "agent", idempotencyKey=used["idempotencyKey"])
+    assert (conflict.status_code, conflict.json()["existingAppointment"]) == (409, None)
+    with office.rows() as conn:
+        owned = 'UPDATE "Conversations" SET follow_up_owner_agent_id = :dana WHERE id = :id'
+        conn.execute(text(owned), {"dana": office.dana, "id": theirs})
+    refused = book(office, "agent", conversationId=str(theirs))
+    assert refused.json()["error"] == "booking_conflict", "in charge, but its lead has a showing"
 
 
 def test_showings_are_found_by_day_status_unit_and_agent(office: House) -> None:

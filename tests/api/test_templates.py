@@ -81,6 +81,52 @@ def test_a_template_a_rule_sends_stays(house: House) -> None:
     assert len(house.audits("template_deleted")) == len(house.audits("automation_rule_deleted")) == 1
 
 
+def rule_sending(house: House, template: str, account: str | None) -> str:
+    rule = {"platformAccountId": account, "name": "Tours", "intent": "tour_request", "template": template}
+    return str(house.ask("admin", "POST", "/api/automation-rules", rule).json()["id"])
+
+
+def sent_by(house: House, rule: str) -> str:
+    found = house.ask("admin", "GET", f"/api/automation-rules/{rule}").json()
+    return str(found["actionConfig"]["template"])
+
+
+@pytest.mark.parametrize("account", [str(SPAREROOM), None])
+def test_a_rule_goes_on_sending_a_template_that_is_renamed(house: House, account: str | None) -> None:
+    """Rules find templates by name: automatic replies stopped silently."""
+    template, rule = create(house, platformAccountId=account), rule_sending(house, "welcome", account)
+    address = f"/api/templates/{template}"
+    assert house.ask("admin", "PUT", address, {"name": "hello there"}).status_code == 200
+    assert sent_by(house, rule) == "hello there"
+    [audit] = house.audits("template_updated")
+    assert (audit["details"]["previousName"], audit["details"]["rulesRenamed"]) == ("welcome", ["Tours"])
+    refused = house.ask("admin", "PUT", address, {"isActive": False})
+    assert (refused.status_code, refused.json()["error"]) == (409, "template_in_use")
+    form = {"name": "hello there", "body": "Hi {{ lead_name }}", "locale": "en-US"}
+    console = f"/admin/templates/{template}"
+    assert "Tours" in house.send("admin", console, **form).text, "unticked"
+    told = house.notice(house.send("admin", console, **form, isActive="1"))
+    assert told.endswith("Replies use it from now on.")
+    house.ask("admin", "DELETE", f"/api/automation-rules/{rule}")
+    assert house.notice(house.send("admin", console, **form, isActive="1")).endswith(
+        "No rule that is on sends it."
+    )
+    assert "switched off" in house.notice(house.send("admin", console, **form))
+
+
+def test_a_new_name_gives_no_rule_another_text(house: House) -> None:
+    """A rule of all accounts sends an account's own template there, and the general one elsewhere."""
+    own, general = create(house), create(house, platformAccountId=None)
+    rule = rule_sending(house, "welcome", None)
+    for template in (own, general):
+        refused = house.ask("admin", "PUT", f"/api/templates/{template}", {"name": "hello"})
+        assert (refused.status_code, refused.json()["error"]) == (409, "template_in_use")
+    assert sent_by(house, rule) == "welcome"
+    stored = house.ask("admin", "GET", f"/api/templates{ROOM}").json()["items"]
+    assert {item["name"] for item in stored} == {"welcome"}, "nothing was renamed"
+    assert house.ask("admin", "PUT", f"/api/templates/{own}", {"body": "Hello you"}).status_code == 200
+
+
 def test_a_preview_reads_like_the_reply(house: House) -> None:
     body = {"body": "Hi {{ lead_name }}, {{ room }} at www.example.com", "variables": {"room": "the loft"}}
     shown = house.ask("agent", "POST", "/api/templates/preview", body).json()

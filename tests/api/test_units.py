@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from tests.api.house import SPAREROOM, House
+from tests.api.logins import PASSWORD
 from tests.storage import rows
 
 NOWHERE = f"/api/units/{uuid4()}"
@@ -208,3 +211,52 @@ def test_a_login_acts_for_one_agent(house: House) -> None:
     assert house.ask("admin", "PUT", address, {"userId": None}).status_code == 200
     assert house.ask("unlinked", "GET", "/api/agents").status_code == 403
     assert house.ask("agent", "PUT", address, {"userId": None}).status_code == 403
+
+
+def test_linking_a_login_cuts_nobody_off_unasked(house: House) -> None:
+    """Neither the login the agent has, nor the agent the login acts for; in the console neither."""
+    with house.rows() as conn:
+        free = rows.value(conn, """SELECT id FROM "user" WHERE email = 'unlinked@example.com'""")
+        linked = rows.value(conn, """SELECT id FROM "user" WHERE email = 'agent@example.com'""")
+    address = f"/api/agents/{house.dana}/login"
+    refused = house.ask("admin", "PUT", address, {"userId": free})
+    assert (refused.status_code, refused.json()["error"]) == (409, "agent_has_login")
+    assert house.ask("admin", "PUT", address, {"userId": linked}).status_code == 200, "it is that one already"
+    assert house.ask("admin", "PUT", f"/api/agents/{house.marco}/login", {"userId": free}).status_code == 200
+    form = {"do": "link", "user": free, "before": str(house.marco), "agent": str(house.dana)}
+    page = house.send("admin", f"/admin/users?link={free}", **form)
+    assert page.status_code == 422
+    assert "Dana Reyes, now agent@example.com" in page.text
+    assert house.ask("unlinked", "GET", "/api/agents").json()["items"][0]["fullName"] == "Marco Klein"
+    assert house.send("admin", "/admin/users", **form, replace="1").status_code == 303
+    assert house.ask("unlinked", "GET", "/api/agents").json()["items"][0]["fullName"] == "Dana Reyes"
+    assert house.ask("agent", "GET", "/api/agents").status_code == 403
+    told = house.audits("agent_login_linked")[-1]["details"]
+    assert (told["previousUserId"], told["previousAgentId"]) == (linked, str(house.marco))
+
+
+def test_an_agent_who_leaves_is_removed_and_may_come_back(house: House) -> None:
+    address = f"/api/agents/{house.dana}"
+    with house.rows() as conn:
+        begin = house.clock() + timedelta(days=1)
+        times = {"starts_at": begin, "ends_at": begin + timedelta(hours=1)}
+        lead = rows.conversation(conn, platform_account_id=SPAREROOM, assigned_agent_id=house.dana)
+        about = {"platform_account_id": SPAREROOM, "conversation_id": lead}
+        showing = rows.showing(conn, house.dana, house.unit, **about, **times)
+    assert house.ask("agent", "DELETE", address).status_code == 403
+    assert "<b>2</b><span>agents</span>" in house.page("admin", "/admin/assignments")
+    told = house.ask("admin", "DELETE", address)
+    assert told.json() == {"removed": True, "showings": [str(showing)], "toAPerson": [str(lead)]}
+    assert house.ask("admin", "DELETE", address).status_code == 404
+    assert house.ask("agent", "GET", "/api/agents").status_code == 403, "the login acts for nobody"
+    [audit] = house.audits("agent_removed")
+    assert (audit["actor_type"], audit["details"]["showings"]) == ("admin", [str(showing)])
+    assert "<b>1</b><span>agent</span>" in house.page("admin", "/admin/assignments")
+    sent = house.send("admin", "/admin/users", do="remove", leaves=str(house.marco))
+    assert house.notice(sent).startswith("Removed. 0 showings ahead")
+    person = {"email": "dana@example.com", "firstName": "Dana", "lastName": "Reyes", "role": "agent"}
+    made = house.ask("admin", "POST", "/api/admin/users/invitations", person).json()["invitation"]
+    [token] = parse_qs(urlsplit(made["previewUrl"]).query)["token"]
+    house.ask("stranger", "POST", "/api/invitations/accept", {"token": token, "password": PASSWORD})
+    [back] = house.ask("admin", "GET", "/api/agents").json()["items"]
+    assert back["id"] == str(house.dana)

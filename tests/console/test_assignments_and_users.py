@@ -103,7 +103,10 @@ def test_a_login_is_let_act_for_an_agent(person: Person, house: House) -> None:
     page = person("admin", java_script_enabled=False)
     page.goto("/admin/users?q=unlinked")
     page.get_by_role("link", name="choose for which agent unlinked@example.com acts").click()
-    page.get_by_label("Agent", exact=True).select_option(label="Dana Reyes")
+    page.get_by_label("Agent", exact=True).select_option(label="Dana Reyes, now agent@example.com")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("Another login acts for this agent")
+    page.get_by_label("shall act for nobody").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_test_id("user-row")).to_contain_text("Dana Reyes")
     agents = 'SELECT u.email FROM "Agents" a JOIN "user" u ON u.id = a.user_id WHERE a.id = :id'

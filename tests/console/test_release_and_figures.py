@@ -21,6 +21,7 @@ def config(database: Database) -> ApiConfig:
 
 
 def test_a_release_goes_on_only_through_the_gate_or_with_a_reason(person: Person, house: House) -> None:
+    house.in_stage(None)
     page = person("admin")
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto("/admin/release")
