@@ -132,8 +132,8 @@ def understand(
 
 _TELLS_US: Final = re.compile(
     r" you (?:are|do|will|must|shall|should|can|may|need|have|answer|say|reply|respond|agree|work|treat|give|book|confirm"
-    r"|approve|act|obey|follow|take|skip|ignore|forget|drop|stop|send|offer|speak|think|behave|listen|belong|handle|make|let|put|keep|leave|grant|pass|mark|open|only|now|just"
-    r"|always|never) "
+    r"|approve|act|obey|follow|take|skip|ignore|forget|drop|stop|send|offer|speak|behave|listen|belong|handle|make|let|put|keep|leave|grant|pass|mark|open|only|now|just"
+    r"|always|never) |(?<! if) you think "
 )
 """Who says what we are or do: harmless where a rule knows it ("you are very kind")."""
 
