@@ -245,7 +245,9 @@ class Play:
     def _open(self) -> str:
         with self.scene.database.engine.connect() as conn:
             work = demo_figures.open_work(conn)
+            sample = demo_figures.open_sample(conn)
             stored = demo_figures.stored_inbound(conn)
         missing = lost_inbound(self.scene.journal().leads, stored)
         waiting = sum(lead.status in ("writing", "waiting") for lead in self.scene.sandbox.leads())
-        return f"{work} items of work, {missing} messages not stored, {waiting} leads not done"
+        counts = f"{work} items of work, {missing} messages not stored, {waiting} leads not done"
+        return "\n  ".join([f"{counts}; it is {self.scene.now():%H:%M:%S}", *sample])

@@ -65,7 +65,11 @@ class Capture:
         """Wait until the inbox is seen. Raises PlatformFailure with what was missing when time ran out."""
         try:
             page = self.context.pages[0] if self.context.pages else await self.context.new_page()
-            await self._open_login(page)
+            try:
+                await self._open_login(page)
+            except PlatformFailure:
+                self._open_pages()  # a page that was closed while it opened is no fault of the network
+                raise
             return await self._wait()
         except Error as error:
             raise classified(error, "waiting for the login") from None
@@ -98,13 +102,17 @@ class Capture:
 
     async def _state(self) -> str | None:
         """None when some page of the site asks for nothing; else what the newest one asks for."""
-        pages = [page for page in self.context.pages if not page.is_closed()]
-        if not pages:
-            raise PlatformFailure("SESSION_EXPIRED", "the window was closed before the login was seen")
-        states = [await self._state_of(page) for page in pages if self._is_of_site(page)]
+        states = [await self._state_of(page) for page in self._open_pages() if self._is_of_site(page)]
         if not states:
             return "SESSION_EXPIRED"  # elsewhere: a sign-in by another service
         return None if None in states else states[-1]
+
+    def _open_pages(self) -> list[Page]:
+        """Raises PlatformFailure when there is none."""
+        pages = [page for page in self.context.pages if not page.is_closed()]
+        if not pages:
+            raise PlatformFailure("SESSION_EXPIRED", "the window was closed before the login was seen")
+        return pages
 
     async def _state_of(self, page: Page) -> str | None:
         try:

@@ -254,7 +254,7 @@ def _note_capped(lease: Lease, day: SendDay, run_id: str | None) -> None:
     with transaction(pipeline.engine, "dispatch.before_cap", "dispatch.after_cap") as conn:
         if not outbox_sweeps.automatic_reply_waits(conn, account.state.id, now):
             return
-        if not accounts_runtime.note_capped(conn, account.state.id, day.ends, now):
+        if not accounts_runtime.note_capped(conn, account, day.ends, now):
             return
         audit.record(conn, [cap_entry(account, day.ends, run_id)])
         incidents.note(conn, [event], now)

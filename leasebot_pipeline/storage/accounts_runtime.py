@@ -277,12 +277,17 @@ def clicks_since(conn: Connection, account: UUID, since: datetime) -> int:
 _CAPPED = text("""
     UPDATE "AccountRuntime" SET send_cap_until = :until, updated_at = :now
      WHERE platform_account_id = :account AND send_cap_until IS DISTINCT FROM :until
+       AND daily_send_cap IS NOT DISTINCT FROM :cap AND timezone IS NOT DISTINCT FROM :timezone
 """)
 
 
-def note_capped(conn: Connection, account: UUID, until: datetime | None, now: datetime) -> bool:
-    """Let replies wait until the account's next day (or, with None, no longer); False when it was so before."""
-    return conn.execute(_CAPPED, {"account": account, "until": until, "now": now}).rowcount == 1
+def note_capped(conn: Connection, account: AccountRow, until: datetime, now: datetime) -> bool:
+    """Let replies wait until the account's next day.
+
+    False when it was so before, or when the limits are no longer those the account was read with.
+    """
+    read = {"account": account.state.id, "cap": account.daily_send_cap, "timezone": account.timezone}
+    return conn.execute(_CAPPED, {**read, "until": until, "now": now}).rowcount == 1
 
 
 _LIMITS = text("""

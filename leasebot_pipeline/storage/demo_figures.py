@@ -114,6 +114,26 @@ def open_work(conn: Connection) -> int:
     return int(conn.execute(_OPEN_WORK).scalar_one())
 
 
+_OPEN_SAMPLE = text("""
+    (SELECT format('event %s of %s, landed at %s', id, platform, landed_at) FROM "InboundEvents"
+      WHERE ingested_at IS NULL AND quarantined_at IS NULL LIMIT 5)
+    UNION ALL
+    (SELECT format('conversation %s of %s (%s): %s of %s handled', c.id, a.platform, a.send_mode, c.handled_through_seq, c.newest_inbound_seq)
+       FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      WHERE a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq LIMIT 5)
+    UNION ALL
+    (SELECT format('reply %s on %s is %s, attempt %s, due %s: %s', id, platform, state, attempts, next_attempt_at, error_code)
+       FROM "OutboundDispatches"
+      WHERE state IN ('queued', 'claimed', 'sending', 'retry_scheduled') OR (state = 'unknown' AND next_attempt_at IS NOT NULL)
+      LIMIT 5)
+""")
+
+
+def open_sample(conn: Connection) -> list[str]:
+    """Some of ``open_work``, a line each, for whoever looks for what holds it up."""
+    return list(conn.execute(_OPEN_SAMPLE).scalars())
+
+
 _FOLLOW_UPS = text("""
     SELECT count(*) FILTER (WHERE f.due_at <= :now OR f.handed_at IS NOT NULL) AS due,
            count(*) FILTER (WHERE d.state = 'sent') AS sent,

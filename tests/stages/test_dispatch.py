@@ -520,6 +520,22 @@ def test_the_days_share_is_kept_and_the_next_day_goes_on(make_office: OfficeMake
     assert desk.dispatch().sent == 1
 
 
+def test_a_share_that_is_lifted_while_replies_go_out_holds_nothing_up(desk: Desk) -> None:
+    """Who lifts it while a run still counts by the old one need not wait for tomorrow."""
+
+    def limit(cap: int | None) -> None:
+        with desk.office.pipeline.engine.begin() as conn:
+            accounts_runtime.set_limits(conn, ACCOUNT, now=desk.office.clock(), cap=cap, set_cap=True)
+
+    limit(1)
+    desk.answer("t1", "t2")
+    desk.site.on_its_way = lambda: limit(None)
+    assert desk.dispatch().sent == 1
+    assert desk.audited("platform_send_cap_reached") == 0
+    desk.office.pass_by(seconds=31)
+    assert desk.dispatch().sent == 1
+
+
 def test_an_error_of_our_own_on_one_reply_leaves_the_others_alone(desk: Desk) -> None:
     """Behaviour 87, G-05, G-50."""
     desk.answer("t1", "t2")
