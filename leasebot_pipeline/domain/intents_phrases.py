@@ -180,17 +180,17 @@ class PhraseIndex:
         self._compiled_all = False
         for rule in rules:
             for phrase in rule.phrases:
-                compiled = self._compiled(rule, phrase)
-                if not compiled.groups:
+                read = self._read(rule, phrase)
+                if not read.groups:
                     raise ValueError(f"rule {rule.name}: phrase {phrase!r} needs one word of its own")
-                candidate = _candidate(compiled)
-                for word in compiled.groups[0]:
+                candidate = _candidate(read)
+                for word in read.groups[0]:
                     self._by_word.setdefault(word, []).append(candidate)
             refusals = self._unless[rule.name] = {}
             for phrase in rule.unless:
-                compiled = self._compiled(rule, phrase)
-                candidate = _candidate(compiled)
-                for word in compiled.groups[0] if compiled.groups else ("",):
+                read = self._read(rule, phrase)
+                candidate = _candidate(read)
+                for word in read.groups[0] if read.groups else ("",):
                     refusals.setdefault(word, []).append(candidate)
         self._find = lru_cache(maxsize=16384)(self._search)  # leads write the same sentences again and again
 
@@ -268,7 +268,7 @@ class PhraseIndex:
             places += _places(pattern, text)
         return places
 
-    def _compiled(self, rule: PhraseRule, phrase: str) -> _Phrase:
+    def _read(self, rule: PhraseRule, phrase: str) -> _Phrase:
         parts = phrase.split()
         groups: list[frozenset[str]] = []
         pattern = " "  # the blank before the phrase: fewer places to try than with a look-behind

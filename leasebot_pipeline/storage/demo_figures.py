@@ -99,13 +99,14 @@ def clicked_replies(conn: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in conn.execute(_SENT).mappings()]
 
 
-_OPEN_WORK = text("""
-    SELECT (SELECT count(*) FROM "InboundEvents" WHERE ingested_at IS NULL AND quarantined_at IS NULL)
-         + (SELECT count(*) FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
-             WHERE a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq)
-         + (SELECT count(*) FROM "OutboundDispatches"
-             WHERE state IN ('queued', 'claimed', 'sending', 'retry_scheduled')
-                OR (state = 'unknown' AND next_attempt_at IS NOT NULL))
+_NOT_TAKEN_IN = '"InboundEvents" e WHERE e.ingested_at IS NULL AND e.quarantined_at IS NULL'
+_NOT_DECIDED = """"Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+             WHERE a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq"""
+_NOT_ENDED = """"OutboundDispatches" d WHERE d.state IN ('queued', 'claimed', 'sending', 'retry_scheduled')
+                OR (d.state = 'unknown' AND d.next_attempt_at IS NOT NULL)"""
+
+_OPEN_WORK = text(f"""
+    SELECT (SELECT count(*) FROM {_NOT_TAKEN_IN}) + (SELECT count(*) FROM {_NOT_DECIDED}) + (SELECT count(*) FROM {_NOT_ENDED})
 """)
 
 
@@ -114,18 +115,14 @@ def open_work(conn: Connection) -> int:
     return int(conn.execute(_OPEN_WORK).scalar_one())
 
 
-_OPEN_SAMPLE = text("""
-    (SELECT format('event %s of %s, landed at %s', id, platform, landed_at) FROM "InboundEvents"
-      WHERE ingested_at IS NULL AND quarantined_at IS NULL LIMIT 5)
+_OPEN_SAMPLE = text(f"""
+    (SELECT format('event %s of %s, landed at %s', e.id, e.platform, e.landed_at) FROM {_NOT_TAKEN_IN} LIMIT 5)
     UNION ALL
-    (SELECT format('conversation %s of %s (%s): %s of %s handled', c.id, a.platform, a.send_mode, c.handled_through_seq, c.newest_inbound_seq)
-       FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
-      WHERE a.is_active AND c.status = 'open' AND c.newest_inbound_seq > c.handled_through_seq LIMIT 5)
+    (SELECT format('conversation %s of %s: %s of %s handled', c.id, a.platform, c.handled_through_seq, c.newest_inbound_seq)
+       FROM {_NOT_DECIDED} LIMIT 5)
     UNION ALL
-    (SELECT format('reply %s on %s is %s, attempt %s, due %s: %s', id, platform, state, attempts, next_attempt_at, error_code)
-       FROM "OutboundDispatches"
-      WHERE state IN ('queued', 'claimed', 'sending', 'retry_scheduled') OR (state = 'unknown' AND next_attempt_at IS NOT NULL)
-      LIMIT 5)
+    (SELECT format('reply %s of %s is %s after %s attempts, due %s %s', d.id, d.platform, d.state, d.attempts, d.next_attempt_at, d.error_code)
+       FROM {_NOT_ENDED} LIMIT 5)
 """)
 
 
