@@ -19,7 +19,7 @@ from playwright.async_api import BrowserContext, Error, Page
 from leasebot_pipeline.domain.clock import Clock
 from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.platforms.adapter import Adapter
-from leasebot_pipeline.platforms.browser_errors import classified
+from leasebot_pipeline.platforms.browser_errors import classified, is_gone
 from leasebot_pipeline.platforms.browser_page import navigate, open_page, take
 from leasebot_pipeline.platforms.detection import PageKind, has_login_form, refuse_protection
 from leasebot_pipeline.platforms.options import RuntimeOptions
@@ -29,6 +29,7 @@ from leasebot_pipeline.platforms.parsing_inbox import parse_inbox
 _LOOK_EVERY_S: Final = 1.0
 _TRY_AGAIN_S: Final = 10.0
 _SAY_EVERY_S: Final = 15.0
+_CLOSES_MS: Final = 1000
 _SAID: Final = {
     "SESSION_EXPIRED": "waiting for you to log in",
     "BOT_CHALLENGE": "the site checks whether you are a person; answer it in the window",
@@ -68,7 +69,11 @@ class Capture:
             try:
                 await self._open_login(page)
             except PlatformFailure:
-                self._open_pages()  # a page that was closed while it opened is no fault of the network
+                # A page closed while it opens is no fault of the network; that it is closed is told a moment later.
+                if not page.is_closed():
+                    with suppress(Error):
+                        await page.wait_for_event("close", timeout=_CLOSES_MS)
+                self._open_pages()
                 raise
             return await self._wait()
         except Error as error:
@@ -148,3 +153,12 @@ class Capture:
         if text != self._said or now - self._said_at >= _SAY_EVERY_S:
             self.say(f"{text} ({max(self.ends - now, 0):.0f} s left)")
             self._said, self._said_at = text, now
+
+
+async def end(context: BrowserContext) -> None:
+    """End the browser, which writes its profile then; whoever closed its last window has done so already."""
+    try:
+        await context.close()
+    except Error as error:
+        if not is_gone(error):
+            raise classified(error, "closing the window") from None

@@ -19,7 +19,7 @@ from leasebot_pipeline.domain.failures import PlatformFailure
 from leasebot_pipeline.domain.platforms import REQUIRED_ACCOUNTS, Platform
 from leasebot_pipeline.domain.stops import next_step
 from leasebot_pipeline.platforms.browser import BrowserRuntime
-from leasebot_pipeline.platforms.browser_capture import Capture, CapturedLogin
+from leasebot_pipeline.platforms.browser_capture import Capture, CapturedLogin, end
 from leasebot_pipeline.platforms.credentials import CapturedSession, resolve
 from leasebot_pipeline.platforms.options import RuntimeOptions
 from leasebot_pipeline.platforms.overrides import adapters
@@ -157,7 +157,7 @@ def capture(
                 ends = monotonic() + timeout_s
                 return await Capture(context, adapter, options, utc_now, say, ends).run()
             finally:
-                await context.close()  # the profile is written when its browser ends
+                await end(context)
 
         login = runtime.call(work, timeout_s + _CHECK_S)
     finally:
