@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -94,13 +94,13 @@ MomentText = Annotated[datetime, AfterValidator(_instant)]
 Document = Annotated[dict[str, Any], AfterValidator(_storable_document)]
 
 
-def path_id(name: str) -> Callable[[Request], UUID]:
+def path_id(name: str) -> Callable[[Request], Awaitable[UUID]]:
     """A dependency: the UUID of a path, 400 otherwise.
 
     FastAPI runs dependencies in their order, so a route states by it whether id or role is looked at first.
     """
 
-    def read(request: Request) -> UUID:
+    async def read(request: Request) -> UUID:
         try:
             return plain_uuid(request.path_params[name])
         except ValueError as error:
@@ -109,8 +109,8 @@ def path_id(name: str) -> Callable[[Request], UUID]:
     return read
 
 
-def _query_id(name: str) -> Callable[[Request], UUID | None]:
-    def read(request: Request) -> UUID | None:
+def _query_id(name: str) -> Callable[[Request], Awaitable[UUID | None]]:
+    async def read(request: Request) -> UUID | None:
         text = request.query_params.get(name)
         if not text:
             return None
@@ -138,7 +138,7 @@ class DateRange(BaseModel):
     timezone: str | None = None
 
 
-def date_range(
+async def date_range(
     from_date: Annotated[str | None, Query(alias="fromDate", description="YYYY-MM-DD")] = None,
     to_date: Annotated[str | None, Query(alias="toDate", description="YYYY-MM-DD, included")] = None,
     timezone: Annotated[str | None, Query(description="IANA zone of the days and of local times")] = None,

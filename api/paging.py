@@ -71,7 +71,7 @@ def decode(cursor: str) -> tuple[str | int | None, ...]:
     return tuple(key)
 
 
-def page(
+async def page(
     limit: Annotated[
         str | None, Query(description=f"rows at most: 1..{MAX_LIMIT}, default {DEFAULT_LIMIT}; clamped")
     ] = None,

@@ -108,7 +108,7 @@ async def get_session(
     return _current(identity)
 
 
-def signup_open(services: ServicesDep) -> None:
+async def signup_open(services: ServicesDep) -> None:
     """Raises 403 registration_disabled unless self-registration was switched on."""
     if not services.config.allow_public_signup:
         raise ApiError(

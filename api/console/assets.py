@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import FileResponse, Response
 
-from api.console.render import STATIC
+from api.console.pieces import STATIC
 
 router = APIRouter(include_in_schema=False)
 _FOR_EVER: Final = "public, max-age=31536000, immutable"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import QueryParams
 
 from api.console.conversation_view import ConversationView, Typed, load_view
 from api.console.forms import FormData, attempt, parse
-from api.console.inbox import CONTEXT, Conversation, OnConversation, list_view
+from api.console.inbox import CONTEXT, OF_LIST, Conversation, OnConversation, counting_waiting, list_view
 from api.console.inbox_words import (
     delivery_text,
     guardrail_text,
@@ -16,7 +17,7 @@ from api.console.inbox_words import (
     reason_text,
     strategy_text,
 )
-from api.console.render import fragment, page
+from api.console.render import Notice, fragment, page
 from api.console.routes import page_router
 from api.routes import replies, steering
 from api.routes.replies import CheckBody
@@ -39,11 +40,16 @@ async def conversation_page(on: OnConversation) -> Response:
     return await show(on)
 
 
-async def show(on: Conversation, *, typed: Typed | None = None, status: int = 200) -> Response:
-    """The page; with what could not be taken, and why, beside its form."""
-    async with on.services.at_one_moment() as services:
-        view: ConversationView = await load_view(on.viewer, services, on.id, on.request.query_params, typed)
-        listed = await list_view(on.request, on.place, on.viewer, services, opened=on.id)
+async def show(
+    on: Conversation, *, typed: Typed | None = None, status: int = 200, notice: Notice | None = None
+) -> Response:
+    """The page; with what could not be taken, and why, beside its form, or with what was done."""
+    asked = on.request.query_params
+    if notice is not None:  # what filled the reply in has had its use
+        asked = QueryParams([(name, told) for name, told in asked.multi_items() if name in OF_LIST])
+    async with counting_waiting(on.viewer, on.services) as waiting, on.services.at_one_moment() as services:
+        view: ConversationView = await load_view(on.viewer, services, on.id, asked, typed)
+        listed = await list_view(on.request, on.place, on.viewer, services, waiting, opened=on.id)
     answer = page(
         on.request,
         "inbox.html",
@@ -52,12 +58,14 @@ async def show(on: Conversation, *, typed: Typed | None = None, status: int = 20
         listed=listed,
         view=view,
         live=f"conversation&subject={on.id}",
-        view_checks=partial(_checks, on.address, keeps=not any(map(on.request.query_params.get, _FILLS))),
+        view_checks=partial(_checks, on.address, keeps=not any(map(asked.get, _FILLS))),
+        path=on.address,
+        **({"notice": notice} if notice else {}),
         **CONTEXT,
         **_WORDS,
     )
-    if on.request.method == "POST":  # a refused form: the address stays the conversation's
-        answer.headers["hx-push-url"] = on.address + listed.suffix
+    if on.request.method == "POST":  # the address stays the conversation's, and the way back is one step
+        answer.headers["hx-replace-url"] = on.address + listed.suffix
     return answer
 
 

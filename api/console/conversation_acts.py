@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Depends, Response
@@ -13,9 +13,9 @@ from api.console import conversation_outcomes as ends
 from api.console.conversation import show
 from api.console.conversation_view import Typed, parse_slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
-from api.console.inbox import Conversation, OnConversation
+from api.console.inbox import OF_LIST, Conversation, OnConversation
 from api.console.inbox_words import guardrail_text
-from api.console.render import go, query
+from api.console.render import Notice, go, query
 from api.console.routes import page_router
 from api.console.times import Clock, locale_of
 from api.console.wording import error_text, words
@@ -61,18 +61,17 @@ async def reply(on: OnConversation, form: FormData) -> Response:
     except ApiError as error:
         typed = Typed("reply", text, _why(error), template)
         return await _again(on, typed, error)
-    here = _here(on)
     if done.queued:
-        return go(on.request, here, "Your reply is on its way.")
+        return await _told(on, "Your reply is on its way.")
     if done.kept_because:
-        return go(on.request, here, failed=f"{_SHADOW} Your text is kept as a draft.")
+        return await _told(on, failed=f"{_SHADOW} Your text is kept as a draft.")
     if "guardrails_blocked" in done.guardrail_review_reasons:
         found = await replies.check(on.viewer, on.id, parse(replies.CheckBody, {"body": text}), on.services)
         named = guardrail_text(found.guardrails)
         if form.text("act") == "save":
-            return go(on.request, here, f"Kept as a draft. It can not go out like this: it contains {named}.")
-        return go(on.request, here, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
-    return go(on.request, here, "Kept as a draft.")
+            return await _told(on, f"Kept as a draft. It can not go out like this: it contains {named}.")
+        return await _told(on, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
+    return await _told(on, "Kept as a draft.")
 
 
 @router.post("/admin/inbox/{id}/drafts/{actId}")
@@ -91,12 +90,12 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
             if act == "approve":
                 told = await reviews.approve(on.viewer, message_id, on.services, if_match=version)
                 if told.kept_because:
-                    return go(on.request, _here(on), failed=f"{_SHADOW} It stays a draft.")
+                    return await _told(on, failed=f"{_SHADOW} It stays a draft.")
                 done = "Approved. It is on its way."
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
         return await _again(on, typed, error)
-    return go(on.request, _here(on), done)
+    return await _told(on, done)
 
 
 async def _edited(on: Conversation, message_id: UUID, form: Form, version: IfMatch) -> str | None:
@@ -137,7 +136,7 @@ async def outcome(on: OnConversation, form: FormData) -> Response:
                     "changed_meanwhile", "Somebody changed this meanwhile: it is shown as it is now."
                 )
             await ends.take_back(on.viewer, services, on.id, showing, last)
-            return go(on.request, _here(on), "Taken back: it is as it was before.")
+            return await _told(on, "Taken back: it is as it was before.")
         if chosen in ("no_show", "completed") and showing is not None and ahead:
             raise conflict("showing_ahead", ends.too_early(clock.moment(showing.starts_at, showing.timezone)))
         await ends.note(on.viewer, services, on.id, chosen, showing)
@@ -149,7 +148,7 @@ async def outcome(on: OnConversation, form: FormData) -> Response:
     if chosen == "not_interested" and showing is not None and ahead:
         when = clock.moment(showing.starts_at, showing.timezone)
         done += f" The showing of {when} still stands: cancel it if it will not take place."
-    return go(on.request, _here(on), done)
+    return await _told(on, done)
 
 
 @router.post("/admin/inbox/{id}/steer")
@@ -183,7 +182,7 @@ async def steer(on: OnConversation, form: FormData) -> Response:
     except ApiError as error:
         typed = Typed("steer", act, _why(error))
         return await _again(on, typed, error)
-    return go(on.request, _here(on), done)
+    return await _told(on, done)
 
 
 @router.post("/admin/inbox/{id}/notes")
@@ -193,14 +192,14 @@ async def note(on: OnConversation, form: FormData) -> Response:
         if form.text("remove"):
             gone = parse(_Removed, {"note": form.text("remove")})
             await steering.remove_note(on.viewer, on.id, gone.note, on.services)
-            return go(on.request, _here(on), "Note removed.")
+            return await _told(on, "Note removed.")
         body = parse(NoteBody, {"body": form.text("body")})
         key = form.text("key") or None
         await steering.add_note(on.viewer, on.id, body, on.services, idempotency_key=key)
     except ApiError as error:
         typed = Typed("note", form.text("body"), _why(error))
         return await _again(on, typed, error)
-    return go(on.request, _here(on), "Noted for the team.")
+    return await _told(on, "Noted for the team.")
 
 
 @router.post("/admin/inbox/{id}/replies/{actId}")
@@ -218,7 +217,7 @@ async def operate(on: OnConversation, dispatch_id: Act, form: FormData) -> Respo
     except ApiError as error:
         typed = Typed(f"dispatch-{dispatch_id}", act, _why(error))
         return await _again(on, typed, error)
-    return go(on.request, _here(on), f"The reply is now: {words(done.state).lower()}.")
+    return await _told(on, f"The reply is now: {words(done.state).lower()}.")
 
 
 class _Removed(Input):
@@ -244,9 +243,14 @@ def _why(error: ApiError) -> str:
     return error_text(error.body)
 
 
-def _here(on: Conversation) -> str:
-    """Back to the page, with the list as it was; without what filled the reply in."""
-    return query(on.address, **{key: on.request.query_params.get(key) for key in _OF_LIST})
+async def _told(on: Conversation, done: str | None = None, *, failed: str | None = None) -> Response:
+    """What was done, over the page with the list as it was and without what filled the reply in.
 
-
-_OF_LIST: Final = ("status", "platform", "state", "q", "trail", "page")
+    The console's script takes the page from this same answer, so that a tap waits for one and not for two; a browser
+    without it is sent there.
+    """
+    if on.request.headers.get("hx-request") == "true":
+        kind: Literal["done", "failed"] = "done" if done else "failed"
+        return await show(on, notice=Notice(kind, done or failed or ""))
+    here = query(on.address, **{name: on.request.query_params.get(name) for name in OF_LIST})
+    return go(on.request, here, done, failed=failed)

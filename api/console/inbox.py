@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from asyncio import create_task, wait
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -34,6 +36,8 @@ router = page_router()
 
 ROWS: Final = 20
 _COUNTED: Final = 1000
+OF_LIST: Final = ("status", "platform", "state", "q", "trail", "page")
+"""What an address says of the list."""
 _TRAIL: Final = 60
 """Pages the way back is kept for: more would not fit into an address."""
 _STATUSES: Final = (
@@ -114,8 +118,8 @@ class ListView:
 @router.get("/admin/inbox")
 @router.get("/agent/inbox")
 async def inbox_page(request: Request, place: PlaceDep, viewer: Viewer, services: ServicesDep) -> Response:
-    async with services.at_one_moment() as reading:
-        listed = await list_view(request, place, viewer, reading)
+    async with counting_waiting(viewer, services) as waiting, services.at_one_moment() as reading:
+        listed = await list_view(request, place, viewer, reading, waiting)
     return page(request, "inbox.html", place=place, listed=listed, view=None, live="anything", **CONTEXT)
 
 
@@ -126,12 +130,34 @@ CONTEXT: Final[Mapping[str, Any]] = {
 }
 
 
+@asynccontextmanager
+async def counting_waiting(viewer: Scope, services: Services) -> AsyncIterator[Awaitable[int]]:
+    """How many conversations wait for a person, counted while the page reads the rest.
+
+    The count looks at all that waits and takes as long as several of the page's other reads: it has a connection of its
+    own, and may be some milliseconds older or newer than they.
+    """
+    counting = create_task(services.database.read(count_waiting, services.clock(), viewer.agent_id))
+    try:
+        yield counting
+    finally:
+        await wait([counting])  # also when the page came to nothing: a read is not broken off
+        counting.exception()
+
+
 async def list_view(
-    request: Request, place: Place, viewer: Scope, services: Services, *, opened: UUID | None = None
+    request: Request,
+    place: Place,
+    viewer: Scope,
+    services: Services,
+    waiting: Awaitable[int],
+    *,
+    opened: UUID | None = None,
 ) -> ListView:
     """The list the request's query asks for; what the query has wrong counts as not asked for.
 
-    The conversation ``opened`` beside it has its marks, too, on whichever page of the list it stands.
+    ``waiting`` is the number at that filter. The conversation ``opened`` beside the list has its marks, too, on whichever
+    page of the list it stands.
     """
     asked = request.query_params
     status = asked.get("status", "")
@@ -177,7 +203,7 @@ async def list_view(
             _COUNTED,
         )
     whole = filters["status"] == "waiting" and not (filters["platform"] or filters["q"] or trail)
-    waiting = total if whole else await services.database.read(count_waiting, now, viewer.agent_id)
+    number_waiting = total if whole else await waiting
     marks = await services.database.read(
         conversation_notes.marks,
         {*(row.id for row in rows), *([opened] if opened else [])},
@@ -194,7 +220,7 @@ async def list_view(
                 label,
                 query(place.base, status=key, platform=filters["platform"], q=filters["q"]),
                 key == filters["status"],
-                waiting if key == "waiting" else None,
+                number_waiting if key == "waiting" else None,
             )
             for key, label in _STATUSES
         ],

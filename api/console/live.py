@@ -85,7 +85,7 @@ def _state(row: Row[Any]) -> State:
 TOPICS: Final[dict[str, Look]] = {"anything": _anything, "conversation": _conversation}
 
 
-def _look(topic: Annotated[str, Query()]) -> Look:
+async def _look(topic: Annotated[str, Query()]) -> Look:
     if topic not in TOPICS:
         raise not_found()
     return TOPICS[topic]

@@ -7,26 +7,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from api.auth.access import ADMIN
 from api.auth.cookies import parse, sign, unsign
-from api.console import times
+from api.console import pieces, times
 from api.console.inbox_words import reason_text
 from api.console.navigation import entries_for
 from api.console.readable import readable
 from api.console.wording import TONES, error_text, spaced, words
 from api.services import Services, services
 
-STATIC: Final = Path(__file__).parent / "static"
 THEME_COOKIE: Final = "lease-bot-theme"
 NOTICE_COOKIE: Final = "lease-bot-notice"
 _THEMES: Final = frozenset({"light", "dark"})
@@ -47,22 +43,6 @@ class Notice:
     text: str
 
 
-@cache
-def static_url(name: str) -> str:
-    """The address of a file below ``static``; it changes with the file, so browsers may keep it for ever."""
-    version = sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/console/static/{name}?v={version}"
-
-
-_ICON: Final = Markup('<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>')
-
-
-@cache
-def drawn_icon(name: str) -> Markup:
-    """A drawing of ``icons.svg``. A page has dozens: each is put together once, not by a macro every time."""
-    return _ICON.format(static_url("icons.svg"), name)
-
-
 def query(path: str, **values: object) -> str:
     """``path`` with those values that are not empty."""
     given = {name: str(value) for name, value in values.items() if value not in (None, "")}
@@ -79,7 +59,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals.update(static=static_url, drawn_icon=drawn_icon, query=query, tones=TONES)
+    environment.globals.update(static=pieces.static_url, pieces=pieces, query=query, tones=TONES)
     environment.filters.update(
         words=words, spaced=spaced, age=times.age, readable=readable, reason=reason_text
     )
@@ -92,6 +72,10 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """
     html = fragment(request, template, **context)
     response = HTMLResponse(html, status, headers=_HEADERS)
+    shown = urlsplit(request.headers.get("hx-current-url", ""))
+    if (shown.path, shown.query) == (request.url.path, request.url.query):
+        # Where a form's answer leads, mostly: the way back stays one step, however often one was sent.
+        response.headers["hx-replace-url"] = shown.path + (f"?{shown.query}" if shown.query else "")
     if NOTICE_COOKIE in request.cookies:
         response.delete_cookie(NOTICE_COOKIE)
     return response

@@ -33,7 +33,7 @@ router = json_router("/api/templates", "templates")
 DEFAULT_ACCOUNT: Final = UUID("11111111-1111-1111-1111-111111111111")
 
 
-def _account(asked: Annotated[UUID | None, query_id("platformAccountId")]) -> UUID:
+async def _account(asked: Annotated[UUID | None, query_id("platformAccountId")]) -> UUID:
     return asked or DEFAULT_ACCOUNT
 
 

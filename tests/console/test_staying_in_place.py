@@ -62,6 +62,30 @@ def test_an_answer_leaves_the_reader_where_they_are_and_a_refusal_is_in_sight(
     expect(page.locator("#lead-name")).to_be_in_viewport()
 
 
+def test_the_way_back_is_one_step_whatever_was_done_meanwhile(person: Person, day: House) -> None:
+    page = person("agent", 1280)
+    page.goto("/agent/inbox?status=waiting")
+    page.get_by_test_id("inbox-row").get_by_role("link", name="Ed Okafor").click()
+    for said in ("Has a dog.", "Works nights."):
+        page.get_by_label("New note").fill(said)
+        page.get_by_role("button", name="Add note").click()
+        expect(page.locator("#notes")).to_contain_text(said)
+    assert page.url.endswith(f"/agent/inbox/{inbox_ids(day)['held']}?status=waiting")
+    page.go_back()
+    expect(page.get_by_text("Pick a conversation")).to_be_visible()
+    assert page.url.endswith("/agent/inbox?status=waiting")
+
+    admin = person("admin", 1280)  # an answer that sends the browser on, back to where it was
+    admin.goto("/admin/today")
+    admin.get_by_role("navigation", name="Places").get_by_role("link", name="Platform").click()
+    switch = admin.get_by_role("switch").first
+    for on in ("false", "true"):
+        switch.click()
+        expect(switch).to_have_attribute("aria-checked", on)
+    admin.go_back()
+    expect(admin.get_by_role("heading", name="Today", exact=True)).to_be_visible()
+
+
 def test_the_keyboard_goes_on_where_it_was(person: Person, day: House) -> None:
     page = person("agent", 1280)
     page.goto("/agent/inbox?status=waiting")
