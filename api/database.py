@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import shield
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Concatenate, ParamSpec, TypeVar
@@ -53,7 +54,16 @@ class Database:
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run ``work`` read-only, all its statements on one consistent view of the data."""
+        """Run ``work`` read-only, all its statements on one consistent view of the data.
+
+        Who asked may go away meanwhile, as a browser that closes its stream does: the read then ends by itself. Broken
+        off, its connection would be closed, or lost on its way out of the pool.
+        """
+        return await shield(self._read(work, *args, **kwargs))
+
+    async def _read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         async with self._reader.connect() as conn:
             return await conn.run_sync(work, *args, **kwargs)
 
