@@ -14,6 +14,7 @@ from api.console.inbox_words import (
     guardrail_text,
     outcome_text,
     reason_text,
+    silence_text,
     strategy_text,
 )
 from api.console.render import fragment, page
@@ -28,6 +29,7 @@ _WORDS = {
     "guardrail_text": guardrail_text,
     "outcome_text": outcome_text,
     "reason_text": reason_text,
+    "silence_text": silence_text,
     "strategy_text": strategy_text,
 }
 
