@@ -53,7 +53,7 @@ async def show(on: Conversation, *, typed: Typed | None = None, status: int = 20
         place=on.place,
         listed=listed,
         view=view,
-        live=f"conversation&subject={on.id}",
+        live=f"conversation.{on.id}",
         view_checks=partial(_checks, on.address, keeps=not any(map(on.request.query_params.get, _FILLS))),
         **CONTEXT,
         **_WORDS,
