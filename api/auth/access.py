@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
 from api.auth.cookies import CookieJar
 from api.errors import forbidden_role, forbidden_scope, rate_limited, unauthorized
@@ -44,7 +44,7 @@ def cookie_jar(services: Services) -> CookieJar:
     return CookieJar(config.auth_secret, secure=config.secure, previous=config.previous_secrets)
 
 
-async def find_identity(request: Request, response: Response, services: ServicesDep) -> Identity | None:
+async def find_identity(request: Request, services: ServicesDep) -> Identity | None:
     """The caller, None for a stranger. A session older than a day is renewed, its cookie with it; a cookie of a
     previous secret is signed anew, so that it outlives that secret."""
     jar = cookie_jar(services)
@@ -66,11 +66,8 @@ async def find_identity(request: Request, response: Response, services: Services
             sign_until = expires_at
     if sign_until is not None:
         max_age_s = int((sign_until - now).total_seconds())
-        lines = jar.signed_in(token, remember=remembered, max_age_s=max_age_s)
-        for line in lines:
-            response.headers.append("set-cookie", line)
-        # FastAPI drops these when a handler makes its own response: routes of pages add them to that.
-        request.state.session_lines = lines
+        # Sent with whatever the answer will be, see `api.edge.response_headers`: a file, a page, an error.
+        request.state.session_lines = jar.signed_in(token, remember=remembered, max_age_s=max_age_s)
     return Identity(session, user)
 
 

@@ -15,6 +15,7 @@ from api.console.inbox_words import (
     guardrail_text,
     outcome_text,
     reason_text,
+    silence_text,
     strategy_text,
 )
 from api.console.render import Notice, fragment, page
@@ -29,6 +30,7 @@ _WORDS = {
     "guardrail_text": guardrail_text,
     "outcome_text": outcome_text,
     "reason_text": reason_text,
+    "silence_text": silence_text,
     "strategy_text": strategy_text,
 }
 
@@ -57,7 +59,7 @@ async def show(
         place=on.place,
         listed=listed,
         view=view,
-        live=f"conversation&subject={on.id}",
+        live=f"conversation.{on.id}",
         view_checks=partial(_checks, on.address, keeps=not any(map(asked.get, _FILLS))),
         path=on.address,
         **({"notice": notice} if notice else {}),

@@ -14,7 +14,7 @@ from api.console.conversation import show
 from api.console.conversation_view import Typed, parse_slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
 from api.console.inbox import OF_LIST, Conversation, OnConversation
-from api.console.inbox_words import guardrail_text
+from api.console.inbox_words import guardrail_text, silence_text
 from api.console.render import Notice, go, query
 from api.console.routes import page_router
 from api.console.times import Clock, locale_of
@@ -62,7 +62,7 @@ async def reply(on: OnConversation, form: FormData) -> Response:
         typed = Typed("reply", text, _why(error), template)
         return await _again(on, typed, error)
     if done.queued:
-        return await _told(on, "Your reply is on its way.")
+        return await _queued(on, "Your reply")
     if done.kept_because:
         return await _told(on, failed=f"{_SHADOW} Your text is kept as a draft.")
     if "guardrails_blocked" in done.guardrail_review_reasons:
@@ -91,11 +91,19 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
                 told = await reviews.approve(on.viewer, message_id, on.services, if_match=version)
                 if told.kept_because:
                     return await _told(on, failed=f"{_SHADOW} It stays a draft.")
-                done = "Approved. It is on its way."
+                return await _queued(on, "Approved: the reply")
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
         return await _again(on, typed, error)
     return await _told(on, done)
+
+
+async def _queued(on: Conversation, what: str) -> Response:
+    """Back to the page; what can not go out just now is not said to be on its way."""
+    silent = await on.services.database.read(conversation_story.silence, on.id)
+    return await _told(
+        on, f"{what} is on its way." if silent is None else f"{what} is queued. {silence_text(silent)}"
+    )
 
 
 async def _edited(on: Conversation, message_id: UUID, form: Form, version: IfMatch) -> str | None:
@@ -217,6 +225,8 @@ async def operate(on: OnConversation, dispatch_id: Act, form: FormData) -> Respo
     except ApiError as error:
         typed = Typed(f"dispatch-{dispatch_id}", act, _why(error))
         return await _again(on, typed, error)
+    if done.kept_because:
+        return await _told(on, failed=f"{_SHADOW} It stays: {words(done.state).lower()}.")
     return await _told(on, f"The reply is now: {words(done.state).lower()}.")
 
 

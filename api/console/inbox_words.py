@@ -79,6 +79,13 @@ _DELIVERY: Final[Mapping[str, str]] = {
     "dead_letter": "Failed: given up after several tries",
     "cancelled": "Withdrawn",
 }
+_SILENCES: Final[Mapping[str, str]] = {
+    "release_shadow": "The release is in shadow: nothing is sent. What you write or approve stays a draft.",
+    "account_inactive": "This account is switched off: nothing is sent.",
+    "sends_stopped": "Sends are stopped just now. What you send or approve waits until they go on.",
+    "account_stopped": "This account has stopped and needs somebody to look. What you send or approve waits until then.",
+}
+_WAITS: Final = ("sends_stopped", "account_stopped")
 _OUTCOMES: Final[Mapping[str, str]] = {
     "send": "Answered by itself",
     "draft": "Prepared a draft",
@@ -114,8 +121,16 @@ def strategy_text(code: str | None) -> str:
     return _STRATEGIES.get(code or "", "Linked by hand" if code is None else words(code))
 
 
-def delivery_text(state: str) -> str:
+def delivery_text(state: str, silent: str | None = None) -> str:
+    """A reply's state; ``silent`` says why nothing goes out just now."""
+    if state == "queued" and silent in _WAITS:
+        return "Queued: waits until sending goes on"
     return _DELIVERY.get(state, words(state))
+
+
+def silence_text(silent: str) -> str:
+    """Why nothing goes out just now, and what that means for who writes."""
+    return _SILENCES[silent]
 
 
 def outcome_text(code: str) -> str:

@@ -16,14 +16,18 @@ from sqlalchemy import Connection, Row, text
 
 from api.console.access import Viewer
 from api.console.routes import page_router
-from api.errors import not_found
+from api.errors import not_found, validation_error
+from api.inputs import plain_uuid
 from api.services import ServicesDep
 
 router = page_router()
 
 LOOK_EVERY_S: Final = 1.0
+MOST: Final = 30
+"""Topics of one stream: as many windows of a browser share it."""
 _LASTS: Final = timedelta(minutes=5)
 """Then the browser asks again, with the session it has by then."""
+_COME_BACK_MS: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +86,56 @@ def _state(row: Row[Any]) -> State:
     return State(str(row.fingerprint), None if row.age_ms is None else int(row.age_ms))
 
 
-TOPICS: Final[dict[str, Look]] = {"anything": _anything, "conversation": _conversation}
+KINDS: Final[dict[str, Look]] = {"anything": _anything, "conversation": _conversation}
 
 
-async def _look(topic: Annotated[str, Query()]) -> Look:
-    if topic not in TOPICS:
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a page wants to hear of: `anything`, or `conversation.` and its id."""
+
+    name: str
+    look: Look
+    subject: UUID | None
+
+
+async def _topics(topic: Annotated[list[str], Query(max_length=MOST)]) -> list[Topic]:
+    return [_topic(name) for name in dict.fromkeys(topic)]
+
+
+def _topic(name: str) -> Topic:
+    kind, dot, subject = name.partition(".")
+    if kind not in KINDS:
         raise not_found()
-    return TOPICS[topic]
+    try:
+        return Topic(name, KINDS[kind], plain_uuid(subject) if dot else None)
+    except ValueError as error:
+        raise validation_error([f"topic: {error}"]) from None
 
 
 @router.get("/console/live", response_class=EventSourceResponse)
 async def live(
-    viewer: Viewer,
-    services: ServicesDep,
-    look: Annotated[Look, Depends(_look)],
-    subject: Annotated[UUID | None, Query()] = None,
+    viewer: Viewer, services: ServicesDep, topics: Annotated[list[Topic], Depends(_topics)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """`changed` whenever the state of the topic does, looked at once a second. Each event has the state's name as its id,
-    so that a page which comes back knows whether it missed something; `ready` says how long ago the newest step began,
-    for a page that has not listened before."""
+    """Of each topic `ready`, then `changed` whenever its state does, looked at once a second. Each event has the state's
+    name as its id, so that a page which comes back knows whether it missed something, and says how many milliseconds ago
+    the newest step began, for a page that has not listened before."""
+
+    def look(conn: Connection) -> list[State]:
+        return [one.look(conn, viewer.agent_id, one.subject) for one in topics]
+
     ends_at = asyncio.get_running_loop().time() + _LASTS.total_seconds()
-    known = await services.database.read(look, viewer.agent_id, subject)
-    age = "" if known.age_ms is None else str(known.age_ms)
-    yield ServerSentEvent(event="ready", raw_data=age, id=known.name, retry=2000)
+    known = await services.database.read(look)
+    for topic, state in zip(topics, known, strict=True):
+        yield _event("ready", topic, state)
     while not services.stopping.is_set() and asyncio.get_running_loop().time() < ends_at:
         await asyncio.sleep(LOOK_EVERY_S)
-        found = await services.database.read(look, viewer.agent_id, subject)
-        if found.name != known.name:
-            known = found
-            yield ServerSentEvent(event="changed", raw_data="", id=known.name)
+        found = await services.database.read(look)
+        for topic, before, state in zip(topics, known, found, strict=True):
+            if state.name != before.name:
+                yield _event("changed", topic, state)
+        known = found
+
+
+def _event(kind: str, topic: Topic, state: State) -> ServerSentEvent:
+    told = {"topic": topic.name, "age": state.age_ms}
+    return ServerSentEvent(event=kind, data=told, id=state.name, retry=_COME_BACK_MS)

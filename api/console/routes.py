@@ -31,11 +31,6 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_page(request: Request) -> Response:
-            response = await answer(request)
-            _carry_session(request, response)
-            return response
-
-        async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
             except GoTo as there:
@@ -50,14 +45,6 @@ class PageRoute(APIRoute):
                 )
 
         return handle_page
-
-
-def _carry_session(request: Request, response: Response) -> None:
-    """Send the cookie of a session that was renewed on the way, unless the page sets or ends that cookie itself."""
-    told = {line.partition("=")[0] for line in response.headers.getlist("set-cookie")}
-    for line in getattr(request.state, "session_lines", ()):
-        if line.partition("=")[0] not in told:
-            response.headers.append("set-cookie", line)
 
 
 def page_router(prefix: str = "") -> APIRouter:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -137,6 +138,7 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
             "span": span,
             "units": units.names(conn, _MOST),
             "agents": agents.list_agents(conn, _MOST),
+            "free": _free_days(conn, services, filters, span) if filters.view == "month" else {},
             "rules": rules,
             "rules_paged": Paged(filters.rules_number, rules_total, CARDS),
             "times": times,
@@ -159,6 +161,24 @@ async def all_showings(request: Request, viewer: Administrator, services: Servic
         later_month=views.next_month(context["shown"]),
         **context,
     )
+
+
+def _free_days(
+    conn: Connection, services: Services, filters: Filters, span: tuple[date, date]
+) -> Counter[date]:
+    """How many times of the chosen unit are free on each day, with the chosen agent or anybody."""
+    if filters.unit is None:
+        return Counter()
+    now, last = services.clock(), datetime.combine(span[1] + timedelta(days=2), time(), UTC)
+    free = calendars.unit_candidates(
+        conn, filters.unit, services.config.slots, now, now, last, include_passive=True
+    )
+    starts = {
+        c.slot.starts_at.astimezone(zone_of(c.slot.timezone))
+        for c in free
+        if filters.agent in (None, c.slot.agent_id)
+    }
+    return Counter(start.date() for start in starts)
 
 
 @router.get("/admin/showings/{id}")

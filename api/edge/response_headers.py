@@ -1,7 +1,8 @@
-"""Headers of every answer: CORS, no caching, and what keeps a browser from misusing it."""
+"""Headers of every answer: CORS, no caching, what keeps a browser from misusing it, and a renewed session's cookie."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -37,7 +38,9 @@ class ResponseHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), origin)
+                headers = MutableHeaders(scope=message)
+                self._add(headers, origin)
+                _carry_session(headers, scope.get("state", {}).get("session_lines", ()))
             await send(message)
 
         if scope["method"] == "OPTIONS":
@@ -55,3 +58,11 @@ class ResponseHeaders:
             headers["access-control-allow-origin"] = origin
             headers["access-control-allow-credentials"] = "true"
             headers.add_vary_header("Origin")
+
+
+def _carry_session(headers: MutableHeaders, lines: Sequence[str]) -> None:
+    """Send the cookies of a session that was renewed on the way, except those the answer sets or ends itself."""
+    told = {line.partition("=")[0] for line in headers.getlist("set-cookie")}
+    for line in lines:
+        if line.partition("=")[0] not in told:
+            headers.append("set-cookie", line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query
@@ -69,6 +69,9 @@ class OperatedAnswer(Answer):
     id: UUID
     previous_state: str
     state: str
+    kept_because: Literal["release_shadow"] | None = Field(
+        None, description="why a reply is not queued again: in shadow nothing is sent"
+    )
 
 
 class KillSwitchAnswer(Answer):
@@ -187,7 +190,9 @@ def operated(result: outbox_operations.OperatorResult, action: str) -> OperatedA
     if result.refused is not None:
         message = f"A reply that is {result.before} can't be: {action}."
         raise conflict("invalid_transition", message, state=result.before)
-    return OperatedAnswer(id=result.id, previous_state=result.before, state=result.after)
+    return OperatedAnswer(
+        id=result.id, previous_state=result.before, state=result.after, kept_because=result.kept
+    )
 
 
 @router.get(

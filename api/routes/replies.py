@@ -37,6 +37,7 @@ from leasebot_pipeline.storage.audit import AuditEntry
 from leasebot_pipeline.storage.booking import Actor
 from leasebot_pipeline.storage.inbox import ConversationRow
 from leasebot_pipeline.storage.manual_replies import DraftRow
+from leasebot_pipeline.storage.policies import IN_SHADOW
 
 router = json_router("/api/inbox", "inbox")
 
@@ -180,9 +181,7 @@ def _reply(
     wanted = body.dispatch_now is not False or mode is SendMode.AUTO_SEND
     ready = wanted and not reasons
     send = ready and account.policy.may_send("manual_reply")
-    kept = (
-        manual_replies.IN_SHADOW if ready and not send else None
-    )  # an account that is off was refused above
+    kept = IN_SHADOW if ready and not send else None  # an account that is off was refused above
     metadata: dict[str, object] = {
         **body.metadata,
         "reviewRequired": bool(reasons),

@@ -208,7 +208,8 @@ def _operate(
             )
     values = {
         "action": action.value,
-        "done": [str(one.id) for one in results if one.refused is None],
+        "done": [str(one.id) for one in results if one.refused is None and one.kept is None],
+        "kept": [{"id": str(one.id), "reason": one.kept} for one in results if one.kept is not None],
         "refused": [
             {"id": str(one.id), "state": one.before.value if one.before else None, "reason": one.refused}
             for one in results
@@ -225,6 +226,8 @@ def _result(result: OperatorResult) -> str:
         return f"{result.id}: there is no such reply"
     if result.refused is not None:
         return f"{result.id}: not possible, it is {result.before}"
+    if result.kept is not None:
+        return f"{result.id}: stays {result.after}, the release is in shadow and nothing is sent"
     return f"{result.id}: {result.before} -> {result.after}"
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.outbox_sql import killed
 from leasebot_pipeline.storage.policies import CURRENT_STAGE
 
 MOST: Final = 200
@@ -31,9 +32,14 @@ class Linkage:
     unit: str | None
     zone: str | None
     silent: str | None
-    """Why nothing can be sent now, whoever wrote it: ``release_shadow`` or ``account_inactive``."""
+    """Why nothing can be sent now, whoever wrote it: what ``silence`` says."""
 
 
+# Of account ``a``, its runtime ``r`` and the stage ``s``. In the first two cases nothing is queued, in the others it waits.
+_SILENT: Final = f"""CASE WHEN NOT a.is_active THEN 'account_inactive'
+                WHEN COALESCE(s.stage, 'shadow') = 'shadow' THEN 'release_shadow'
+                WHEN {killed("a", "id")} THEN 'sends_stopped'
+                WHEN r.stop_code IS NOT NULL THEN 'account_stopped' END"""
 _LINKAGE = text(f"""
     SELECT c.listing_id IS NOT NULL AS resolved, c.linkage_strategy AS strategy,
            COALESCE(l.details #> '{{linkage,attempted}}', c.linkage_hints) AS attempted,
@@ -44,7 +50,7 @@ _LINKAGE = text(f"""
            CASE WHEN u.id IS NOT NULL THEN concat_ws(' ', u.property_name, u.unit_number) END AS unit,
            COALESCE((SELECT v.timezone FROM "AvailabilitySlots" v WHERE v.unit_id = u.id ORDER BY v.ends_at DESC LIMIT 1),
                     (SELECT NULLIF(g.timezone, 'UTC') FROM "Agents" g WHERE g.id = c.assigned_agent_id), r.timezone) AS zone,
-           CASE WHEN NOT a.is_active THEN 'account_inactive' WHEN COALESCE(s.stage, 'shadow') = 'shadow' THEN 'release_shadow' END AS silent
+           {_SILENT} AS silent
       FROM "Conversations" c
       JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
       {CURRENT_STAGE}
@@ -107,6 +113,22 @@ _LAST_CHANGE = text("""
 def last_change(conn: Connection, conversation_id: UUID) -> LastChange | None:
     row = conn.execute(_LAST_CHANGE, {"id": conversation_id}).one_or_none()
     return None if row is None else LastChange(*row)
+
+
+_SILENCE = text(f"""
+    SELECT {_SILENT}
+      FROM "Conversations" c
+      JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+      {CURRENT_STAGE}
+      LEFT JOIN "AccountRuntime" r ON r.platform_account_id = a.id
+     WHERE c.id = :id
+""")
+
+
+def silence(conn: Connection, conversation_id: UUID) -> str | None:
+    """Why nothing can be sent now: ``account_inactive``, ``release_shadow``, ``sends_stopped`` or ``account_stopped``."""
+    found: str | None = conn.execute(_SILENCE, {"id": conversation_id}).scalar_one_or_none()
+    return found
 
 
 def linkage(conn: Connection, conversation_id: UUID) -> Linkage | None:

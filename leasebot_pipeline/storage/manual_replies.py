@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
@@ -21,14 +21,11 @@ from leasebot_pipeline.storage import booking, manual_offers, outbox_sweeps
 from leasebot_pipeline.storage.booking import Actor, BookingResult
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.inbox import draft_version
-from leasebot_pipeline.storage.policies import CURRENT_STAGE
+from leasebot_pipeline.storage.policies import CURRENT_STAGE, IN_SHADOW, Kept
 
 Refusal = Literal[
     "not_found", "not_a_draft", "already_approved", "superseded", "account_inactive", "slot_gone"
 ]
-
-Kept = Literal["release_shadow"]
-IN_SHADOW: Final = "release_shadow"
 
 
 @dataclass(frozen=True, slots=True)

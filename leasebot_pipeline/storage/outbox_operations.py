@@ -17,6 +17,7 @@ from leasebot_pipeline.domain.readings import DeliveryReceipt
 from leasebot_pipeline.storage import audit
 from leasebot_pipeline.storage.outbox_receipts import receipt_json, write_message
 from leasebot_pipeline.storage.outbox_sweeps import show_to_people
+from leasebot_pipeline.storage.policies import CURRENT_STAGE, IN_SHADOW, Kept
 
 MARKED: Final = "marked_sent"
 """``providerStatus`` of a receipt that is a person's word instead of a reading of the thread."""
@@ -118,19 +119,24 @@ def open_counts(conn: Connection) -> dict[DispatchState, int]:
 
 @dataclass(frozen=True, slots=True)
 class OperatorResult:
-    """What became of one reply. ``refused`` says why nothing did: ``not_found`` or ``invalid_transition``."""
+    """What became of one reply. ``refused`` says why nothing did: ``not_found`` or ``invalid_transition``.
+
+    ``kept`` says why one that would be queued again is not: nothing can be sent now.
+    """
 
     id: UUID
     before: DispatchState | None
     after: DispatchState | None
     refused: str | None = None
+    kept: Kept | None = None
 
 
-_LOCK = text("""
+_LOCK = text(f"""
     SELECT d.id, d.state, d.purpose, d.purpose_key, d.platform, d.platform_account_id, d.conversation_id, d.message_id,
-           d.error_code, c.assigned_agent_id,
+           d.error_code, c.assigned_agent_id, COALESCE(s.stage, 'shadow') = 'shadow' AS in_shadow,
            (SELECT x.inbound_message_id FROM "Decisions" x WHERE x.id = d.decision_id) AS inbound_message_id
       FROM "OutboundDispatches" d JOIN "Conversations" c ON c.id = d.conversation_id
+      {CURRENT_STAGE}
      WHERE d.id = ANY(:ids) AND (CAST(:conversation AS uuid) IS NULL OR d.conversation_id = :conversation)
      ORDER BY d.id FOR UPDATE OF d
 """)
@@ -181,7 +187,8 @@ def operate(
 ) -> list[OperatorResult]:
     """Do the action to each reply, in the caller's transaction; one result per id, in the given order.
 
-    A reply the action does not fit is left as it is and named in its result. ``external_message_id`` is
+    A reply the action does not fit is left as it is and named in its result, and so is one to be retried in shadow: the
+    next sweep would take it out of the queue again. ``external_message_id`` is
     what the platform calls the message a person found (mark-sent); without it our own key stands in. Only replies of the
     conversation, if one is given, and in the states ``among``.
     """
@@ -189,14 +196,18 @@ def operate(
     found = {row.id: row for row in conn.execute(_LOCK, {"ids": list(ids), "conversation": conversation_id})}
     sources = rule.sources.intersection(among)
     fitting = [row for row in found.values() if DispatchState(row.state) in sources]
+    kept = {row.id for row in fitting if action is OperatorAction.RETRY and row.in_shadow}
+    moving = [row for row in fitting if row.id not in kept]
     if action is OperatorAction.MARK_SENT:
-        for row in fitting:
+        for row in moving:
             _mark_sent(conn, row, external_message_id, actor, now)
-    elif fitting:
-        _move(conn, action, [row.id for row in fitting], reason, now)
-    audit.record(conn, [_entry(row, action, actor, reason, rule.target) for row in fitting])
-    done = {row.id for row in fitting}
-    return [_result(one, found.get(one), one in done, rule.target) for one in dict.fromkeys(ids)]
+    elif moving:
+        _move(conn, action, [row.id for row in moving], reason, now)
+    audit.record(
+        conn, [_entry(row, action, actor, reason, None if row.id in kept else rule.target) for row in fitting]
+    )
+    done = {row.id for row in moving}
+    return [_result(one, found.get(one), one in done, one in kept, rule.target) for one in dict.fromkeys(ids)]
 
 
 def _move(
@@ -235,18 +246,23 @@ def _mark_sent(conn: Connection, row: Row[Any], external_id: str | None, actor: 
     write_message(conn, row.id, receipt, now)
 
 
-def _result(identity: UUID, row: Row[Any] | None, done: bool, target: DispatchState) -> OperatorResult:
+def _result(
+    identity: UUID, row: Row[Any] | None, done: bool, kept: bool, target: DispatchState
+) -> OperatorResult:
     if row is None:
         return OperatorResult(identity, None, None, "not_found")
     before = DispatchState(row.state)
+    if kept:
+        return OperatorResult(identity, before, before, kept=IN_SHADOW)
     if not done:
         return OperatorResult(identity, before, before, "invalid_transition")
     return OperatorResult(identity, before, target)
 
 
 def _entry(
-    row: Row[Any], action: OperatorAction, actor: Actor, reason: str | None, target: DispatchState
+    row: Row[Any], action: OperatorAction, actor: Actor, reason: str | None, target: DispatchState | None
 ) -> audit.AuditEntry:
+    """``target`` None: it was kept as it is."""
     return audit.AuditEntry(
         actor_type=actor.type,
         actor_id=actor.id,
@@ -258,9 +274,10 @@ def _entry(
             "dispatchKey": row.purpose_key,
             "purpose": row.purpose,
             "previousState": row.state,
-            "nextState": target.value,
+            "nextState": target.value if target else row.state,
             "errorCode": row.error_code,
             "reason": reason,
+            **({} if target else {"keptBecause": IN_SHADOW}),
         },
         platform=row.platform,
         platform_account_id=row.platform_account_id,

@@ -11,11 +11,11 @@ from sqlalchemy import Row
 from leasebot_pipeline.domain.dispatching import DispatchState
 
 
-def killed(alias: str) -> str:
-    """A switch is engaged over the row's account, its platform or everything."""
+def killed(alias: str, account: str = "platform_account_id") -> str:
+    """A switch is engaged over the row's account (its column ``account``), its platform or everything."""
     return f"""EXISTS (SELECT 1 FROM "KillSwitches" k
                  WHERE k.lifted_at IS NULL
-                   AND k.target IN ('global', 'platform:' || {alias}.platform, 'account:' || {alias}.platform_account_id::text))"""
+                   AND k.target IN ('global', 'platform:' || {alias}.platform, 'account:' || {alias}.{account}::text))"""
 
 
 def overtaken(alias: str, conversation: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -15,6 +15,10 @@ STAGE_COLUMNS = """a.id AS account_id, a.is_active, a.send_mode,
        COALESCE(s.stage, 'shadow') AS stage, COALESCE(s.cohort, '{}'::jsonb) AS cohort"""
 CURRENT_STAGE = 'LEFT JOIN "ReleaseStages" s ON s.ended_at IS NULL'
 """What ``policy_of`` needs, beside ``"PlatformAccounts" a``."""
+
+Kept = Literal["release_shadow"]
+IN_SHADOW: Final = "release_shadow"
+"""Why a reply stays as it is although nothing speaks against what a person wants of it: in shadow nothing is sent."""
 
 _POLICIES = text(f"""
     SELECT {STAGE_COLUMNS} FROM "PlatformAccounts" a {CURRENT_STAGE} WHERE a.platform = :platform

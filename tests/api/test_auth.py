@@ -142,6 +142,25 @@ def test_a_used_session_is_renewed_once_a_day(
     assert "set-cookie" not in agent.get("/api/me").headers
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/admin/audit/export", 200),  # an answer of its own
+        ("/api/admin/leads/00000000-0000-4000-8000-000000000001/export", 404),
+        ("/api/admin/audit?platform=zillow", 400),
+    ],
+)
+def test_whatever_is_answered_a_renewed_session_goes_with_it(
+    admin: TestClient, clock: MovableClock, path: str, status: int
+) -> None:
+    """A renewal is made once a day: a cookie that is lost then is not sent again before the next."""
+    clock.forward(timedelta(days=2))
+    answer = admin.get(path)
+    assert answer.status_code == status
+    assert [line.partition("=")[0] for line in answer.headers.get_list("set-cookie")] == [COOKIE]
+    assert "set-cookie" not in admin.get(path).headers
+
+
 def test_a_session_that_is_not_remembered_lasts_a_day_and_is_not_renewed(
     client: TestClient, database: Database, clock: MovableClock
 ) -> None:

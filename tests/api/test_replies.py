@@ -225,6 +225,43 @@ def test_in_shadow_replies_stay_drafts_and_the_bots_are_not_withdrawn(house: Hou
     assert review(house, prepared, "approve").json()["dispatchState"] == "queued"
 
 
+@pytest.mark.parametrize(
+    ("stops", "said"),
+    [
+        (
+            """INSERT INTO "KillSwitches" (target, scope, platform, reason, actor_type)
+               VALUES ('platform:spareroom', 'platform', 'spareroom', 'strange replies', 'admin')""",
+            "Sends are stopped just now",
+        ),
+        (
+            f"""UPDATE "AccountRuntime" SET stop_code = 'CAPTCHA_REQUIRED', stopped_at = now()
+                 WHERE platform_account_id = '{SPAREROOM}'""",
+            "This account has stopped",
+        ),
+    ],
+    ids=["kill switch", "stopped account"],
+)
+def test_what_can_not_go_out_now_is_not_said_to_be_on_its_way(house: House, stops: str, said: str) -> None:
+    each = conversation(house)
+    prepared = draft(house, each)
+    with house.rows() as conn:
+        conn.execute(text(stops))
+    place = f"/agent/inbox/{each}"
+    shown = house.ask("agent", "GET", f"/api/inbox/{each}").json()["messages"]
+    version = next(message["version"] for message in shown if message["id"] == str(prepared))
+    for path, form in (
+        (f"drafts/{prepared}", {"act": "approve", "version": version}),
+        ("reply", {"body": "Hello"}),
+    ):
+        told = house.notice(house.send("agent", f"{place}/{path}", **form))
+        assert "queued" in told
+        assert said in told
+    page = house.page("agent", place)
+    assert said in page
+    assert "Queued: waits until sending goes on" in page
+    assert "goes out as soon as" not in page
+
+
 def test_an_inactive_account_sends_nothing(house: House) -> None:
     each = conversation(house)
     prepared = draft(house, each)
@@ -342,6 +379,32 @@ def test_a_dead_letter_is_retried_discarded_or_marked(house: House, action: str)
     assert (done.json()["previousState"], done.json()["state"]) == ("dead_letter", expected)
     refused = house.ask("admin", "POST", address, {})
     assert (refused.status_code, refused.json()["error"]) == (409, "invalid_transition")
+
+
+def test_in_shadow_a_reply_given_up_is_not_said_to_be_queued_again(house: House) -> None:
+    """The next sweep would take it out of the queue: it stays given up, and whoever wants it sent is told why."""
+    each, dead = unsettled(house, "dead_letter")
+    house.in_stage("shadow")
+    for who, address in (
+        ("admin", f"/api/admin/outbox/{dead}/retry"),
+        ("agent", f"/api/inbox/{each}/replies/{dead}/retry"),
+    ):
+        done = house.ask(who, "POST", address, {})
+        assert (done.status_code, done.json()["state"], done.json()["keptBecause"]) == (
+            200,
+            "dead_letter",
+            "release_shadow",
+        )
+    told = house.notice(house.send("agent", f"/agent/inbox/{each}/replies/{dead}", act="retry"))
+    assert "Not sent: the release is in shadow" in told
+    assert [row["state"] for row in outbox(house, each)] == ["dead_letter"]
+    audited = house.audits("platform_dispatch_retried")
+    assert [(row["details"]["nextState"], row["details"]["keptBecause"]) for row in audited] == [
+        ("dead_letter", "release_shadow")
+    ] * 3
+    house.in_stage("full")
+    done = house.ask("agent", "POST", f"/api/inbox/{each}/replies/{dead}/retry", {}).json()
+    assert (done["state"], done["keptBecause"]) == ("queued", None)
 
 
 def test_operations_are_for_administrators(house: House) -> None:

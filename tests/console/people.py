@@ -41,6 +41,28 @@ _WIDER = """() => {
 }"""
 
 
+_COVERED = """() => [...document.querySelectorAll('main :is(a[href], button, input:not([type=hidden]), select, textarea, summary)')]
+  .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('.sr-only'))
+  .filter(e => {
+    e.focus();
+    const box = e.getBoundingClientRect();
+    return ![.1, .5, .9].some(x => [.1, .5, .9].some(y => {
+      const top = document.elementFromPoint(box.x + x * box.width, box.y + y * box.height);
+      return top && (e.contains(top) || top.contains(e) || top.closest('label')?.contains(e));
+    }));
+  })
+  .map(e => e.outerHTML.slice(0, 120))"""
+
+_JUMPS = """async () => {
+  const shifts = [];
+  const seen = new PerformanceObserver(list => shifts.push(...list.getEntries()));
+  seen.observe({type: 'layout-shift', buffered: true});
+  for (const _ of 'ab') await new Promise(requestAnimationFrame);
+  return shifts.filter(shift => !shift.hadRecentInput).flatMap(shift => shift.sources.map(
+    source => `${shift.value.toFixed(4)} ${(source.node?.outerHTML ?? source.node?.textContent ?? '').slice(0, 120)}`));
+}"""
+
+
 _CUT = ("htmx:sendError", "htmx:afterRequest")
 
 
@@ -87,3 +109,13 @@ def small_targets(page: Page) -> list[str]:
 def too_wide(page: Page) -> list[str]:
     """What makes the page scroll sideways."""
     return list(page.evaluate(_WIDER))
+
+
+def covered(page: Page) -> list[str]:
+    """Controls that are out of sight when the keyboard comes to them, below what sticks to an edge of the window."""
+    return list(page.evaluate(_COVERED))
+
+
+def jumps(page: Page) -> list[str]:
+    """What has moved since the page was first painted, by itself."""
+    return list(page.evaluate(_JUMPS))

@@ -55,7 +55,7 @@ SCREENS: Final = (
     Screen("today-agent", "agent", "/agent/today"),
     Screen("showings", "admin", "/admin/showings"),
     Screen("showings-week", "admin", "/admin/showings?view=week"),
-    Screen("showings-month", "admin", "/admin/showings?view=month"),
+    Screen("showings-month", "admin", "/admin/showings?view=month&unit={unit}"),
     Screen("showing", "admin", "/admin/showings/{showing}?move=1&date=2026-03-06&time=12:00"),
     Screen("unit-calendar", "admin", "/admin/showings/units/{unit}"),
     Screen("appointments", "agent", "/agent/appointments"),

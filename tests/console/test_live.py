@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -35,7 +36,7 @@ def events(answer: httpx2.Response) -> Iterator[tuple[str, str]]:
 def test_a_change_is_told_and_the_stream_ends_with_the_server(
     server: ConsoleServer, house: House, conversation: UUID
 ) -> None:
-    url = f"{server.url}/console/live?topic=conversation&subject={conversation}"
+    url = f"{server.url}/console/live?topic=conversation.{conversation}"
     headers = {"cookie": house.cookies["agent"]}
     with httpx2.stream("GET", url, headers=headers, timeout=20) as answer:
         told = events(answer)
@@ -50,6 +51,26 @@ def test_a_change_is_told_and_the_stream_ends_with_the_server(
             assert next(events(later)) == ("ready", second), "who comes back knows that nothing was missed"
         server.app.state.services.stopping.set()
         assert list(told) == []
+
+
+def test_a_stream_tells_of_several_topics_which_it_was(
+    server: ConsoleServer, house: House, conversation: UUID
+) -> None:
+    topics = [f"conversation.{conversation}", "anything"]
+    url = f"{server.url}/console/live?topic={topics[0]}&topic={topics[1]}"
+    with httpx2.stream("GET", url, headers={"cookie": house.cookies["agent"]}, timeout=20) as answer:
+        lines = (line for line in answer.iter_lines() if line.startswith(("event: ", "data: ")))
+
+        def told() -> tuple[str, str]:
+            return next(lines), json.loads(next(lines).removeprefix("data: "))["topic"]
+
+        assert [told(), told()] == [("event: ready", topic) for topic in topics]
+        with house.rows() as conn:
+            rows.message(conn, conversation)  # without a step: nothing else has changed
+        assert told() == ("event: changed", topics[0])
+        with house.rows() as conn:
+            audit.record(conn, [STEP])
+        assert told() == ("event: changed", topics[1])
 
 
 def test_a_step_that_is_there_later_than_a_newer_one_is_told(server: ConsoleServer, house: House) -> None:
@@ -71,7 +92,9 @@ def test_a_step_that_is_there_later_than_a_newer_one_is_told(server: ConsoleServ
     [
         ("stranger", "topic=anything", 303),
         ("agent", "topic=nothing", 404),
-        ("agent", "topic=anything&subject=x", 400),
+        ("agent", "topic=conversation.x", 400),
+        ("agent", "", 400),
+        ("agent", "&".join(["topic=anything"] * 31), 400),
     ],
 )
 def test_a_stream_is_for_people_who_are_signed_in(house: House, who: str, query: str, status: int) -> None:

@@ -59,6 +59,21 @@ def test_scripts_are_small(day: House) -> None:
     assert sum(len(day.client.get(script).content) for script in scripts) <= 510_000
 
 
+def test_the_first_page_is_light(day: House) -> None:
+    """With all it needs, compressed, as it comes over the wire: 40 kB at most."""
+    for who, path in (("stranger", "/login"), ("agent", "/agent/today"), ("admin", "/admin/inbox")):
+        page = day.ask(who, "GET", path).text
+        needed = {path, *re.findall(r'(?:src|href)="(/console/static/[^"#]+)', page)}
+        assert len(needed) >= 5, "style, script and drawings"
+        wire = 0
+        for one in needed:
+            headers = {"accept-encoding": "gzip", "cookie": day.cookies.get(who, "")}
+            with day.client.stream("GET", one, headers=headers) as answer:
+                assert answer.status_code == 200
+                wire += sum(len(chunk) for chunk in answer.iter_raw())
+        assert wire <= 40_000, path
+
+
 def test_an_outcome_is_one_tap(person: Person, house: House) -> None:
     """Behaviour 126: what each button makes of the conversation, on record by whom."""
     inbox = fill_inbox(house)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -282,6 +283,26 @@ def test_a_full_day_shows_its_first_and_leads_to_all(house: House, filled: Calen
     month = house.ask("admin", "GET", f"/admin/showings?view=month{asked}").text
     assert 'aria-label="Thu, Mar 5: 14 showings"' in month
     assert month.count("+12 more") == month.count(" more</span>") == 1
+
+
+def test_a_month_says_on_which_days_a_unit_is_free(house: House, filled: Calendar) -> None:
+    """From Monday to Friday, 10 to 16; with Marco, who has opened no time, never."""
+
+    def free(asked: str) -> dict[str, str]:
+        shown = house.ask("admin", "GET", f"/admin/showings?view=month&day=2026-03-02{asked}").text
+        cells = re.findall(r'<li class="[^"]*">(.*?)</li>', shown.partition('id="month"')[2], re.DOTALL)
+        days = {
+            re.findall(r"<span>(\d+)</span>", cell)[0]: re.findall(r"(\d+) free<", cell)
+            for cell in cells[:14]
+        }
+        return {day: times[0] for day, times in days.items() if times}
+
+    assert free("") == free(f"&unit={uuid4()}") == free(f"&unit={house.unit}&agent={house.marco}") == {}
+    whole = free(f"&unit={house.unit}")
+    assert list(whole) == ["2", "3", "4", "5", "6", "9", "10", "11", "12", "13"]
+    assert int(whole["6"]) < int(whole["5"]), "Friday noon is blocked"
+    assert free(f"&unit={house.unit}&agent={house.dana}") == whole
+    assert free(f"&unit={house.unit}&day=2025-03-02") == {}
 
 
 def test_a_showing_is_booked_moved_and_closed_without_script(

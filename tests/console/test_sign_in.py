@@ -122,6 +122,10 @@ def test_the_theme_is_remembered_and_drawn_at_once(person: Person, house: House)
     assert 'data-theme="dark"' in answer.text()
     expect(page.get_by_role("button", name="Switch to light theme")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("localStorage.getItem('lease-bot-theme')") == "dark"
+    page.context.clear_cookies()  # as some browsers do after a week
+    page.reload()
+    expect(page.get_by_role("button", name="Switch to light theme")).to_be_visible()
+    assert "lease-bot-theme=dark" in page.evaluate("document.cookie")
     page.get_by_role("button", name="Follow the system's theme").click()
     expect(page.get_by_role("button", name="Follow the system's theme")).to_have_count(0)
     expect(page.get_by_role("button", name="Switch to dark theme")).to_be_focused()

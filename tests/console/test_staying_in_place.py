@@ -209,6 +209,12 @@ def test_what_was_typed_is_kept_until_it_was_taken(person: Person, mail: House) 
     page.reload()
     expect(reply).to_have_value("")
 
+    # Who signs out leaves nothing to whoever comes next.
+    reply.fill("Hi Ann, one more thing.")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")
+    assert page.evaluate("Object.keys(sessionStorage).filter(name => name.startsWith('keep:'))") == []
+
 
 def test_what_happens_while_nobody_listens_shows_all_the_same(
     person: Person, mail: House, monkeypatch: pytest.MonkeyPatch
@@ -248,18 +254,45 @@ def seen_by(page: Page, hidden: bool) -> None:
     )
 
 
-def test_tabs_nobody_looks_at_take_no_connection_and_read_nothing(person: Person, mail: House) -> None:
+def test_more_windows_than_a_browser_has_connections_are_all_told(person: Person, mail: House) -> None:
+    """One of them has the stream for all; when it is left or closed, the next one has it."""
+    first = person("agent", 1280)
+    each = UUID(inbox_ids(mail)["held"])
+    here = f"/agent/inbox/{each}"
+    windows = [first, *(first.context.new_page() for _ in range(7))]
+    for number, window in enumerate(windows):
+        window.goto("/agent/appointments" if number in (0, 3, 5) else here)
+    showing = [windows[number] for number in (1, 2, 4, 6, 7)]
+
+    def lead_writes(body: str) -> None:
+        with mail.rows() as conn:
+            rows.message(conn, each, body=body)
+            audit.record(conn, [audit.AuditEntry("system", "message", "1", "ingested", conversation_id=each)])
+        for window in showing:
+            expect(window.locator("#thread")).to_contain_text(body)
+
+    folds = showing[-1].locator("#thread .why")
+    folds.locator("summary").click()
+    lead_writes("Is there a lift?")
+    # What was opened stays so, and has the keyboard.
+    expect(folds).to_have_attribute("open", "")
+    expect(folds.locator("summary")).to_be_focused()
+    # Who listens instead of looking is told, too.
+    expect(showing[0].get_by_role("status").filter(has_text="Is there a lift?")).to_have_count(1)
+    seen_by(first, hidden=True)
+    lead_writes("And a cellar?")
+    showing.pop(0).close()
+    lead_writes("And a dog?")
+    alone = first.context.new_page()
+    alone.add_init_script("Object.defineProperty(Navigator.prototype, 'locks', { get: () => undefined })")
+    alone.goto(here)
+    showing.append(alone)
+    lead_writes("He is small.")
+
+
+def test_a_window_nobody_looks_at_reads_nothing(person: Person, mail: House) -> None:
     page = person("agent", 1280)
     ids = inbox_ids(mail)
-    context = page.context
-    for _ in range(6):  # as many connections as a browser has for a host
-        tab = context.new_page()
-        with tab.expect_response("**/console/live?*"):
-            tab.goto("/agent/appointments")
-        seen_by(tab, hidden=True)
-    page.goto("/agent/appointments")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-
     told: list[str] = []
     page.on("request", lambda request: told.append(request.url) if request.url.endswith("/seen") else None)
     page.add_init_script(

@@ -78,6 +78,15 @@ def test_replies_are_listed_and_moved(leasebot: Terminal, replies: list[UUID]) -
         assert list(reasons) == ["let me see"]
 
 
+def test_in_shadow_nothing_is_queued_again(leasebot: Terminal, replies: list[UUID]) -> None:
+    with leasebot.database.engine.begin() as conn:
+        conn.execute(text("""UPDATE "ReleaseStages" SET stage = 'shadow'"""))
+    dead = str(replies[0])
+    told = leasebot("outbox", "retry", dead)
+    assert (told["done"], told["kept"]) == ([], [{"id": dead, "reason": "release_shadow"}])
+    assert "stays dead_letter, the release is in shadow" in leasebot.says("outbox", "retry", dead)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

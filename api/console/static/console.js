@@ -55,7 +55,16 @@ document.addEventListener("click", (event) => {
 });
 
 nightly.addEventListener("change", sayTheme);
-sayTheme();
+
+// Some browsers keep a cookie that a script set for a week only: it is set anew with each page, and where it is gone
+// (or was never set, by the earlier system) the stored value brings the theme back.
+function remembered() {
+  const { theme } = document.documentElement.dataset;
+  if (theme !== "system") return theme;
+  try { return localStorage.getItem(THEME); } catch { return null; }
+}
+
+if (["light", "dark"].includes(remembered())) setTheme(remembered()); else sayTheme();
 
 // What went well goes by itself after a while, unless somebody points at it; what failed stays until it is dismissed.
 const NOTICE_MS = 10_000;
@@ -84,6 +93,21 @@ function sayFailed(words) {
   document.getElementById("notices").replaceChildren(notice);
 }
 
+// What changed by itself in the thread is told to who listens instead of looking.
+function sayQuietly(words) {
+  const told = document.createElement("p");
+  told.className = "sr-only";
+  told.textContent = words;
+  document.getElementById("notices").append(told);
+  setTimeout(() => told.remove(), NOTICE_MS);
+}
+
+// The newest message and its state; without its time, which alone is no news.
+function newestIn(thread) {
+  const pieces = thread.lastElementChild?.querySelectorAll(":scope > .said, :scope > .delivery > .badge") ?? [];
+  return [...pieces].map((piece) => piece.textContent.trim()).join(": ");
+}
+
 document.addEventListener("htmx:sendError", () => {
   sayFailed("No answer: there is no connection just now. Try again in a moment.");
 });
@@ -100,7 +124,8 @@ document.addEventListener("change", (event) => {
 // What cannot be taken back asks first: <form data-confirm="...">.
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
-  if (question && !confirm(question)) { event.preventDefault(); event.stopImmediatePropagation(); }
+  if (question && !confirm(question)) { event.preventDefault(); event.stopImmediatePropagation(); return; }
+  if (event.target.matches('[action="/logout"]')) sessionStorage.clear();  // what was typed is not for who comes next
 }, true);
 
 // Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until an answer says
@@ -198,27 +223,43 @@ function nameOf(control) {
   return form + control.localName + told.join("");
 }
 
-// The control of `root` that has the keyboard, then the parts of the page it stands in: where the keyboard goes on.
+// The control of `root` that has the keyboard, and which it is of those of its name; then the parts of the page it
+// stands in: where the keyboard goes on.
 function keyboardIn(root) {
-  const names = [];
   const control = document.activeElement;
-  if (!control || control === root || !root.contains(control)) return names;
-  names.push(nameOf(control));
+  if (!control || control === root || !root.contains(control)) return [];
+  const name = nameOf(control);
+  const names = [[name, [...root.querySelectorAll(name)].indexOf(control)]];
   for (let part = control.parentElement; part && part !== root; part = part.parentElement) {
-    if (part.id) names.push(`#${CSS.escape(part.id)}`);
+    if (part.id) names.push([`#${CSS.escape(part.id)}`, 0]);
   }
   return names;
 }
 
 function giveKeyboard(root, names) {
-  for (const name of names) {
-    const found = root.querySelector(name);
-    if (!found) continue;
-    if (found.tabIndex < 0) found.tabIndex = -1;
-    found.focus({ preventScroll: true });
-    return;
+  if (!names.length) return;
+  const named = names.map(([name, nth]) => [...root.querySelectorAll(name)].slice(0, nth + 1).at(-1));
+  const found = named.find((one) => one) ?? root;
+  if (found.tabIndex < 0) found.tabIndex = -1;
+  found.focus({ preventScroll: true });
+}
+
+// Every part of `root` that can be opened, by its words and which it is of those with the same.
+function foldsIn(root) {
+  const folds = new Map();
+  for (const fold of root.querySelectorAll("details")) {
+    const words = fold.firstElementChild.textContent;
+    let nth = 0;
+    while (folds.has(`${words} ${nth}`)) nth += 1;
+    folds.set(`${words} ${nth}`, fold);
   }
-  if (names.length && root.tabIndex === -1) root.focus({ preventScroll: true });
+  return folds;
+}
+
+// What somebody has opened or closed stays so in newer content.
+function keepFolds(root, next) {
+  const folds = foldsIn(root);
+  for (const [words, fold] of foldsIn(next)) fold.open = folds.get(words)?.open ?? fold.open;
 }
 
 // In a row of choices that scrolls sideways, the chosen one is in sight.
@@ -229,58 +270,132 @@ function showChosen() {
   }
 }
 
-// Live: <main data-live="/console/live?..."> names a stream that says when something shown has changed; then every
-// [data-live-region] of the page is fetched anew, except one somebody is typing in or has typed in. Only the page in
-// sight listens: a browser has six connections to a host, and a seventh tab would wait for ever.
+// Live: <main data-live="/console/live?topic=..."> names what a stream shall tell of; when that has changed, every
+// [data-live-region] of the page is fetched anew, except one somebody is typing in or has typed in. Only a page in sight
+// listens, and one of a browser's windows for all of them, because a browser has six connections to a host and a
+// seventh window would wait for ever: the one that holds a lock has the stream, the others tell it what they show, and
+// it tells them what it hears. Where there are no locks (http on another host) each has a stream of its own.
 const PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 const UNDER_WAY_MS = 1_000;
+const GATHER_MS = 50;
+const TOPICS = 30;
 
-let stream = null;
-let subject = null;
-let pause = PAUSE_MS;
-let retry = 0;
+const SHARED = document.currentScript.src;  // with its version: what another one says is not understood
+const others = navigator.locks && "BroadcastChannel" in window ? new BroadcastChannel(SHARED) : null;
+const me = String(Math.random());
 
-// What the page shows: as of which event of its stream, and until there was one, asked for when.
+// What the page shows: its topic, as of which state of it, and until one was named, asked for when.
+let topic = null;
 let known = null;
 let shownSince = performance.timeOrigin;
+let leave = null;  // while it listens: gives the lock back, or the place in its queue
 
 function listen() {
-  const wanted = document.querySelector("[data-live]")?.dataset.live ?? null;
-  if (wanted !== subject) {
-    hush();
-    subject = wanted;
-    known = null;
-  }
-  if (document.hidden) hush();
-  else if (wanted && !stream) attend();
+  const wanted = document.querySelector("[data-live]")?.dataset.live.split("topic=")[1] ?? null;
+  if (wanted !== topic) known = null;
+  topic = wanted;
+  if (document.hidden || !topic) hush();
+  else if (leave) tell();
+  else join();
+}
+
+function join() {
+  const queue = new AbortController();
+  let over;
+  const left = new Promise((resolve) => { over = resolve; });
+  const mine = () => { over(); queue.abort(); };
+  leave = mine;
+  const lead = () => {
+    if (leave !== mine) return null;
+    leads = true;
+    tell();
+    others?.postMessage({ ask: true });
+    return left;
+  };
+  if (!others) { lead(); return; }
+  navigator.locks.request(SHARED, { signal: queue.signal }, lead).catch(() => { /* it left the queue */ });
+  tell();
+}
+
+function tell() {
+  if (leads) note(me, topic); else others?.postMessage({ from: me, topic });
 }
 
 function hush() {
+  if (!leave) return;
+  others?.postMessage({ from: me, topic: null });
+  clearTimeout(gathering);
   clearTimeout(retry);
   stream?.close();
   stream = null;
+  leads = false;
+  shown.clear();
   pause = PAUSE_MS;
+  leave();
+  leave = null;
+}
+
+function hear({ of, name, at }) {
+  if (of !== topic || !leave) return;
+  // What happened while nobody listened is told by the name of the newest state; the first time there is none to
+  // compare it with, but when the last step began: before the page was asked for, or since.
+  const missed = known === null ? at > shownSince - UNDER_WAY_MS : name !== known;
+  known = name;
+  if (missed) refresh();
+}
+
+others?.addEventListener("message", ({ data }) => {
+  if (data.of) hear(data);
+  else if (data.from) { if (leads) note(data.from, data.topic); }
+  else if (leave && !leads) tell();
+});
+
+// What only the one that has the stream knows: the topic of each window, and what was told of each topic last.
+let leads = false;
+let stream = null;
+let streamed = "";
+let pause = PAUSE_MS;
+let retry = 0;
+let gathering = 0;
+const shown = new Map();
+const told = new Map();
+
+function note(who, its) {
+  if (its) shown.set(who, its); else shown.delete(who);
+  clearTimeout(gathering);
+  gathering = setTimeout(attend, GATHER_MS);
 }
 
 function attend() {
-  const opened = new EventSource(subject);
+  const topics = [...new Set([topic, ...shown.values()])].slice(0, TOPICS).sort();
+  const wanted = topics.map((one) => `topic=${one}`).join("&");
+  if (stream && wanted === streamed) { for (const one of told.values()) pass(one); return; }
+  clearTimeout(retry);
+  stream?.close();
+  told.clear();
+  streamed = wanted;
+  const opened = new EventSource(`/console/live?${wanted}`);
   stream = opened;
-  // What happened while nobody listened is told by the name of the newest state; the first time there is none to
-  // compare it with, but how long ago the last step began: before the page was asked for, or since.
-  opened.addEventListener("ready", ({ data, lastEventId }) => {
-    pause = PAUSE_MS;
-    const missed = known === null ? data && Date.now() - data > shownSince - UNDER_WAY_MS : lastEventId !== known;
-    known = lastEventId;
-    if (missed) refresh();
-  });
-  opened.addEventListener("changed", ({ lastEventId }) => { known = lastEventId; refresh(); });
+  for (const kind of ["ready", "changed"]) {
+    opened.addEventListener(kind, ({ data, lastEventId }) => {
+      pause = PAUSE_MS;
+      const { topic: of, age } = JSON.parse(data);
+      told.set(of, { of, name: lastEventId, at: age === null ? 0 : Date.now() - age });
+      pass(told.get(of));
+    });
+  }
   // A lost connection is taken up again by the browser; after any other answer than a stream it never asks again.
   opened.addEventListener("error", () => {
     if (opened.readyState !== EventSource.CLOSED || opened !== stream) return;
-    retry = setTimeout(() => { stream = null; listen(); }, pause * (0.5 + Math.random()));
+    retry = setTimeout(() => { stream = null; attend(); }, pause * (0.5 + Math.random()));
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   });
+}
+
+function pass(one) {
+  others?.postMessage(one);
+  hear(one);
 }
 
 // A message is read once it is in sight, not in a tab nobody looks at: <span data-seen="where to tell that">.
@@ -324,12 +439,16 @@ async function refresh() {
       const fields = [...region.querySelectorAll("input:not([type=hidden]), textarea, select")];
       const typing = fields.some((field) => field === document.activeElement || "typed" in field.dataset ||
         (field.matches("textarea, input") && field.value !== field.defaultValue));
-      if (!next || typing || next.innerHTML === region.innerHTML) continue;
+      if (!next || typing) continue;
+      keepFolds(region, next);
+      if (next.innerHTML === region.innerHTML) continue;
       const keys = keyboardIn(region);
+      const newest = newestIn(region);
       region.replaceChildren(...next.childNodes);
+      if (region.id === "thread" && newestIn(region) !== newest) sayQuietly(newestIn(region));
       htmx.process(region);
       putBack(region);
-      if (keys.length) giveKeyboard(region.parentElement, [...keys, `#${CSS.escape(region.id)}`]);
+      giveKeyboard(region, keys);
     }
     tellSeen();
   } catch {
