@@ -360,7 +360,7 @@ def test_replies_in_doubt_and_given_up_are_settled(person: Person, house: House,
 def test_an_agent_settles_the_deliveries_of_its_own_leads(person: Person, house: House, inbox: Inbox) -> None:
     page = person("agent")
     page.goto("/agent/today")
-    page.get_by_role("link", name="The reply to Lou Failed could not be sent").click()
+    page.get_by_role("link", name="The reply to Paula Frey could not be sent").click()
     expect(page.locator("#thread")).to_contain_text("is the reply there?")
     page.get_by_role("button", name="Try again").click()
     told(page, "queued")
