@@ -132,7 +132,7 @@ async def _page(
         asked=asked,
         pages=Pages(asked.page, total, ROWS, asked.url),
         here=here,
-        status_options=[("", "Any"), *((name, words(name)) for name in STATUSES)],
+        status_options=[("", "Any status"), *((name, words(name)) for name in STATUSES)],
         reason=reason,
         many=form is not None and form.text("do") == "bulk",
         chosen=chosen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from api.console.routes import page_router
 from api.console.showing_filters import day_of, id_of
 from api.console.showing_views import first_of_week
 from api.console.times import Clock, locale_of, zone_of
-from api.console.week_bars import WIDTH, week_of
+from api.console.week_bars import HOURS, WIDTH, week_of
 from api.errors import ApiError, not_found
 from api.inputs import PathId
 from api.routes import agents as agents_api
@@ -223,6 +223,7 @@ async def _calendar_page(
         week=_WEEK,
         day=timedelta(days=1),
         width=WIDTH,
+        bar_hours=[clock.local_time(time(hour)) for hour in HOURS],
         zones=[(name, name.replace("_", " ")) for name in zones],
         opens=opens,
         kinds=[

@@ -156,10 +156,10 @@ def _height(value: int, top: int) -> tuple[float, float]:
 
 
 def _rounded_up(value: int) -> int:
-    """The next of 2, 4, 10, 20, 40, 100 …: their halves are whole too."""
+    """The next of 2, 4, 6, 8, 10, 12, 16, 20, 40, 60 …: their halves are whole too."""
     step = 1
     while True:
-        for factor in (2, 4, 10):
+        for factor in (2, 4, 6, 8, 10, 12, 16):
             if value <= factor * step:
                 return factor * step
         step *= 10

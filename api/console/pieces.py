@@ -45,8 +45,17 @@ def moment(clock: Clock, instant: datetime | None, zone: str | None = None) -> M
     return _TIME.format(instant.isoformat(), clock.moment(instant, zone)) if instant else _NEVER
 
 
-def since(clock: Clock, instant: datetime) -> Markup:
+def moment_within(clock: Clock, instant: datetime, zone: str | None = None) -> Markup:
+    """The same within a sentence: "since today, 2:30 PM EST"."""
+    day, comma, rest = clock.moment(instant, zone).partition(",")
+    said = (day.lower() if day in ("Today", "Tomorrow", "Yesterday") else day) + comma + rest
+    return _TIME.format(instant.isoformat(), said)
+
+
+def since(clock: Clock, instant: datetime | None) -> Markup:
     """For whole sentences: "just now", "5 min ago"."""
+    if not instant:
+        return _NEVER
     return _TIME_SINCE.format(instant.isoformat(), clock.moment(instant), clock.since(instant))
 
 

@@ -109,7 +109,7 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
         case "kill":
             body = parse(operations.EngageBody, form.given("target", "reason"))
             made = await operations.engage(viewer.identity, body, services)
-            return "Sends are stopped." if made.engaged else "They were stopped already."
+            return "Sending is stopped." if made.engaged else "It was stopped already."
         case "lift":
             return await _lift(viewer, form, services)
     account_id = _account_id(form)
@@ -138,11 +138,7 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
             )
         case "reset":
             closed = await operations.reset(viewer.identity, account_id, services)
-            return (
-                "The circuit is closed; visits go on."
-                if closed.changed
-                else "The circuit was closed already."
-            )
+            return "The rest is over; visits go on." if closed.changed else "It was not resting any more."
     raise validation_error(["do: must be a known action"])
 
 
@@ -153,7 +149,7 @@ async def _lift(viewer: Administrator, form: Form, services: Services) -> str:
         if error.status != 404:
             raise
         return "Somebody lifted it already."
-    return "Lifted: sends go on as stage and send mode allow."
+    return "Sending goes on, as stage and send mode allow."
 
 
 def _account_id(form: Form) -> UUID:

@@ -35,7 +35,7 @@ RULES: Final = {
     "clean_checks": "Two checks in a row were clean",
     "human_handoff": "Nothing went out that a person should have seen",
     "showing_lifecycle": "Showings kept their promises",
-    "circuits": "No circuit is open",
+    "circuits": "No account rests after failures",
 }
 STAGES: Final = {
     "shadow": "Everything is read and decided; nothing is sent. Every reply waits as a draft.",
@@ -107,7 +107,7 @@ async def _lift(viewer: Administrator, services: Services) -> str:
         if error.status != 404:
             raise
         return "Somebody lifted it already."
-    return "Lifted: sends go on as stage and send mode allow."
+    return "Sending goes on, as stage and send mode allow."
 
 
 def _promotion(form: Form) -> dict[str, Any]:

@@ -141,7 +141,8 @@ def _why_not(error: ApiError) -> str:
     code = error.body.get("error") or error.body.get("code")
     if code == "INVALID_EMAIL_OR_PASSWORD":
         return "E-mail and password do not fit together. Check both, then try again."
-    if code in ("invalid_token", "validation_error") and "valid" in error.body:
+    of_link = "valid" in error.body or "token" in str(error.body.get("details"))
+    if code in ("invalid_token", "validation_error") and of_link:
         return (
             "This link is not an invitation of ours. It may have been cut off: open it again from the e-mail."
         )

@@ -16,7 +16,8 @@ from leasebot_pipeline.storage.showings import Showing
 
 WIDTH: Final = 960
 """Of a bar, in units of its drawing: 40 an hour on a day of 24."""
-_HOURS: Final = (6, 12, 18)
+HOURS: Final = (6, 12, 18)
+"""Marked in each bar, and named above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def week_of(
             for span in spans
             if span[0] < end and begin < span[1]
         )
-        ticks = tuple(_x(instant_after_gap(day, time(hour), zone), begin, end) for hour in _HOURS)
+        ticks = tuple(_x(instant_after_gap(day, time(hour), zone), begin, end) for hour in HOURS)
         own = any(s.rule_id is None and s.starts_at < end and begin < s.ends_at for s in slots)
         bars.append(Bar(day, pieces, ticks, own))
     return bars

@@ -26,6 +26,13 @@ NAMES = (
     "Jo Lund",
     "Kim Abe",
 )
+ANSWERED = {
+    "sent": ("Lou Berg", "sent"),
+    "queued": ("Mia Quast", "queued"),
+    "unknown": ("Nils Urban", "unknown"),
+    "failed": ("Paula Frey", "dead_letter"),
+}
+"""Leads the bot answered, by what became of the reply."""
 QUESTION = "Hi, is the room still available? Could I see it on Thursday evening?"
 DRAFTED = "Hi {name}, yes it is. Would Thursday at 6 pm suit you?"
 
@@ -71,13 +78,11 @@ def fill_inbox(house: House) -> Inbox:
                 decide(conn, each, now, "escalate", ["escalate_ambiguous_intent"])
                 mark(conn, each, "hold")
                 inbox.held.append(each)
-        for number, (what, state) in enumerate(
-            {"sent": "sent", "queued": "queued", "unknown": "unknown", "failed": "dead_letter"}.items()
-        ):
-            each = lead(conn, house, listing, f"Lou {what.title()}", now - timedelta(hours=20 + number))
+        for number, (what, (name, state)) in enumerate(ANSWERED.items()):
+            each = lead(conn, house, listing, name, now - timedelta(hours=20 + number))
             answer(conn, each, state, now)
             inbox.special[what] = each
-        foreign = lead(conn, house, listing, "Max Foreign", now, assigned_agent_id=house.marco)
+        foreign = lead(conn, house, listing, "Max Soto", now, assigned_agent_id=house.marco)
         mark(conn, foreign, "hold")
         inbox.special["foreign"] = foreign
         for number in range(40):
@@ -191,6 +196,7 @@ def answer(conn: Connection, each: UUID, state: str, at: datetime) -> UUID:
         "outbound",
         body=body,
         sent_at=at if sent else None,
+        created_at=at,
         metadata={"reviewStatus": "sent" if sent else "draft"},
     )
     found: UUID = rows.dispatch(
@@ -231,7 +237,7 @@ def note(house: House, each: UUID, body: str) -> None:
 
 def inbox_ids(house: House) -> dict[str, str]:
     """What paths of screens may name, as far as the day was filled."""
-    wanted = {"Ann Lee": "conversation", "Ed Okafor": "held", "Lou Failed": "failed"}
+    wanted = {"Ann Lee": "conversation", "Ed Okafor": "held", ANSWERED["failed"][0]: "failed"}
     query = text('SELECT lead_name, id FROM "Conversations" WHERE lead_name = ANY(:names)')
     with house.database.engine.connect() as conn:
         return {wanted[row.lead_name]: str(row.id) for row in conn.execute(query, {"names": list(wanted)})}

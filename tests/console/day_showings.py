@@ -69,7 +69,12 @@ def conversation(conn: Connection, house: House, name: str, unit: UUID, **values
     listing = listing or rows.add(
         conn, accounts.listings, unit_id=unit, platform_account_id=SPAREROOM, rent_cents=1
     )
-    told = {"platform_account_id": SPAREROOM, "listing_id": listing, "assigned_agent_id": house.dana}
+    told: dict[str, object] = {
+        "platform_account_id": SPAREROOM,
+        "listing_id": listing,
+        "assigned_agent_id": house.dana,
+        "last_message_at": house.clock() - timedelta(days=4),
+    }
     return rows.conversation(conn, lead_name=name, **{**told, **values})
 
 
@@ -111,31 +116,35 @@ def many_calendars(house: House) -> None:
 
 
 def fill_today(house: House) -> dict[str, UUID]:
-    """One of each kind that waits; the ids of the conversations."""
+    """One of each kind that waits; the ids of the conversations by the lead's name."""
     now = house.clock()
     found: dict[str, UUID] = {}
     with house.rows() as conn:
 
         def lead(name: str, hours: float, **values: object) -> UUID:
-            made = conversation(conn, house, name, house.unit, **values)
+            at = now - timedelta(hours=hours)
+            made = conversation(conn, house, name, house.unit, **{"last_message_at": at, **values})
             message = rows.message(
-                conn, made, body=f"This is {name}. Can I see it?", sent_at=now - timedelta(hours=hours)
+                conn,
+                made,
+                body=f"Hi, {name.split()[0]} here. Can I see it this week?",
+                sent_at=now - timedelta(hours=hours),
             )
             seq = {"seq": rows.seq(conn, message), "id": made}
             conn.execute(text('UPDATE "Conversations" SET newest_inbound_seq = :seq WHERE id = :id'), seq)
             found[name] = made
             return made
 
-        lead("Old", 50, workflow_state="outcome", workflow_outcome="human_required")
-        lead("Newer", 2, workflow_state="outcome", workflow_outcome="human_required")
-        held = lead("Held", 5)
+        lead("Olga Brandt", 50, workflow_state="outcome", workflow_outcome="human_required")
+        lead("Nadia Weiss", 2, workflow_state="outcome", workflow_outcome="human_required")
+        held = lead("Hugo Marin", 5)
         rows.message(conn, held, "outbound", body="We pay cash", metadata={"reviewStatus": "hold"})
-        draft = lead("Drafted", 1)
+        draft = lead("Dora Quist", 1)
         rows.message(conn, draft, "outbound", body="Come at ten", metadata={"reviewStatus": "draft"})
-        answered = lead("Answered", 3, workflow_state="outcome", workflow_outcome="human_required")
+        answered = lead("Anton Vogel", 3, workflow_state="outcome", workflow_outcome="human_required")
         rows.message(conn, answered, "outbound", body="Done", sent_at=now)
         lead(
-            "Silent",
+            "Sofia Lang",
             100,
             workflow_state="follow_up_1",
             follow_up_stage="follow_up_1",
@@ -143,18 +152,20 @@ def fill_today(house: House) -> dict[str, UUID]:
             follow_up_owner_agent_id=house.dana,
         )
         lead(
-            "Foreign",
+            "Frank Ortiz",
             9,
             workflow_state="outcome",
             workflow_outcome="human_required",
             assigned_agent_id=house.marco,
         )
         found["over"] = showing(conn, house, None, house.unit, -1, 15, "confirmed")
-        lead("Aside", 400, workflow_state="outcome", workflow_outcome="human_required", **ASIDE)
+        lead("Alma Reed", 400, workflow_state="outcome", workflow_outcome="human_required", **ASIDE)
         doubt = {"platform_account_id": SPAREROOM, "purpose": "manual_reply", "updated_at": now - HOUR}
-        rows.dispatch(conn, lead("Doubted", 300), state="unknown", **{**doubt, "updated_at": now - 2 * HOUR})
         rows.dispatch(
-            conn, lead("Given up", 300), state="dead_letter", error_code="composer_missing", **doubt
+            conn, lead("Dario Costa", 300), state="unknown", **{**doubt, "updated_at": now - 2 * HOUR}
+        )
+        rows.dispatch(
+            conn, lead("Greta Nowak", 300), state="dead_letter", error_code="composer_missing", **doubt
         )
     house.ask("admin", "POST", "/api/admin/kill-switches", {"target": "renthop", "reason": "wrong prices"})
     with house.rows() as conn:

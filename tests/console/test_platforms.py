@@ -107,12 +107,12 @@ def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
     page.goto(PATH)
     page.get_by_label("Why").fill("no")
     page.locator("#stop form").evaluate("form => { form.noValidate = true; }")
-    page.get_by_role("button", name="Stop sends").click()
+    page.get_by_role("button", name="Stop sending").click()
     expect(page.locator("#stop").get_by_role("alert")).to_contain_text("at least 3")
     expect(page.get_by_label("Why")).to_have_value("no")
     page.get_by_label("Why").fill("Wrong rent in replies")
-    page.get_by_role("button", name="Stop sends").click()
-    stopped = page.get_by_role("alert").filter(has_text="All sends are stopped")
+    page.get_by_role("button", name="Stop sending").click()
+    stopped = page.get_by_role("alert").filter(has_text="All sending is stopped")
     expect(stopped).to_contain_text("Wrong rent in replies")
     expect(stopped).to_contain_text("admin@example.com")
     page.get_by_role("button", name="Dismiss").click()
@@ -120,15 +120,15 @@ def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
         waiting = rows.dispatch(conn, rows.conversation(conn))
         killed = f'SELECT {outbox_sql.killed("d")} FROM "OutboundDispatches" d WHERE d.id = :id'
         assert rows.value(conn, killed, id=waiting)
-    stopped.get_by_role("button", name="Let sends go on").click()
+    stopped.get_by_role("button", name="Resume sending").click()
     expect(stopped).to_have_count(0)
     page.get_by_role("button", name="Dismiss").click()
     with house.rows() as conn:
         assert not rows.value(conn, killed, id=waiting)
-    for target, said in (("roomies", "Sends on Roomies"), (str(SPAREROOM), "Sends of Default SpareRoom")):
+    for target, said in (("roomies", "Sending on Roomies"), (str(SPAREROOM), "Sending by Default SpareRoom")):
         page.get_by_label("What to stop").select_option(target)
         page.get_by_label("Why").fill("A test of the switch")
-        page.get_by_role("button", name="Stop sends").click()
+        page.get_by_role("button", name="Stop sending").click()
         expect(page.get_by_role("alert").filter(has_text=said)).to_be_visible()
         page.get_by_role("button", name="Dismiss").click()
     assert [row["details"]["reason"] for row in house.audits("kill_switch_engaged")] == [
@@ -166,8 +166,8 @@ def test_a_stopped_account_is_understood_and_resumed(person: Person, day: House,
     page.get_by_role("button", name="Resume Roomies").click()
     expect(page.get_by_role("status").filter(has_text="visited again")).to_be_visible()
     page.goto(PATH)
-    _row(page, "renthop").get_by_role("button", name="Reset circuit").click()
-    expect(page.get_by_role("status").filter(has_text="circuit is closed")).to_be_visible()
+    _row(page, "renthop").get_by_role("button", name="Try RentHop again").click()
+    expect(page.get_by_role("status").filter(has_text="rest is over")).to_be_visible()
     assert [len(day.audits(f"platform_{what}")) for what in ("account_resumed", "circuit_reset")] == [1, 1]
 
 

@@ -59,10 +59,10 @@ def test_a_release_goes_on_only_through_the_gate_or_with_a_reason(person: Person
     back.get_by_role("button", name="Roll back").click()
     expect(page.get_by_role("status").filter(has_text="back in shadow")).to_be_visible()
     page.locator("#kill").get_by_label("Why").fill("Stop it all")
-    page.get_by_role("button", name="Stop every send").click()
-    stopped = page.get_by_role("alert").filter(has_text="All sends are stopped")
+    page.get_by_role("button", name="Stop all sending").click()
+    stopped = page.get_by_role("alert").filter(has_text="All sending is stopped")
     expect(stopped).to_be_visible()
-    stopped.get_by_role("button", name="Let sends go on").click()
+    stopped.get_by_role("button", name="Resume sending").click()
     expect(stopped).to_have_count(0)
     assert _stage(house) == "shadow"
 
@@ -81,7 +81,7 @@ def test_the_audit_is_searched_read_and_taken_away(person: Person, day: House) -
     page.goto("/admin/audit")
     page.get_by_label("Action").fill("platform_dispatch_error")
     page.get_by_label("Platform").select_option("roomies")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Apply filters").click()
     expect(rows).to_have_count(6)
     rows.first.get_by_text("Details").click()
     expect(rows.first).to_contain_text("Linkage: strategy")

@@ -34,7 +34,7 @@ def test_a_template_is_written_with_a_preview_and_checked(person: Person, house:
     expect(preview).to_contain_text("Hi Alex, welcome to Maple Court 4B.")
     expect(preview).to_contain_text("held for a person")
     text.fill("Hi {{ lead_name }}, welcome to {{ unit }}.")
-    expect(preview).to_contain_text("No guardrail objects")
+    expect(preview).to_contain_text("Nothing in it holds it back")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_test_id("template-row")).to_contain_text("Greeting")
     assert _templates(house) == {"greeting": "Hi {{ lead_name }}, welcome to {{ unit }}."}

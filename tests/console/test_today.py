@@ -29,11 +29,11 @@ def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: 
     # Each step writes an audit row, and the page looks again by itself.
     people = page.locator("#person").get_by_test_id("waiting-row")
     expect(people).to_have_count(4)
-    assert [text.split()[0] for text in people.locator(".item-title").all_inner_texts()] == [
-        "Old",
-        "Foreign",
-        "Held",
-        "Newer",
+    assert people.locator(".item-title").all_inner_texts() == [
+        "Olga Brandt",
+        "Frank Ortiz",
+        "Hugo Marin",
+        "Nadia Weiss",
     ]
     expect(people.first.locator("time")).to_have_text("2 days")
     expect(page.locator("#drafts").get_by_test_id("waiting-row")).to_have_count(1)
@@ -44,25 +44,25 @@ def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: 
         "Kill switch",
         "has stopped",
         "given a rest",
-        "Did the reply to Doubted arrive",
-        "to Given up could not be sent",
+        "Did the reply to Dario Costa arrive",
+        "to Greta Nowak could not be sent",
     ]
     assert waiting_badge(page) == 7, "those who need a person, drafts and deliveries in doubt"
     problems = page.get_by_test_id("problem-row")
     for place, words in enumerate(told):
         expect(problems.nth(place)).to_contain_text(words)
     links = {
-        "person": f"/admin/inbox/{ids['Old']}",
-        "drafts": f"/admin/inbox/{ids['Drafted']}",
-        "due": f"/admin/inbox/{ids['Silent']}",
+        "person": f"/admin/inbox/{ids['Olga Brandt']}",
+        "drafts": f"/admin/inbox/{ids['Dora Quist']}",
+        "due": f"/admin/inbox/{ids['Sofia Lang']}",
         "untold": f"/admin/showings/{ids['over']}",
         "shown": f"/admin/showings/{showings['ann']}",
         "problems": "/admin/platform",
     }
     for section, href in links.items():
         expect(page.locator(f"#{section} a").first).to_have_attribute("href", href)
-    doubted = page.get_by_test_id("problem-row").filter(has_text="Doubted").get_by_role("link")
-    expect(doubted).to_have_attribute("href", f"/admin/inbox/{ids['Doubted']}")
+    doubted = page.get_by_test_id("problem-row").filter(has_text="Dario Costa").get_by_role("link")
+    expect(doubted).to_have_attribute("href", f"/admin/inbox/{ids['Dario Costa']}")
     page.locator("#untold a").first.click()
     page.get_by_role("button", name="No show").click()
     expect(page.locator("#notices")).to_contain_text("nobody came")
@@ -76,10 +76,10 @@ def test_an_agent_sees_only_its_own(person: Person, house: House) -> None:
     page.goto("/agent/today")
     people = page.locator("#person").get_by_test_id("waiting-row")
     expect(people).to_have_count(3)
-    expect(page.get_by_text("Foreign")).to_have_count(0)
+    expect(page.get_by_text("Frank Ortiz")).to_have_count(0)
     problems = page.get_by_test_id("problem-row")
     expect(problems).to_have_count(2)
-    expect(problems.first).to_contain_text("Did the reply to Doubted arrive")
+    expect(problems.first).to_contain_text("Did the reply to Dario Costa arrive")
     assert page.locator(".figure b").all_inner_texts() == ["3", "1", "0", "2", "2"]
     assert waiting_badge(page) == 6
     assert "/agent/inbox/" in (people.first.get_by_role("link").get_attribute("href") or "")
