@@ -19,6 +19,7 @@ from api.console.inbox_words import (
 )
 from api.console.render import Notice, fragment, page
 from api.console.routes import page_router
+from api.console.stops import stop_text
 from api.routes import replies, steering
 from api.routes.replies import CheckBody
 
@@ -29,6 +30,7 @@ _WORDS = {
     "guardrail_text": guardrail_text,
     "outcome_text": outcome_text,
     "reason_text": reason_text,
+    "stop_text": stop_text,
     "strategy_text": strategy_text,
 }
 

@@ -17,6 +17,7 @@ from api.console.inbox import OF_LIST, Conversation, OnConversation
 from api.console.inbox_words import guardrail_text
 from api.console.render import Notice, go, query
 from api.console.routes import page_router
+from api.console.stops import stop_text
 from api.console.times import Clock, locale_of
 from api.console.wording import error_text, words
 from api.errors import ApiError, conflict, forbidden_role, not_found
@@ -27,7 +28,7 @@ from api.routes.operations import OperateBody
 from api.routes.replies import ReplyBody
 from api.routes.reviews import EditBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
-from leasebot_pipeline.storage import booking, conversation_story
+from leasebot_pipeline.storage import booking, conversation_story, kill_switches
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange
 
@@ -62,7 +63,7 @@ async def reply(on: OnConversation, form: FormData) -> Response:
         typed = Typed("reply", text, _why(error), template)
         return await _again(on, typed, error)
     if done.queued:
-        return await _told(on, "Your reply is on its way.")
+        return await _queued(on, "Your reply is on its way.", "your reply waits and goes out")
     if done.kept_because:
         return await _told(on, failed=f"{_SHADOW} Your text is kept as a draft.")
     if "guardrails_blocked" in done.guardrail_review_reasons:
@@ -91,7 +92,9 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
                 told = await reviews.approve(on.viewer, message_id, on.services, if_match=version)
                 if told.kept_because:
                     return await _told(on, failed=f"{_SHADOW} It stays a draft.")
-                done = "Approved. It is on its way."
+                return await _queued(
+                    on, "Approved. It is on its way.", "the approved reply waits and goes out"
+                )
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
         return await _again(on, typed, error)
@@ -125,7 +128,7 @@ async def outcome(on: OnConversation, form: FormData) -> Response:
             conversation_story.last_change(conn, on.id),
         )
 
-    clock = Clock(now, locale_of(on.request.headers.get("accept-language", "")))
+    clock = _clock(on)
     try:
         await steering.get_steering(on.viewer, on.id, services)  # another agent's is not there
         showing, last = await services.database.read(read)
@@ -241,6 +244,16 @@ def _why(error: ApiError) -> str:
     if error.body.get("error") == _MOVED:
         return "The conversation moved on since this was written. Look at the newest messages first."
     return error_text(error.body)
+
+
+async def _queued(on: Conversation, done: str, waits: str) -> Response:
+    """Nothing is on its way while sending is stopped."""
+    stop = await on.services.database.read(kill_switches.stop_over, on.id)
+    return await _told(on, done if stop is None else stop_text(stop, _clock(on), waits))
+
+
+def _clock(on: Conversation) -> Clock:
+    return Clock(on.services.clock(), locale_of(on.request.headers.get("accept-language", "")))
 
 
 async def _told(on: Conversation, done: str | None = None, *, failed: str | None = None) -> Response:

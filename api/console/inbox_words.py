@@ -79,6 +79,8 @@ _DELIVERY: Final[Mapping[str, str]] = {
     "dead_letter": "Failed: given up after several tries",
     "cancelled": "Withdrawn",
 }
+WAITING_TO_GO: Final = ("queued", "retry_scheduled")
+STOPPED: Final = "Waits: sending is stopped"
 _OUTCOMES: Final[Mapping[str, str]] = {
     "send": "Answered by itself",
     "draft": "Prepared a draft",
@@ -114,7 +116,10 @@ def strategy_text(code: str | None) -> str:
     return _STRATEGIES.get(code or "", "Linked by hand" if code is None else words(code))
 
 
-def delivery_text(state: str) -> str:
+def delivery_text(state: str, *, stopped: bool = False) -> str:
+    """``stopped``: no reply of the conversation's account may go out."""
+    if stopped and state in WAITING_TO_GO:
+        return STOPPED
     return _DELIVERY.get(state, words(state))
 
 
