@@ -13,6 +13,7 @@ from api.console.inbox import CONTEXT, OF_LIST, Conversation, OnConversation, co
 from api.console.inbox_words import (
     delivery_text,
     guardrail_text,
+    intent_text,
     outcome_text,
     reason_text,
     strategy_text,
@@ -28,6 +29,7 @@ router = page_router()
 _WORDS = {
     "delivery_text": delivery_text,
     "guardrail_text": guardrail_text,
+    "intent_text": intent_text,
     "outcome_text": outcome_text,
     "reason_text": reason_text,
     "stop_text": stop_text,

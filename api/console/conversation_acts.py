@@ -84,7 +84,7 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
     try:
         if act == "reject":
             await reviews.reject(on.viewer, message_id, on.services, if_match=version)
-            done = "Held back. The lead was told nothing."
+            done = "Rejected. The lead was told nothing."
         else:
             version = await _edited(on, message_id, form, version)
             done = "Saved."

@@ -63,6 +63,10 @@ class Draft:
     decision: DecisionAnswer | None
 
     @property
+    def rejected(self) -> bool:
+        return self.message.status == "hold" and "rejectedAt" in self.message.metadata
+
+    @property
     def who(self) -> str:
         return "A colleague's draft" if self.reply and self.reply.purpose == _BY_PERSON else "The bot's draft"
 

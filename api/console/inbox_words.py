@@ -40,6 +40,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "escalate_lead_opted_out": "The lead wants no more messages",
     "escalate_delivery_unknown": "An earlier reply may or may not have arrived",
     "escalate_message_too_old": "The message is too old to be answered by itself",
+    "rejected_by_person": "A person rejected it",
     "escalate_quality_gate": "A quality check held it",
     "escalate_taken_over_by_person": "A person has taken this conversation over",
     "escalate_dispatch_retry_exhausted": "The reply could not be sent",
@@ -68,6 +69,14 @@ _STRATEGIES: Final[Mapping[str, str]] = {
     "property_name_unit_number": "Building and unit number in the thread fit",
     "unresolved": "The thread names something we have no listing for",
     "none": "The thread does not say which advert it is about",
+}
+_INTENTS: Final[Mapping[str, str]] = {
+    "tour_request": "Asks for a viewing",
+    "availability_question": "Asks whether it is free",
+    "pricing_question": "Asks about the price",
+    "follow_up": "Writes again after our answer",
+    "unsubscribe": "Wants no more messages",
+    "unknown": "It is unclear what the lead wants",
 }
 _DELIVERY: Final[Mapping[str, str]] = {
     "queued": "Queued: goes out as soon as the account is free",
@@ -110,6 +119,12 @@ def guardrail_text(found: list[str]) -> str:
     """What a text contains that may not go out: "a link and a phone number"."""
     named = [GUARDRAILS.get(code, words(code).lower()) for code in found]
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
+def intent_text(code: str, sure: float | None = None) -> str:
+    """What the bot took a message for, and how sure it was of that."""
+    said = _INTENTS.get(code, words(code))
+    return said if sure is None or code == "unknown" else f"{said}, {sure * 100:.0f} % sure"
 
 
 def strategy_text(code: str | None) -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.inbox_sql import ONE_OF
 from leasebot_pipeline.storage.outbox_sql import killed
 from leasebot_pipeline.storage.steering import SNOOZED
 from leasebot_pipeline.storage.waiting_for_people import ASKED_AND_ANSWERED
@@ -99,6 +100,8 @@ class Marks:
     """The state of a reply that is queued, being sent, in doubt or given up; ``stopped`` while a switch keeps it queued."""
     answered: bool
     """A person was asked for, and an answer went out since or is on its way."""
+    rejected: bool
+    """What is held is a reply that a person rejected."""
 
 
 _MARKS = text(f"""
@@ -110,6 +113,8 @@ _MARKS = text(f"""
               FROM "OutboundDispatches" d
              WHERE d.conversation_id = c.id AND d.state NOT IN ('draft', 'held', 'sent', 'cancelled')
              ORDER BY d.updated_at DESC LIMIT 1) AS under_way,
+           COALESCE((SELECT m.metadata ? 'rejectedAt' FROM "Messages" m
+                      WHERE m.conversation_id = c.id AND {ONE_OF["hold"]} ORDER BY m.seq DESC LIMIT 1), false) AS rejected,
            COALESCE({ASKED_AND_ANSWERED}, false) AS answered
       FROM "Conversations" c
       LEFT JOIN "ConversationReads" r ON r.conversation_id = c.id AND r.user_id = :user
@@ -134,6 +139,7 @@ def marks(conn: Connection, conversations: Collection[UUID], user: str, now: dat
             row.notes,
             row.under_way,
             row.answered,
+            row.rejected,
         )
         for row in rows
     }

@@ -60,6 +60,8 @@ def found(house: House, asked: str) -> set[str]:
         ("reply sent", {"platform_dispatch_sent"}),
         ("BOT WROTE", {"ai_reply_created", "ai_reply_draft_created"}),
         ("reply wrote bot", {"ai_reply_created"}),
+        ("draft", {"ai_reply_draft_created"}),
+        ("ai_reply_created", {"ai_reply_created"}),
         ("platform_dispatch_sent", {"platform_dispatch_sent"}),
         ("dispatch", {"platform_dispatch_sent"}),
         ("something of its", {"something_of_its_own"}),
