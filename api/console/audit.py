@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,10 +13,11 @@ from fastapi.responses import Response
 
 from api.answers import iso_millis
 from api.console.access import Administrator
+from api.console.audit_words import meant
 from api.console.lists import searched
 from api.console.render import page
 from api.console.routes import page_router
-from api.console.wording import error_text
+from api.console.wording import error_text, words
 from api.errors import ApiError, validation_error
 from api.inputs import plain_uuid
 from api.paging import MAX_LIMIT, Page, decode
@@ -23,7 +25,7 @@ from api.routes import agents, audit
 from api.routes.audit import AuditAnswer
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.platforms import Platform
-from leasebot_pipeline.storage import audit_actions, people_search
+from leasebot_pipeline.storage import audit_actions, audit_search, people_search
 
 router = page_router()
 PATH: Final = "/admin/audit"
@@ -71,8 +73,8 @@ class Asked:
         kept = {name: value for name, value in pairs.items() if value}
         return f"{path}?{urlencode(kept)}" if kept else path
 
-    def filters(self) -> dict[str, Any]:
-        """As the API's search takes them. Raises the API's 400 that names the field."""
+    def filters(self, actions: Sequence[str] | None) -> dict[str, Any]:
+        """As the API's search takes them, with the actions that were meant. Raises the API's 400 that names the field."""
         conversation = self.values["conversation"]
         try:
             conversation_id = plain_uuid(conversation) if conversation else None
@@ -80,7 +82,7 @@ class Asked:
             raise validation_error([f"conversation: {error}"]) from None
         return {
             "conversation_id": conversation_id,
-            "action": [self.values["action"]] if self.values["action"] else None,
+            "action": list(actions) if actions is not None else None,
             "platform": self.values["platform"] or None,
             "agent_id": self.values["agent"] or None,
             "run_id": self.values["run"] or None,
@@ -88,12 +90,12 @@ class Asked:
             "until": _instant("to", self.values["to"]),
         }
 
-    def export(self, kind: str) -> str:
+    def export(self, kind: str, actions: Sequence[str] | None) -> str:
         """The address of the same rows as a file."""
-        found = self.filters()
+        found = self.filters(actions)
         pairs = {
             "format": kind,
-            "action": self.values["action"],
+            "action": found["action"],
             "platform": found["platform"],
             "agentId": found["agent_id"],
             "conversationId": found["conversation_id"],
@@ -101,7 +103,7 @@ class Asked:
             "since": found["since"],
             "until": found["until"],
         }
-        return f"/api/admin/audit/export?{urlencode({k: v for k, v in pairs.items() if v}, quote_via=quote)}"
+        return f"/api/admin/audit/export?{urlencode({k: v for k, v in pairs.items() if v}, doseq=True, quote_via=quote)}"
 
 
 def searched_cursor(request: Request) -> str:
@@ -109,10 +111,11 @@ def searched_cursor(request: Request) -> str:
 
 
 @router.get(PATH)
-async def audit_search(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
+async def audit_page(request: Request, viewer: Administrator, services: ServicesDep) -> Response:
     asked = Asked.of(request)
+    actions = await _meant(asked.values["action"], services)
     try:
-        found, reason = await _search(asked, services), None
+        found, reason = await _search(asked, actions, services), None
     except ApiError as error:
         found, reason = AuditAnswer(items=[], next_cursor=None), error_text(error.body)
     everybody = await agents.list_agents(viewer, Page(MAX_LIMIT, None), services)
@@ -137,17 +140,29 @@ async def audit_search(request: Request, viewer: Administrator, services: Servic
         names=names | {str(agent.id): agent.full_name for agent in everybody.items},
         agent_options=[("", "Any agent"), *((str(agent.id), agent.full_name) for agent in everybody.items)],
         platform_options=[("", "Any platform"), *((one.value, one.value) for one in Platform)],
-        actions=ACTIONS,
+        actions=sorted({words(action) for action in ACTIONS}),
         spans=spans,
         older=asked.url(PATH, cursor=found.next_cursor) if found.next_cursor else None,
         newest=asked.url(PATH) if asked.cursor else None,
-        exports=[("CSV", asked.export("csv")), ("JSON", asked.export("json"))] if reason is None else [],
+        exports=[("CSV", asked.export("csv", actions)), ("JSON", asked.export("json", actions))]
+        if reason is None and actions != ()
+        else [],
         dagster_url=services.config.dagster_url,
     )
 
 
-async def _search(asked: Asked, services: Services) -> AuditAnswer:
-    wanted = audit.wanted_rows(None, **asked.filters())
+async def _meant(typed: str, services: Services) -> tuple[str, ...] | None:
+    """The actions somebody's words mean; None: any."""
+    if not typed:
+        return None
+    there = await services.database.read(audit_search.actions)
+    return meant(typed, {action: words(action) for action in there})
+
+
+async def _search(asked: Asked, actions: Sequence[str] | None, services: Services) -> AuditAnswer:
+    wanted = audit.wanted_rows(None, **asked.filters(actions))
+    if actions is not None and not actions:
+        return AuditAnswer(items=[], next_cursor=None)
     try:
         after = decode(asked.cursor) if asked.cursor else None
     except ValueError as error:

@@ -13,6 +13,7 @@ from api.console.inbox import CONTEXT, OF_LIST, Conversation, OnConversation, co
 from api.console.inbox_words import (
     delivery_text,
     guardrail_text,
+    intent_text,
     outcome_text,
     reason_text,
     silence_text,
@@ -20,6 +21,7 @@ from api.console.inbox_words import (
 )
 from api.console.render import Notice, fragment, page
 from api.console.routes import page_router
+from api.console.stops import stop_text
 from api.routes import replies, steering
 from api.routes.replies import CheckBody
 
@@ -28,9 +30,11 @@ router = page_router()
 _WORDS = {
     "delivery_text": delivery_text,
     "guardrail_text": guardrail_text,
+    "intent_text": intent_text,
     "outcome_text": outcome_text,
     "reason_text": reason_text,
     "silence_text": silence_text,
+    "stop_text": stop_text,
     "strategy_text": strategy_text,
 }
 

@@ -17,6 +17,7 @@ from api.console.inbox import OF_LIST, Conversation, OnConversation
 from api.console.inbox_words import guardrail_text, silence_text
 from api.console.render import Notice, go, query
 from api.console.routes import page_router
+from api.console.stops import stop_text
 from api.console.times import Clock, locale_of
 from api.console.wording import error_text, words
 from api.errors import ApiError, conflict, forbidden_role, not_found
@@ -27,9 +28,10 @@ from api.routes.operations import OperateBody
 from api.routes.replies import ReplyBody
 from api.routes.reviews import EditBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
-from leasebot_pipeline.storage import booking, conversation_story
+from leasebot_pipeline.storage import booking, conversation_story, kill_switches
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange
+from leasebot_pipeline.storage.kill_switches import Stop
 
 router = page_router()
 
@@ -62,7 +64,7 @@ async def reply(on: OnConversation, form: FormData) -> Response:
         typed = Typed("reply", text, _why(error), template)
         return await _again(on, typed, error)
     if done.queued:
-        return await _queued(on, "Your reply")
+        return await _queued(on, "Your reply is on its way.", "your reply")
     if done.kept_because:
         return await _told(on, failed=f"{_SHADOW} Your text is kept as a draft.")
     if "guardrails_blocked" in done.guardrail_review_reasons:
@@ -83,7 +85,7 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
     try:
         if act == "reject":
             await reviews.reject(on.viewer, message_id, on.services, if_match=version)
-            done = "Held back. The lead was told nothing."
+            done = "Rejected. The lead was told nothing."
         else:
             version = await _edited(on, message_id, form, version)
             done = "Saved."
@@ -91,19 +93,11 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
                 told = await reviews.approve(on.viewer, message_id, on.services, if_match=version)
                 if told.kept_because:
                     return await _told(on, failed=f"{_SHADOW} It stays a draft.")
-                return await _queued(on, "Approved: the reply")
+                return await _queued(on, "Approved. It is on its way.", "the approved reply")
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
         return await _again(on, typed, error)
     return await _told(on, done)
-
-
-async def _queued(on: Conversation, what: str) -> Response:
-    """Back to the page; what can not go out just now is not said to be on its way."""
-    silent = await on.services.database.read(conversation_story.silence, on.id)
-    return await _told(
-        on, f"{what} is on its way." if silent is None else f"{what} is queued. {silence_text(silent)}"
-    )
 
 
 async def _edited(on: Conversation, message_id: UUID, form: Form, version: IfMatch) -> str | None:
@@ -133,7 +127,7 @@ async def outcome(on: OnConversation, form: FormData) -> Response:
             conversation_story.last_change(conn, on.id),
         )
 
-    clock = Clock(now, locale_of(on.request.headers.get("accept-language", "")))
+    clock = _clock(on)
     try:
         await steering.get_steering(on.viewer, on.id, services)  # another agent's is not there
         showing, last = await services.database.read(read)
@@ -251,6 +245,24 @@ def _why(error: ApiError) -> str:
     if error.body.get("error") == _MOVED:
         return "The conversation moved on since this was written. Look at the newest messages first."
     return error_text(error.body)
+
+
+async def _queued(on: Conversation, done: str, what: str) -> Response:
+    """What can not go out just now is not said to be on its way."""
+
+    def read(conn: Connection) -> tuple[Stop | None, str | None]:
+        return kill_switches.stop_over(conn, on.id), conversation_story.silence(conn, on.id)
+
+    stop, silent = await on.services.database.read(read)
+    if stop is not None:
+        return await _told(on, stop_text(stop, _clock(on), f"{what} waits and goes out"))
+    if silent is not None:
+        return await _told(on, f"{what[0].upper()}{what[1:]} is queued. {silence_text(silent)}")
+    return await _told(on, done)
+
+
+def _clock(on: Conversation) -> Clock:
+    return Clock(on.services.clock(), locale_of(on.request.headers.get("accept-language", "")))
 
 
 async def _told(on: Conversation, done: str | None = None, *, failed: str | None = None) -> Response:

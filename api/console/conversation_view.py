@@ -23,10 +23,11 @@ from api.routes.steering import SteeringAnswer
 from api.services import Services
 from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render, template_context
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.storage import booking, conversation_story, people_search
+from leasebot_pipeline.storage import booking, conversation_story, kill_switches, people_search
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange, Linkage, Reply
+from leasebot_pipeline.storage.kill_switches import Stop
 
 SHOWN: Final = 30
 """Newest messages on the page; the earlier ones are a tap away."""
@@ -62,6 +63,10 @@ class Draft:
     decision: DecisionAnswer | None
 
     @property
+    def rejected(self) -> bool:
+        return self.message.status == "hold" and "rejectedAt" in self.message.metadata
+
+    @property
     def who(self) -> str:
         return "A colleague's draft" if self.reply and self.reply.purpose == _BY_PERSON else "The bot's draft"
 
@@ -93,6 +98,8 @@ class ConversationView:
     """Keys of the free times that the text of the reply names."""
     key: str
     ends: Outcomes
+    stop: Stop | None
+    """Why nothing of it goes out just now, though it is queued."""
     typed: Typed | None = None
     snoozes: list[tuple[str, str]] = field(default_factory=list)
     earlier: int = 0
@@ -136,9 +143,10 @@ async def load_view(
             booking.current_appointments(conn, [conversation_id]).get(conversation_id),
             conversation_story.last_change(conn, conversation_id),
             people_search.names(conn, _people(detail.messages)),
+            kill_switches.stop_over(conn, conversation_id),
         )
 
-    linkage, replies, showing, last, people = await services.database.read(read)
+    linkage, replies, showing, last, people, stop = await services.database.read(read)
     assert linkage is not None  # the conversation was found above
     team: list[tuple[str, str]] = []
     if viewer.role == ADMIN:
@@ -172,13 +180,14 @@ async def load_view(
         reply_offers=[slot_key(slot) for slot in free if label(slot) in text],
         key=uuid4().hex,
         ends=outcomes(told.workflow_outcome, told.showing_state, showing, last, now),
+        stop=stop,
         typed=typed,
         snoozes=_SNOOZES,
         earlier=earlier,
     )
 
 
-_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str]]
+_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str], Stop | None]
 _SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
 
 

@@ -40,6 +40,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "escalate_lead_opted_out": "The lead wants no more messages",
     "escalate_delivery_unknown": "An earlier reply may or may not have arrived",
     "escalate_message_too_old": "The message is too old to be answered by itself",
+    "rejected_by_person": "A person rejected it",
     "escalate_quality_gate": "A quality check held it",
     "escalate_taken_over_by_person": "A person has taken this conversation over",
     "escalate_dispatch_retry_exhausted": "The reply could not be sent",
@@ -69,6 +70,14 @@ _STRATEGIES: Final[Mapping[str, str]] = {
     "unresolved": "The thread names something we have no listing for",
     "none": "The thread does not say which advert it is about",
 }
+_INTENTS: Final[Mapping[str, str]] = {
+    "tour_request": "Asks for a viewing",
+    "availability_question": "Asks whether it is free",
+    "pricing_question": "Asks about the price",
+    "follow_up": "Writes again after our answer",
+    "unsubscribe": "Wants no more messages",
+    "unknown": "It is unclear what the lead wants",
+}
 _DELIVERY: Final[Mapping[str, str]] = {
     "queued": "Queued: goes out as soon as the account is free",
     "claimed": "Sending: being typed",
@@ -82,10 +91,11 @@ _DELIVERY: Final[Mapping[str, str]] = {
 _SILENCES: Final[Mapping[str, str]] = {
     "release_shadow": "The release is in shadow: nothing is sent. What you write or approve stays a draft.",
     "account_inactive": "This account is switched off: nothing is sent.",
-    "sends_stopped": "Sends are stopped just now. What you send or approve waits until they go on.",
+    "sends_stopped": "Sending is stopped just now. What you send or approve waits until it goes on.",
     "account_stopped": "This account has stopped and needs somebody to look. What you send or approve waits until then.",
 }
-_WAITS: Final = ("sends_stopped", "account_stopped")
+WAITING_TO_GO: Final = ("queued", "retry_scheduled")
+STOPPED: Final = "Waits: sending is stopped"
 _OUTCOMES: Final[Mapping[str, str]] = {
     "send": "Answered by itself",
     "draft": "Prepared a draft",
@@ -117,13 +127,21 @@ def guardrail_text(found: list[str]) -> str:
     return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
 
 
+def intent_text(code: str, sure: float | None = None) -> str:
+    """What the bot took a message for, and how sure it was of that."""
+    said = _INTENTS.get(code, words(code))
+    return said if sure is None or code == "unknown" else f"{said}, {sure * 100:.0f} % sure"
+
+
 def strategy_text(code: str | None) -> str:
     return _STRATEGIES.get(code or "", "Linked by hand" if code is None else words(code))
 
 
 def delivery_text(state: str, silent: str | None = None) -> str:
-    """A reply's state; ``silent`` says why nothing goes out just now."""
-    if state == "queued" and silent in _WAITS:
+    """A reply's state; ``silent`` says why nothing of the conversation's account goes out just now."""
+    if silent == "sends_stopped" and state in WAITING_TO_GO:
+        return STOPPED
+    if silent == "account_stopped" and state == "queued":
         return "Queued: waits until sending goes on"
     return _DELIVERY.get(state, words(state))
 

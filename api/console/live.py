@@ -51,7 +51,8 @@ _CONVERSATION: Final = text(
     SELECT concat_ws('|', extract(epoch FROM c.updated_at),
       (SELECT max(m.seq) FROM "Messages" m WHERE m.conversation_id = c.id),
       step.at,
-      (SELECT string_agg(d.state, ',' ORDER BY d.id) FROM "OutboundDispatches" d WHERE d.conversation_id = c.id))
+      (SELECT string_agg(d.state, ',' ORDER BY d.id) FROM "OutboundDispatches" d WHERE d.conversation_id = c.id),
+      (SELECT string_agg(CAST(k.id AS text), ',' ORDER BY k.id) FROM "KillSwitches" k WHERE k.lifted_at IS NULL))
         AS fingerprint,
       extract(epoch FROM clock_timestamp() - step.at) * 1000 AS age_ms
       FROM "Conversations" c,

@@ -13,10 +13,11 @@ from api.console import showing_views as views
 from api.console.access import Administrator, Viewer
 from api.console.render import page
 from api.console.routes import page_router
+from api.console.stops import stop_text
 from api.console.times import zone_of
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
-from leasebot_pipeline.storage import showings, today
+from leasebot_pipeline.storage import kill_switches, showings, today
 from leasebot_pipeline.storage.showings import Showing, ShowingFilter
 from leasebot_pipeline.storage.waiting_for_people import Counted, by_kind
 
@@ -66,6 +67,7 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
             "shown": [s for s in ahead if _is_today(s, services)],
             "untold": showings.list_showings(conn, untold, _MOST),
             "due": today.follow_ups_due(conn, agent, now, ROWS),
+            "stops": kill_switches.stops(conn, agent),
             "problems": today.problems(conn, ROWS) if agent is None else Counted((), 0),
         }
 
@@ -79,6 +81,7 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
         showings_at="/admin/showings" if area == "/admin" else "/agent/appointments",
         here=f"{area}/today",
         steps_of=views.steps_of,
+        stop_text=stop_text,
         **context,
     )
 

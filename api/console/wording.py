@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from api.console.audit_words import AUDIT_WORDS
+
 _WORDS: Final = {
-    "agent_timezone_changed": "Time zone changed",
-    "ai_reply_created": "Bot wrote a reply",
-    "ai_reply_decision": "Bot decided",
-    "ai_reply_error": "Bot failed",
-    "ai_reply_escalated": "Bot handed over to a person",
-    "ai_reply_human_required_queued": "Queued for a person",
-    "ai_reply_skipped": "Bot wrote no reply",
+    **AUDIT_WORDS,
     "auto_send": "Sends by itself",
-    "conversation_assigned": "Given to an agent",
-    "conversation_handed_back": "Handed back to the bot",
-    "conversation_note_added": "Note added",
-    "conversation_note_removed": "Note removed",
-    "conversation_snoozed": "Put aside",
-    "conversation_taken_over": "Taken over by a person",
-    "conversation_woken": "Brought back",
     "dead_letter": "Failed for good",
     "draft": "Draft",
     "draft_only": "Drafts only",
@@ -30,16 +19,7 @@ _WORDS: Final = {
     "furnishedfinder": "Furnished Finder",
     "hold": "Held",
     "human_required": "Needs a person",
-    "inbox_draft_saved": "Draft kept",
-    "inbox_manual_reply_dispatched": "A person's reply queued",
-    "inbox_message_approved": "Reply approved",
-    "inbox_message_edited": "Draft changed",
-    "inbox_message_rejected": "Reply rejected",
     "ingest": "Read inbox",
-    "ingest_conversation_linkage_resolved": "Linked to a listing",
-    "ingest_conversation_linkage_unresolved": "No listing found",
-    "kill_switch_engaged": "Sending stopped",
-    "kill_switch_lifted": "Sending resumed",
     "listing_sync": "Read listings",
     "listingExternalId": "Advert number",
     "listingId": "Listing",
@@ -55,33 +35,20 @@ _WORDS: Final = {
     "outbound_contains_promise": "Promise",
     "outbound_contains_ssn_pattern": "Social security number",
     "outbound_steers": "Words that steer people",
-    "platform_dispatch_dlq": "Sending given up",
-    "platform_dispatch_error": "Sending failed",
-    "platform_dispatch_sent": "Reply sent",
-    "platform_policy_updated": "Account's settings changed",
     "propertyName": "Building",
     "reconcile": "Prove delivery",
     "renthop": "RentHop",
     "reply_dead_letter": "A reply was given up",
     "reply_delivery_unknown": "A delivery is in doubt",
     "retry_scheduled": "Will try again",
-    "rpa_circuit_opened": "Account rests after failures",
-    "rpa_session_refresh_requested": "Session needs renewing",
     "send_cap_reached": "The day's cap is reached",
-    "showing_booking_conflict": "Time was taken meanwhile",
-    "showing_booking_created": "Showing booked",
-    "showing_rescheduled": "Showing moved",
-    "showing_workflow_outcome_synced": "Showing follows the conversation",
     "spareroom": "SpareRoom",
     "thread_sync": "Read thread",
     "unavailable": "Not available",
     "unitExternalId": "Unit's number there",
     "unitId": "Unit",
     "unitNumber": "Unit number",
-    "unknown": "Unknown: clicked, not proven",
     "wants_reschedule": "Wants another time",
-    "workflow_no_reply_recovered": "Lead wrote again",
-    "workflow_state_transitioned": "State changed",
 }
 """What the code alone does not say well; all others are shown with blanks for underscores."""
 
@@ -141,6 +108,13 @@ _ERRORS: Final = {
     "validation_error": "Something in the form is not right.",
 }
 
+_FIELDS: Final = {"body": "text"}
+"""What a form calls it, where that is not its name."""
+_SENTENCES: Final = {
+    ("email", "must be an e-mail address"): "Write an e-mail address, like name@example.com",
+}
+_VERBS: Final = ("must ", "should ", "has ", "is ", "may ", "can ", "does ")
+
 
 def words(code: object) -> str:
     """A code as words: ``human_required`` is "Needs a person", ``slot_gone`` "Slot gone"."""
@@ -173,7 +147,9 @@ def field_text(detail: str) -> str:
     name, colon, rule = detail.partition(": ")
     if not colon or " " in name:
         return detail
-    field = spaced(name.rpartition(".")[2])
+    if (name, rule) in _SENTENCES:
+        return _SENTENCES[name, rule]
+    field = _FIELDS.get(name, spaced(name.rpartition(".")[2]))
     # The words of the library that checks bodies, made to follow the field's name.
     said = "is needed" if rule == "Field required" else rule.removeprefix("String ").removeprefix("Input ")
-    return f"{field[:1].upper()}{field[1:]} {said}"
+    return f"{field[:1].upper()}{field[1:]}{' ' if said.startswith(_VERBS) else ': '}{said}"

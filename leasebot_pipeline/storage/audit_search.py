@@ -74,6 +74,23 @@ _EQUAL: Final = (
 )
 
 
+# From one name to the next by the index of actions: as many steps as there are names, however many rows.
+_ACTIONS = text("""
+    WITH RECURSIVE named AS (
+      (SELECT action FROM "AuditLogs" ORDER BY action LIMIT 1)
+      UNION ALL
+      SELECT (SELECT a.action FROM "AuditLogs" a WHERE a.action > n.action ORDER BY a.action LIMIT 1)
+        FROM named n WHERE n.action IS NOT NULL
+    )
+    SELECT action FROM named WHERE action IS NOT NULL
+""")
+
+
+def actions(conn: Connection) -> list[str]:
+    """The actions there are rows of."""
+    return list(conn.execute(_ACTIONS).scalars())
+
+
 def search(
     conn: Connection, wanted: AuditFilter, limit: int, after: Sequence[object] | None = None
 ) -> list[AuditRow]:

@@ -10,7 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from leasebot_pipeline.storage.inbox_sql import ONE_OF
+from leasebot_pipeline.storage.outbox_sql import killed
 from leasebot_pipeline.storage.steering import SNOOZED
+from leasebot_pipeline.storage.waiting_for_people import ASKED_AND_ANSWERED
 
 MOST: Final = 100
 
@@ -94,7 +97,11 @@ class Marks:
     agent_name: str | None
     notes: int
     under_way: str | None
-    """The state of a reply that is queued, being sent, in doubt or given up."""
+    """The state of a reply that is queued, being sent, in doubt or given up; ``stopped`` while a switch keeps it queued."""
+    answered: bool
+    """A person was asked for, and an answer went out since or is on its way."""
+    rejected: bool
+    """What is held is a reply that a person rejected."""
 
 
 _MARKS = text(f"""
@@ -102,9 +109,13 @@ _MARKS = text(f"""
            c.snoozed_until, CASE WHEN c.taken_over_at IS NOT NULL THEN COALESCE(t.name, 'somebody') END AS taken_over_by,
            g.full_name AS agent_name,
            (SELECT count(*) FROM "ConversationNotes" n WHERE n.conversation_id = c.id) AS notes,
-           (SELECT d.state FROM "OutboundDispatches" d
+           (SELECT CASE WHEN d.state IN ('queued', 'retry_scheduled') AND {killed("d")} THEN 'stopped' ELSE d.state END
+              FROM "OutboundDispatches" d
              WHERE d.conversation_id = c.id AND d.state NOT IN ('draft', 'held', 'sent', 'cancelled')
-             ORDER BY d.updated_at DESC LIMIT 1) AS under_way
+             ORDER BY d.updated_at DESC LIMIT 1) AS under_way,
+           COALESCE((SELECT m.metadata ? 'rejectedAt' FROM "Messages" m
+                      WHERE m.conversation_id = c.id AND {ONE_OF["hold"]} ORDER BY m.seq DESC LIMIT 1), false) AS rejected,
+           COALESCE({ASKED_AND_ANSWERED}, false) AS answered
       FROM "Conversations" c
       LEFT JOIN "ConversationReads" r ON r.conversation_id = c.id AND r.user_id = :user
       LEFT JOIN "user" t ON t.id = c.taken_over_by
@@ -127,6 +138,8 @@ def marks(conn: Connection, conversations: Collection[UUID], user: str, now: dat
             row.agent_name,
             row.notes,
             row.under_way,
+            row.answered,
+            row.rejected,
         )
         for row in rows
     }

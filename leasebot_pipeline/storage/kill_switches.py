@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from leasebot_pipeline.domain.kill_switches import KillScope, KillTarget
 from leasebot_pipeline.domain.platforms import Platform
@@ -53,6 +53,70 @@ def engaged(conn: Connection) -> list[KillSwitch]:
             row.engaged_at,
         )
         for row in conn.execute(_ENGAGED)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An engaged switch as those see it whose replies wait behind it; ``by`` is a person's name, where one engaged it."""
+
+    scope: KillScope
+    platform: Platform | None
+    account_name: str | None
+    reason: str
+    by: str | None
+    since: datetime
+
+
+_COVERS = """k.target IN ('global', 'platform:' || a.platform, 'account:' || a.id::text)"""
+_STOPS = """
+    SELECT k.scope, k.platform, n.account_name, k.reason, COALESCE(NULLIF(u.name, ''), u.email) AS by, k.engaged_at
+      FROM "KillSwitches" k
+      LEFT JOIN "PlatformAccounts" n ON n.id = k.platform_account_id
+      LEFT JOIN "user" u ON u.id = k.actor_id
+     WHERE k.lifted_at IS NULL {concerned}
+     ORDER BY k.scope <> 'global', k.engaged_at, k.target
+"""
+_OF_ALL = text(_STOPS.format(concerned=""))
+_OF_AGENT = text(
+    _STOPS.format(
+        concerned=f"""AND EXISTS (
+         SELECT 1 FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+          WHERE c.assigned_agent_id = :agent AND c.status = 'open' AND {_COVERS})"""
+    )
+)
+_OF_CONVERSATION = text(
+    _STOPS.format(
+        concerned=f"""AND EXISTS (
+         SELECT 1 FROM "Conversations" c JOIN "PlatformAccounts" a ON a.id = c.platform_account_id
+          WHERE c.id = :conversation AND {_COVERS})"""
+    )
+)
+
+
+def stops(conn: Connection, agent_id: UUID | None) -> list[Stop]:
+    """What is stopped now, the widest first; for an agent, what concerns the agent's open conversations."""
+    if agent_id is None:
+        return _stops(conn, _OF_ALL, {})
+    return _stops(conn, _OF_AGENT, {"agent": agent_id})
+
+
+def stop_over(conn: Connection, conversation_id: UUID) -> Stop | None:
+    """The widest switch behind which the replies of a conversation wait."""
+    return next(iter(_stops(conn, _OF_CONVERSATION, {"conversation": conversation_id})), None)
+
+
+def _stops(conn: Connection, statement: TextClause, values: dict[str, object]) -> list[Stop]:
+    return [
+        Stop(
+            KillScope(row.scope),
+            Platform(row.platform) if row.platform else None,
+            row.account_name,
+            row.reason,
+            row.by,
+            row.engaged_at,
+        )
+        for row in conn.execute(statement, values)
     ]
 
 

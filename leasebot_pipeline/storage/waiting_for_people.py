@@ -75,6 +75,19 @@ _UNDECIDED: Final = """COALESCE((SELECT bool_or(d.state IN ('draft', 'held')) FR
                                   WHERE d.message_id = m.id AND d.conversation_id = m.conversation_id), true)"""
 _MINE: Final = ":agent IN (c.assigned_agent_id, c.follow_up_owner_agent_id)"
 
+# Conversation `c`: something of ours was said to the lead since a person was asked for, and since the lead last wrote.
+_ANSWERED: Final = f"""(SELECT true FROM "Messages" m
+               WHERE m.conversation_id = c.id AND m.seq > COALESCE(c.newest_inbound_seq, 0) AND {SENT}
+                 AND COALESCE(GREATEST(m.sent_at, m.created_at) >= c.workflow_outcome_at, true) LIMIT 1)"""
+_ON_ITS_WAY: Final = """EXISTS (
+               SELECT 1 FROM "OutboundDispatches" o
+                WHERE o.conversation_id = c.id AND o.purpose IN ('manual_reply', 'approved_draft')
+                  AND o.state IN ('queued', 'claimed', 'sending', 'retry_scheduled'))"""
+ASKED_AND_ANSWERED: Final = (
+    f"""(c.workflow_outcome = 'human_required' AND COALESCE({_ANSWERED}, {_ON_ITS_WAY}))"""
+)
+"""Of conversation `c`: a person was asked for, and one has answered or is about to; it waits for none any more."""
+
 # A message waits while nobody answered it: held words of the lead, drafts, what was rejected; each by its own
 # small index. So does a conversation for which the bot asked for a person, until one answers. Replies given up, or in
 # doubt that reading the thread did not settle, wait whatever came after. A person's answer that is on its way, or an
@@ -92,9 +105,7 @@ _FOUND: Final = f"""
       SELECT c.id, COALESCE(c.workflow_outcome_at, c.workflow_updated_at), c.workflow_updated_at, NULL, NULL, false
         FROM "Conversations" c
        WHERE c.workflow_outcome = 'human_required' AND c.status = 'open' {{mine}}
-         AND (SELECT true FROM "Messages" m
-               WHERE m.conversation_id = c.id AND m.seq > COALESCE(c.newest_inbound_seq, 0) AND {SENT}
-                 AND COALESCE(GREATEST(m.sent_at, m.created_at) >= c.workflow_outcome_at, true) LIMIT 1) IS NULL
+         AND {_ANSWERED} IS NULL
       UNION ALL
       SELECT d.conversation_id, d.updated_at, d.updated_at, d.state, COALESCE(d.error_code, left(d.last_error, 160)), false
         FROM "OutboundDispatches" d
@@ -116,10 +127,7 @@ _FOUND: Final = f"""
          AND (w.delivery IS NOT NULL
               OR NOT (COALESCE(c.workflow_outcome IN ('not_interested', 'no_show', 'completed'), false)
                       AND COALESCE(c.workflow_outcome_at >= w.newest, false)))
-         AND (w.delivery IS NOT NULL OR NOT EXISTS (
-               SELECT 1 FROM "OutboundDispatches" o
-                WHERE o.conversation_id = c.id AND o.purpose IN ('manual_reply', 'approved_draft')
-                  AND o.state IN ('queued', 'claimed', 'sending', 'retry_scheduled')))
+         AND (w.delivery IS NOT NULL OR NOT {_ON_ITS_WAY})
          {{mine}}
     )
 """

@@ -112,7 +112,7 @@ def test_the_list_is_paged_searched_and_marked(person: Person, house: House, inb
     expect(page.locator("#thread")).to_contain_text("Could I see it on Thursday")
     expect(page.get_by_text("The thread names the advert's number")).to_be_visible()
     page.get_by_text("Why this reply?").click()
-    expect(page.locator(".draft")).to_contain_text("Tour request, 90 % sure")
+    expect(page.locator(".draft")).to_contain_text("Asks for a viewing, 90 % sure")
     page.get_by_label("Search lead, advert or unit").fill("bo p")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_test_id("inbox-row")).to_have_count(1)
@@ -149,7 +149,7 @@ def test_a_draft_is_edited_rejected_and_approved(person: Person, house: House, i
     for draft, width in zip((inbox.held[0], *inbox.to_approve[1:], each), WIDTHS, strict=True):
         at(page, width).goto(f"/admin/inbox/{draft}")
         page.get_by_role("button", name="Reject").click()
-        told(page, "Held back")
+        told(page, "Rejected")
         fits(page)
         assert outbox(house, draft)[0][0] == "held"
     assert outbox(house, each) == [("held", "decision", "Hi Ann, Thursday at six?")]

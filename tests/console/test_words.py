@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from api.console.inbox_words import delivery_text, intent_text, reason_text
 from api.console.times import until
-from api.console.wording import words
+from api.console.wording import field_text, words
+from leasebot_pipeline.domain.decisions import Intent
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,37 @@ def test_half_of_the_day_is_said_once(first: str, last: str, said: str) -> None:
 )
 def test_names_of_fields_are_words(code: str, said: str) -> None:
     assert words(code) == said
+
+
+@pytest.mark.parametrize("intent", Intent)
+def test_every_intent_has_words_of_its_own(intent: Intent) -> None:
+    assert intent_text(intent.value) not in (words(intent.value), delivery_text(intent.value))
+
+
+def test_one_word_has_one_meaning() -> None:
+    assert intent_text("unknown") == "It is unclear what the lead wants"
+    assert words("unknown") == "Unknown", "of an error, of a state of health"
+    assert delivery_text("unknown").startswith("Unknown: clicked")
+
+
+@pytest.mark.parametrize(
+    ("detail", "said"),
+    [
+        ("startsAt: must be a date", "Starts at must be a date"),
+        ("email: must be an e-mail address", "Write an e-mail address, like name@example.com"),
+        ("firstName: Field required", "First name is needed"),
+        (
+            "body: nothing fills the placeholder {{ first_name }}",
+            "Text: nothing fills the placeholder {{ first_name }}",
+        ),
+        ("body: must not be empty", "Text must not be empty"),
+        ("variables.slot: has no value", "Slot has no value"),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_a_sentence(detail: str, said: str) -> None:
+    assert field_text(detail) == said
+
+
+def test_no_reason_is_said_in_codes() -> None:
+    assert reason_text("escalate_ambiguous_intent") == "It is unclear what the lead wants"
+    assert reason_text("escalate_something_new") == "Something new"
