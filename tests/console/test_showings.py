@@ -292,8 +292,7 @@ def test_a_month_says_on_which_days_a_unit_is_free(house: House, filled: Calenda
         shown = house.ask("admin", "GET", f"/admin/showings?view=month&day=2026-03-02{asked}").text
         cells = re.findall(r'<li class="[^"]*">(.*?)</li>', shown.partition('id="month"')[2], re.DOTALL)
         days = {
-            re.findall(r"<span>(\d+)</span>", cell)[0]: re.findall(r"(\d+) free<", cell)
-            for cell in cells[:14]
+            re.findall(r'month-day">(\d+)<', cell)[0]: re.findall(r"(\d+) free<", cell) for cell in cells[:14]
         }
         return {day: times[0] for day, times in days.items() if times}
 
