@@ -53,17 +53,17 @@ async def choose(on: OnConversation, form: FormData) -> Response:
         problem = "This time is no longer free. Choose another one."
         return await _show(on, told, [], problem, 409)
     try:
-        await _book(on, told, free[chosen[0]], form.text("key"))
+        moved = await _book(on, told, free[chosen[0]], form.text("key"))
     except ApiError as error:
         if error.status in (401, 403, 404):
             raise
         return await _show(on, told, chosen, error_text(error.body), 409)
-    done = "Booked. The lead does not know yet: send the reply below."
-    return go(on.request, f"{on.address}?say=booked#reply", done)
+    done = f"{'Moved' if moved else 'Booked'}. The lead does not know yet: send the reply below."
+    return go(on.request, f"{on.address}?say={'moved' if moved else 'booked'}#reply", done)
 
 
-async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str) -> None:
-    """A showing that stands is moved; without one a new one is booked."""
+async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str) -> bool:
+    """A showing that stands is moved (True); without one a new one is booked."""
     times = {
         "idempotencyKey": f"console:{key}:{slot_key(slot)}",
         "startsAt": slot.starts_at,
@@ -74,7 +74,7 @@ async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str
     standing = await _standing(on.services, told)
     if standing is not None:
         await showings.reschedule(on.viewer, standing.id, parse(RescheduleBody, times), on.services)
-        return
+        return True
     body = parse(
         BookBody,
         {
@@ -87,6 +87,7 @@ async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str
         },
     )
     await showings.book(on.viewer, body, Response(), on.services)
+    return False
 
 
 async def _standing(services: Services, told: ConversationAnswer) -> Booked | None:

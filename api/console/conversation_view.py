@@ -22,11 +22,13 @@ from api.routes.inbox import DetailAnswer, MessageAnswer
 from api.routes.steering import SteeringAnswer
 from api.services import Services
 from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render, template_context
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.storage import booking, conversation_story, people_search
+from leasebot_pipeline.storage import booking, conversation_story, people_search, showing_news
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange, Linkage, Reply
+from leasebot_pipeline.storage.showing_news import News
 
 SHOWN: Final = 30
 """Newest messages on the page; the earlier ones are a tap away."""
@@ -130,15 +132,17 @@ async def load_view(
     )
 
     def read(conn: Connection) -> _Found:
+        current = booking.current_appointments(conn, [conversation_id]).get(conversation_id)
         return (
             conversation_story.linkage(conn, conversation_id),
             conversation_story.replies(conn, conversation_id),
-            booking.current_appointments(conn, [conversation_id]).get(conversation_id),
+            current,
             conversation_story.last_change(conn, conversation_id),
             people_search.names(conn, _people(detail.messages)),
+            showing_news.untold(conn, current.id) if current and asked.get("say") else None,
         )
 
-    linkage, replies, showing, last, people = await services.database.read(read)
+    linkage, replies, showing, last, people, news = await services.database.read(read)
     assert linkage is not None  # the conversation was found above
     team: list[tuple[str, str]] = []
     if viewer.role == ADMIN:
@@ -151,8 +155,8 @@ async def load_view(
     text, template, hint = _prefilled(detail, asked, free)
     if offered:
         text = offer_text([slot for slot in free if slot_key(slot) in offered])
-    elif asked.get("say") == "booked" and showing is not None:
-        text = f"Your viewing of {detail.conversation.unit or 'the home'} is booked: {label(_slot(showing))}."
+    elif asked.get("say") and showing is not None:
+        text = said_of(showing, news, detail.conversation.unit or "the home")
     if typed is not None and typed.form == "reply":
         text, template, hint = typed.text, typed.template, None
     told = detail.conversation
@@ -178,7 +182,7 @@ async def load_view(
     )
 
 
-_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str]]
+_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str], News | None]
 _SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
 
 
@@ -323,5 +327,17 @@ def offer_text(slots: Sequence[Slot]) -> str:
     return "Would one of these times work for you?\n" + "\n".join(f"- {label(slot)}" for slot in slots)
 
 
-def _slot(showing: Booked) -> Slot:
-    return Slot(showing.starts_at, showing.ends_at, showing.timezone, showing.agent_id, None, showing.unit_id)
+def said_of(showing: Booked, news: News | None, unit: str) -> str:
+    """What the lead is to be told of a showing; nothing when nobody has to tell anything."""
+    if news is None:
+        booked = showing.status in LIVE_SHOWING_STATES
+        return f"Your viewing of {unit} is booked: {_label(showing)}." if booked else ""
+    known = _label(showing, news.known_start, news.known_end)
+    if news.what == "cancelled":
+        return f"Your viewing of {unit} is cancelled: {known}. Write to us if you would like another time."
+    return f"Your viewing of {unit} was moved. It is now: {_label(showing)}, instead of: {known}."
+
+
+def _label(showing: Booked, starts_at: datetime | None = None, ends_at: datetime | None = None) -> str:
+    begin, end = starts_at or showing.starts_at, ends_at or showing.ends_at
+    return label(Slot(begin, end, showing.timezone, showing.agent_id, None, showing.unit_id))
