@@ -24,10 +24,11 @@ from api.services import Services
 from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render, template_context
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.storage import booking, conversation_story, people_search, showing_news
+from leasebot_pipeline.storage import booking, conversation_story, offered_times, people_search, showing_news
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange, Linkage, Reply
+from leasebot_pipeline.storage.offered_times import GoneTime
 from leasebot_pipeline.storage.showing_news import News
 
 SHOWN: Final = 30
@@ -62,6 +63,8 @@ class Draft:
     version: str
     reply: Reply | None
     decision: DecisionAnswer | None
+    gone: tuple[GoneTime, ...] = ()
+    """Times it offers that are taken."""
 
     @property
     def who(self) -> str:
@@ -131,6 +134,8 @@ async def load_view(
         viewer, Page(_DECISIONS, None), services, conversation_id=conversation_id
     )
 
+    drafted = [one.id for one in detail.messages if one.status in ("draft", "hold")]
+
     def read(conn: Connection) -> _Found:
         current = booking.current_appointments(conn, [conversation_id]).get(conversation_id)
         return (
@@ -140,9 +145,10 @@ async def load_view(
             conversation_story.last_change(conn, conversation_id),
             people_search.names(conn, _people(detail.messages)),
             showing_news.untold(conn, current.id) if current and asked.get("say") else None,
+            offered_times.gone(conn, drafted, services.config.slots, now),
         )
 
-    linkage, replies, showing, last, people, news = await services.database.read(read)
+    linkage, replies, showing, last, people, news, gone = await services.database.read(read)
     assert linkage is not None  # the conversation was found above
     team: list[tuple[str, str]] = []
     if viewer.role == ADMIN:
@@ -160,7 +166,7 @@ async def load_view(
     if typed is not None and typed.form == "reply":
         text, template, hint = typed.text, typed.template, None
     told = detail.conversation
-    bubbles, drafts = thread(detail, replies, decided.items, people)
+    bubbles, drafts = thread(detail, replies, decided.items, people, gone)
     earlier = 0 if asked.get("all") else max(len(bubbles) - SHOWN, 0)
     return ConversationView(
         detail=detail,
@@ -182,7 +188,15 @@ async def load_view(
     )
 
 
-_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str], News | None]
+_Found = tuple[
+    Linkage | None,
+    list[Reply],
+    Booked | None,
+    LastChange | None,
+    dict[str, str],
+    News | None,
+    dict[UUID, tuple[GoneTime, ...]],
+]
 _SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
 
 
@@ -196,6 +210,7 @@ def thread(
     replies: Sequence[Reply],
     decided: Sequence[DecisionAnswer],
     people: Mapping[str, str],
+    gone: Mapping[UUID, tuple[GoneTime, ...]],
 ) -> tuple[list[Bubble], list[Draft]]:
     """What was said, oldest first, then what is on its way; and what waits for a person."""
     by_message = {reply.message_id: reply for reply in replies if reply.message_id is not None}
@@ -224,7 +239,7 @@ def thread(
             continue  # withdrawn: nobody was told this
         elif state in _UNDECIDED:
             origin = by_id.get(reply.decision_id) if reply and reply.decision_id else None
-            drafts.append(Draft(message, message.version, reply, origin))
+            drafts.append(Draft(message, message.version, reply, origin, gone.get(message.id, ())))
         else:
             assert reply is not None  # it has a state
             who = _author(message, reply, where, people)
