@@ -88,6 +88,8 @@ def next_month(day: date) -> date:
 def steps_of(showing: Showing, now: datetime) -> list[Step]:
     """What may be done next, as the state and the clock allow."""
     state = ShowingState(showing.status)
+    if showing.hold_expires_at is not None and not showing.held(now):
+        return []
     allowed = SHOWING_TRANSITIONS[state]
     steps = []
     if _S.CONFIRMED in allowed and showing.ends_at > now:
