@@ -147,5 +147,5 @@ def _notice_of(request: Request, handled: Services) -> Notice | None:
     opened = unsign(packed.replace("~", "="), handled.config.auth_secret) if packed else None
     if opened is None:
         return None
-    kind, text, then = json.loads(base64.urlsafe_b64decode(opened))
-    return Notice(kind, text, tuple(then) if then else None)
+    kind, text, *then = json.loads(base64.urlsafe_b64decode(opened))
+    return Notice(kind, text, tuple(then[0]) if then and then[0] else None)

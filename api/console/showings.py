@@ -14,6 +14,7 @@ from api.console import conversation_outcomes as ends
 from api.console import showing_views as views
 from api.console.access import Administrator, Viewer
 from api.console.forms import Form, FormData, attempt, parse
+from api.console.not_free import Chosen, why_refused
 from api.console.render import go, page
 from api.console.routes import page_router
 from api.console.showing_filters import UNTOLD, Filters, Paged, day_of
@@ -214,11 +215,7 @@ async def _change(
             "agentId": agent,
         }
         wish = parse(api.RescheduleBody, values)
-        moved, problem = await attempt(api.reschedule(viewer, showing_id, wish, services, version))
-        done = "The showing was moved."
-        if moved is not None:
-            clock = Clock(services.clock(), locale_of(request.headers.get("accept-language", "")))
-            done = f"Moved to {clock.moment(moved.appointment.starts_at, moved.appointment.timezone)}."
+        done, problem = await _move(request, viewer, services, showing_id, wish, version)
     if problem is None:
         news = await services.database.read(showing_news.untold, showing_id)
         if news is None:
@@ -228,6 +225,27 @@ async def _change(
     return await _showing_page(
         request, viewer, services, showing_id, base, problem=problem, move=not form.text("status")
     )
+
+
+async def _move(
+    request: Request,
+    viewer: Scope,
+    services: Services,
+    showing_id: UUID,
+    wish: api.RescheduleBody,
+    version: str | None,
+) -> tuple[str, str | None]:
+    """What was done, and why it was not: the time itself is named."""
+    clock = Clock(services.clock(), locale_of(request.headers.get("accept-language", "")))
+    try:
+        moved = await api.reschedule(viewer, showing_id, wish, services, version)
+    except ApiError as error:
+        found = await services.database.read(showings.find_showing, showing_id)
+        if found is None or wish.agent_id is None:
+            raise
+        chosen = Chosen(found.unit_id, wish.agent_id, wish.starts_at, found.timezone, found.conversation_id)
+        return "", await why_refused(services, clock, chosen, error)
+    return f"Moved to {clock.moment(moved.appointment.starts_at, moved.appointment.timezone)}.", None
 
 
 async def _set_status(
