@@ -194,6 +194,7 @@ async def _calendar_page(
             end=clock.midnight(first + _WEEK, calendar.zone),
             agent_id=calendar.owner.id if calendar.is_agent else None,
             unit_id=None if calendar.is_agent else calendar.owner.id,
+            standing_at=now,
         )
         booked = showings.list_showings(conn, wanted, _MOST)
         bars = week_of(first, zone, slots, booked, calendar.owner.opens, clock)

@@ -12,6 +12,7 @@ from api.console.forms import FormData, attempt, parse
 from api.console.inbox import CONTEXT, OF_LIST, Conversation, OnConversation, counting_waiting, list_view
 from api.console.inbox_words import (
     delivery_text,
+    gone_text,
     guardrail_text,
     intent_text,
     outcome_text,
@@ -29,6 +30,7 @@ router = page_router()
 
 _WORDS = {
     "delivery_text": delivery_text,
+    "gone_text": gone_text,
     "guardrail_text": guardrail_text,
     "intent_text": intent_text,
     "outcome_text": outcome_text,

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from itertools import groupby
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from fastapi import Response
+from sqlalchemy import Connection
 
-from api.console.conversation_view import free_slots, slot_key
+from api.console.conversation_view import free_slots, parse_slot_key, slot_key
 from api.console.forms import FormData, parse
 from api.console.inbox import Conversation, OnConversation
+from api.console.not_free import Chosen, why, why_refused
 from api.console.render import go, page
 from api.console.routes import page_router
-from api.console.times import zone_of
-from api.console.wording import error_text
+from api.console.times import Clock, locale_of, zone_of
 from api.errors import ApiError
 from api.routes import inbox, showings
 from api.routes.inbox import ConversationAnswer
+from api.routes.reply_offers import OfferedSlot
 from api.routes.showings import BookBody, RescheduleBody
 from api.services import Services
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot
-from leasebot_pipeline.storage import booking
+from leasebot_pipeline.storage import booking, conversation_story
+from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 
 router = page_router()
@@ -50,20 +53,40 @@ async def choose(on: OnConversation, form: FormData) -> Response:
     if len(chosen) != 1:
         return await _show(on, told, chosen, "Choose exactly one time to book.", 422)
     if chosen[0] not in free:
-        problem = "This time is no longer free. Choose another one."
-        return await _show(on, told, [], problem, 409)
+        return await _show(on, told, [], await _why_not(on, chosen[0]), 409)
     try:
-        await _book(on, told, free[chosen[0]], form.text("key"))
+        moved = await _book(on, told, free[chosen[0]], form.text("key"))
     except ApiError as error:
-        if error.status in (401, 403, 404):
-            raise
-        return await _show(on, told, chosen, error_text(error.body), 409)
-    done = "Booked. The lead does not know yet: send the reply below."
-    return go(on.request, f"{on.address}?say=booked#reply", done)
+        slot = free[chosen[0]]
+        assert slot.agent_id is not None  # times without an agent can not be chosen
+        wish = Chosen(slot.unit_id, slot.agent_id, slot.starts_at, slot.timezone, on.id)
+        return await _show(on, told, chosen, await why_refused(on.services, _clock(on), wish, error), 409)
+    done = f"{'Moved' if moved else 'Booked'}. The lead does not know yet: send the reply below."
+    return go(on.request, f"{on.address}?say={'moved' if moved else 'booked'}#reply", done)
 
 
-async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str) -> None:
-    """A showing that stands is moved; without one a new one is booked."""
+async def _why_not(on: Conversation, key: str) -> str:
+    """Why the time of that key is not among the free ones."""
+
+    def read(conn: Connection) -> tuple[UUID | None, str]:
+        found, about = inbox_rows.find_conversation(conn, on.id), conversation_story.linkage(conn, on.id)
+        return found.unit_id if found else None, (about and about.zone) or "UTC"
+
+    unit, timezone = await on.services.database.read(read)
+    named = parse_slot_key(key)
+    if named is None or unit is None:
+        return "This is not a time of this unit. Choose another one."
+    slot = parse(OfferedSlot, named)
+    chosen = Chosen(unit, slot.agent_id, slot.starts_at, timezone, on.id)
+    return await why(on.services, _clock(on), chosen)
+
+
+def _clock(on: Conversation) -> Clock:
+    return Clock(on.services.clock(), locale_of(on.request.headers.get("accept-language", "")))
+
+
+async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str) -> bool:
+    """A showing that stands is moved (True); without one a new one is booked."""
     times = {
         "idempotencyKey": f"console:{key}:{slot_key(slot)}",
         "startsAt": slot.starts_at,
@@ -74,7 +97,7 @@ async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str
     standing = await _standing(on.services, told)
     if standing is not None:
         await showings.reschedule(on.viewer, standing.id, parse(RescheduleBody, times), on.services)
-        return
+        return True
     body = parse(
         BookBody,
         {
@@ -87,6 +110,7 @@ async def _book(on: Conversation, told: ConversationAnswer, slot: Slot, key: str
         },
     )
     await showings.book(on.viewer, body, Response(), on.services)
+    return False
 
 
 async def _standing(services: Services, told: ConversationAnswer) -> Booked | None:
@@ -99,6 +123,14 @@ async def _told(on: Conversation) -> ConversationAnswer:
     return (await inbox.get_conversation(on.viewer, on.id, Response(), on.services)).conversation
 
 
+def _first_of(day: list[Slot]) -> tuple[list[Slot], list[Slot]]:
+    """Three times of a day, of both its halves, to choose from at once; and all its others."""
+    first = {0, 1, len(day) // 2} if len(day) > MOST_OFFERED else set(range(len(day)))
+    return [slot for n, slot in enumerate(day) if n in first], [
+        slot for n, slot in enumerate(day) if n not in first
+    ]
+
+
 async def _show(
     on: Conversation,
     told: ConversationAnswer,
@@ -108,7 +140,7 @@ async def _show(
 ) -> Response:
     free = await free_slots(on.viewer, on.services, on.id)
     days = [
-        (day, list(slots))
+        (day, *_first_of(list(slots)))
         for day, slots in groupby(
             free, key=lambda slot: slot.starts_at.astimezone(zone_of(slot.timezone)).date()
         )

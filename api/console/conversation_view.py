@@ -22,12 +22,22 @@ from api.routes.inbox import DetailAnswer, MessageAnswer
 from api.routes.steering import SteeringAnswer
 from api.services import Services
 from leasebot_pipeline.domain.replies import TemplateInvalid, placeholders, render, template_context
+from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot, label
-from leasebot_pipeline.storage import booking, conversation_story, kill_switches, people_search
+from leasebot_pipeline.storage import (
+    booking,
+    conversation_story,
+    kill_switches,
+    offered_times,
+    people_search,
+    showing_news,
+)
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange, Linkage, Reply
 from leasebot_pipeline.storage.kill_switches import Stop
+from leasebot_pipeline.storage.offered_times import GoneTime
+from leasebot_pipeline.storage.showing_news import News
 
 SHOWN: Final = 30
 """Newest messages on the page; the earlier ones are a tap away."""
@@ -61,6 +71,8 @@ class Draft:
     version: str
     reply: Reply | None
     decision: DecisionAnswer | None
+    gone: tuple[GoneTime, ...] = ()
+    """Times it offers that are taken."""
 
     @property
     def rejected(self) -> bool:
@@ -136,17 +148,22 @@ async def load_view(
         viewer, Page(_DECISIONS, None), services, conversation_id=conversation_id
     )
 
+    drafted = [one.id for one in detail.messages if one.status in ("draft", "hold")]
+
     def read(conn: Connection) -> _Found:
+        current = booking.current_appointments(conn, [conversation_id]).get(conversation_id)
         return (
             conversation_story.linkage(conn, conversation_id),
             conversation_story.replies(conn, conversation_id),
-            booking.current_appointments(conn, [conversation_id]).get(conversation_id),
+            current,
             conversation_story.last_change(conn, conversation_id),
             people_search.names(conn, _people(detail.messages)),
             kill_switches.stop_over(conn, conversation_id),
+            showing_news.untold(conn, current.id) if current and asked.get("say") else None,
+            offered_times.gone(conn, drafted, services.config.slots, now),
         )
 
-    linkage, replies, showing, last, people, stop = await services.database.read(read)
+    linkage, replies, showing, last, people, stop, news, gone = await services.database.read(read)
     assert linkage is not None  # the conversation was found above
     team: list[tuple[str, str]] = []
     if viewer.role == ADMIN:
@@ -159,12 +176,12 @@ async def load_view(
     text, template, hint = _prefilled(detail, asked, free)
     if offered:
         text = offer_text([slot for slot in free if slot_key(slot) in offered])
-    elif asked.get("say") == "booked" and showing is not None:
-        text = f"Your viewing of {detail.conversation.unit or 'the home'} is booked: {label(_slot(showing))}."
+    elif asked.get("say") and showing is not None:
+        text = said_of(showing, news, detail.conversation.unit or "the home")
     if typed is not None and typed.form == "reply":
         text, template, hint = typed.text, typed.template, None
     told = detail.conversation
-    bubbles, drafts = thread(detail, replies, decided.items, people)
+    bubbles, drafts = thread(detail, replies, decided.items, people, gone)
     earlier = 0 if asked.get("all") else max(len(bubbles) - SHOWN, 0)
     return ConversationView(
         detail=detail,
@@ -187,7 +204,16 @@ async def load_view(
     )
 
 
-_Found = tuple[Linkage | None, list[Reply], Booked | None, LastChange | None, dict[str, str], Stop | None]
+_Found = tuple[
+    Linkage | None,
+    list[Reply],
+    Booked | None,
+    LastChange | None,
+    dict[str, str],
+    Stop | None,
+    News | None,
+    dict[UUID, tuple[GoneTime, ...]],
+]
 _SNOOZES: Final = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week")]
 
 
@@ -201,6 +227,7 @@ def thread(
     replies: Sequence[Reply],
     decided: Sequence[DecisionAnswer],
     people: Mapping[str, str],
+    gone: Mapping[UUID, tuple[GoneTime, ...]],
 ) -> tuple[list[Bubble], list[Draft]]:
     """What was said, oldest first, then what is on its way; and what waits for a person."""
     by_message = {reply.message_id: reply for reply in replies if reply.message_id is not None}
@@ -229,7 +256,7 @@ def thread(
             continue  # withdrawn: nobody was told this
         elif state in _UNDECIDED:
             origin = by_id.get(reply.decision_id) if reply and reply.decision_id else None
-            drafts.append(Draft(message, message.version, reply, origin))
+            drafts.append(Draft(message, message.version, reply, origin, gone.get(message.id, ())))
         else:
             assert reply is not None  # it has a state
             who = _author(message, reply, where, people)
@@ -332,5 +359,17 @@ def offer_text(slots: Sequence[Slot]) -> str:
     return "Would one of these times work for you?\n" + "\n".join(f"- {label(slot)}" for slot in slots)
 
 
-def _slot(showing: Booked) -> Slot:
-    return Slot(showing.starts_at, showing.ends_at, showing.timezone, showing.agent_id, None, showing.unit_id)
+def said_of(showing: Booked, news: News | None, unit: str) -> str:
+    """What the lead is to be told of a showing; nothing when nobody has to tell anything."""
+    if news is None:
+        booked = showing.status in LIVE_SHOWING_STATES
+        return f"Your viewing of {unit} is booked: {_label(showing)}." if booked else ""
+    known = _label(showing, news.known_start, news.known_end)
+    if news.what == "cancelled":
+        return f"Your viewing of {unit} is cancelled: {known}. Write to us if you would like another time."
+    return f"Your viewing of {unit} was moved. It is now: {_label(showing)}, instead of: {known}."
+
+
+def _label(showing: Booked, starts_at: datetime | None = None, ends_at: datetime | None = None) -> str:
+    begin, end = starts_at or showing.starts_at, ends_at or showing.ends_at
+    return label(Slot(begin, end, showing.timezone, showing.agent_id, None, showing.unit_id))

@@ -121,6 +121,24 @@ def reason_text(code: str) -> str:
     return words(plain)
 
 
+_GONE: Final = {
+    "in_the_past": "it has passed",
+    "slot_unavailable": "unit or agent are not available then",
+    "agent_busy": "the agent has another showing then",
+    "unit_with_other_agent": "another agent shows the unit then",
+    "slot_full": "the unit is taken then",
+    "daily_cap": "the agent's day is full",
+    "unit_inactive": "the unit is no longer let",
+    "agent_removed": "the agent was removed",
+    "agent_not_assigned": "the agent does not show the unit any more",
+}
+
+
+def gone_text(reason: str) -> str:
+    """Why a time that is offered can not be booked any more."""
+    return _GONE.get(reason) or words(reason).lower()
+
+
 def guardrail_text(found: list[str]) -> str:
     """What a text contains that may not go out: "a link and a phone number"."""
     named = [GUARDRAILS.get(code, words(code).lower()) for code in found]

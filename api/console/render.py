@@ -41,6 +41,8 @@ class Notice:
 
     kind: Literal["done", "failed"]
     text: str
+    next: tuple[str, str] | None = None
+    """What is left to do: a link's words and where it leads. Such a notice stays until it is dismissed."""
 
 
 def query(path: str, **values: object) -> str:
@@ -108,13 +110,20 @@ def render_error(
     return response
 
 
-def go(request: Request, url: str, done: str | None = None, *, failed: str | None = None) -> RedirectResponse:
+def go(
+    request: Request,
+    url: str,
+    done: str | None = None,
+    *,
+    failed: str | None = None,
+    then: tuple[str, str] | None = None,
+) -> RedirectResponse:
     """Send the browser on after a write, with a notice for the page it comes to."""
     response = RedirectResponse(url, 303)
     text = done or failed
     if text is not None:
         kind = "done" if done else "failed"
-        packed = base64.urlsafe_b64encode(json.dumps([kind, text[:600]]).encode()).decode()
+        packed = base64.urlsafe_b64encode(json.dumps([kind, text[:600], then]).encode()).decode()
         handled = services(request)
         response.set_cookie(
             NOTICE_COOKIE,
@@ -138,5 +147,5 @@ def _notice_of(request: Request, handled: Services) -> Notice | None:
     opened = unsign(packed.replace("~", "="), handled.config.auth_secret) if packed else None
     if opened is None:
         return None
-    kind, text = json.loads(base64.urlsafe_b64decode(opened))
-    return Notice(kind, text)
+    kind, text, *then = json.loads(base64.urlsafe_b64decode(opened))
+    return Notice(kind, text, tuple(then[0]) if then and then[0] else None)

@@ -70,6 +70,7 @@ class Filters:
             agent_id=scope.agent_id or self.agent,
             first_day=self.first,
             last_day=self.last,
+            standing_at=now,
         )
 
     def address(self, path: str, **changed: object) -> str:

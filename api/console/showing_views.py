@@ -9,9 +9,11 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from api.auth.access import ADMIN, Scope
 from api.console import conversation_outcomes as ends
 from api.console.times import Clock, zone_of
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, SHOWING_TRANSITIONS, ShowingState
+from leasebot_pipeline.storage.showing_news import News
 from leasebot_pipeline.storage.showings import Showing
 
 DAYS: Final = 7
@@ -86,6 +88,8 @@ def next_month(day: date) -> date:
 def steps_of(showing: Showing, now: datetime) -> list[Step]:
     """What may be done next, as the state and the clock allow."""
     state = ShowingState(showing.status)
+    if showing.hold_expires_at is not None and not showing.held(now):
+        return []
     allowed = SHOWING_TRANSITIONS[state]
     steps = []
     if _S.CONFIRMED in allowed and showing.ends_at > now:
@@ -105,6 +109,12 @@ def steps_of(showing: Showing, now: datetime) -> list[Step]:
 def can_move(showing: Showing) -> bool:
     """Whether it can be given another time; a hold is confirmed or given up first."""
     return showing.hold_expires_at is None and ShowingState(showing.status) in LIVE_SHOWING_STATES
+
+
+def telling(viewer: Scope, news: News) -> str:
+    """The conversation, with a reply that says it filled in. Nothing is sent by that."""
+    area = "admin" if viewer.role == ADMIN else "agent"
+    return f"/{area}/inbox/{news.conversation_id}?say={news.what}#reply"
 
 
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}Z")

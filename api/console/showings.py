@@ -15,6 +15,7 @@ from api.console import conversation_outcomes as ends
 from api.console import showing_views as views
 from api.console.access import Administrator, Viewer
 from api.console.forms import Form, FormData, attempt, parse
+from api.console.not_free import Chosen, why_refused
 from api.console.render import go, page
 from api.console.routes import page_router
 from api.console.showing_filters import UNTOLD, Filters, Paged, day_of
@@ -28,8 +29,9 @@ from api.routes.availability import slots
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.local_time import NonexistentLocalTime, instant_after_gap, instant_of
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES, ShowingState
-from leasebot_pipeline.storage import agents, calendars, showings, unit_calendars, units
+from leasebot_pipeline.storage import agents, calendars, showing_news, showings, unit_calendars, units
 from leasebot_pipeline.storage.calendars import Candidate
+from leasebot_pipeline.storage.showing_news import News
 from leasebot_pipeline.storage.showings import Showing, ShowingFilter
 
 router = page_router()
@@ -233,16 +235,37 @@ async def _change(
             "agentId": agent,
         }
         wish = parse(api.RescheduleBody, values)
-        moved, problem = await attempt(api.reschedule(viewer, showing_id, wish, services, version))
-        done = "The showing was moved."
-        if moved is not None:
-            clock = Clock(services.clock(), locale_of(request.headers.get("accept-language", "")))
-            done = f"Moved to {clock.moment(moved.appointment.starts_at, moved.appointment.timezone)}."
+        done, problem = await _move(request, viewer, services, showing_id, wish, version)
     if problem is None:
-        return go(request, target, done)
+        news = await services.database.read(showing_news.untold, showing_id)
+        if news is None:
+            return go(request, target, done)
+        then = None if target == f"{base}/{showing_id}" else ("Tell the lead", views.telling(viewer, news))
+        return go(request, target, f"{done} The lead does not know yet.", then=then)
     return await _showing_page(
         request, viewer, services, showing_id, base, problem=problem, move=not form.text("status")
     )
+
+
+async def _move(
+    request: Request,
+    viewer: Scope,
+    services: Services,
+    showing_id: UUID,
+    wish: api.RescheduleBody,
+    version: str | None,
+) -> tuple[str, str | None]:
+    """What was done, and why it was not: the time itself is named."""
+    clock = Clock(services.clock(), locale_of(request.headers.get("accept-language", "")))
+    try:
+        moved = await api.reschedule(viewer, showing_id, wish, services, version)
+    except ApiError as error:
+        found = await services.database.read(showings.find_showing, showing_id)
+        if found is None or wish.agent_id is None:
+            raise
+        chosen = Chosen(found.unit_id, wish.agent_id, wish.starts_at, found.timezone, found.conversation_id)
+        return "", await why_refused(services, clock, chosen, error)
+    return f"Moved to {clock.moment(moved.appointment.starts_at, moved.appointment.timezone)}.", None
 
 
 async def _set_status(
@@ -284,12 +307,13 @@ async def _showing_page(
     asked = request.query_params
     first = day_of(asked.get("from"))
 
-    def read(conn: Connection) -> tuple[Showing, list[Candidate], bool]:
+    def read(conn: Connection) -> tuple[Showing, News | None, list[Candidate], bool]:
         showing = showings.find_showing(conn, showing_id)
         if showing is None or viewer.agent_id not in (None, showing.agent_id):
             raise not_found()
+        news = showing_news.untold(conn, showing_id)
         if not views.can_move(showing):
-            return showing, [], False
+            return showing, news, [], False
         free = calendars.unit_candidates(
             conn,
             showing.unit_id,
@@ -308,9 +332,9 @@ async def _showing_page(
             and (first is None or c.slot.starts_at.astimezone(zone).date() >= first)
             and (c.slot.starts_at, c.slot.agent_id) != (showing.starts_at, showing.agent_id)
         ]
-        return showing, mine[:_CHOICES], len(mine) > _CHOICES
+        return showing, news, mine[:_CHOICES], len(mine) > _CHOICES
 
-    showing, free, more = await services.database.read(read)
+    showing, news, free, more = await services.database.read(read)
     zone = zone_of(showing.timezone)
     by_day: dict[date, list[Candidate]] = {}
     for candidate in free:
@@ -326,6 +350,8 @@ async def _showing_page(
         version=etag(showing.updated_at),
         steps=views.steps_of(showing, now),
         can_move=views.can_move(showing),
+        news=news,
+        telling=views.telling(viewer, news) if news else "",
         move=move or "move" in asked,
         free=by_day,
         more=more,

@@ -55,6 +55,7 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
             begin=now,
             first_day=now.date() - _DAY,
             last_day=now.date() + _DAY,
+            standing_at=now,
         )
         untold = ShowingFilter(
             statuses=live, agent_id=agent, begin=now - today.OUTCOME_ASKED_FOR, over_by=now

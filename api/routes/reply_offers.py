@@ -16,7 +16,8 @@ from leasebot_pipeline.domain.slots_search import candidates
 from leasebot_pipeline.storage.calendars import load_calendars
 from leasebot_pipeline.storage.inbox import ConversationRow
 
-OFFERED_AT_MOST: Final = 24
+_MOST: Final = 1000
+"""A unit open day and night has less in its two weeks."""
 
 
 class OfferedSlot(Input):
@@ -29,7 +30,7 @@ class OfferedSlot(Input):
 def free_slots(
     conn: Connection, services: Services, conversation: ConversationRow, agent_id: UUID | None
 ) -> list[Slot]:
-    """Visits of the conversation's unit worth offering, by time; an agent's own only. As the bot finds them."""
+    """All free visits of the conversation's unit, by time, one per instant; an agent's own only. As the bot finds them."""
     if conversation.unit_id is None:
         return []
     now, config = services.clock(), services.config
@@ -38,12 +39,12 @@ def free_slots(
         calendars.for_unit(conversation.unit_id),
         config.slots,
         now,
-        limit=500,
+        limit=_MOST,
         assigned_agent_id=agent_id or conversation.assigned_agent_id,
         ignoring_conversation=conversation.id,
     )
-    mine = [slot for slot in free if agent_id in (None, slot.agent_id) and slot.agent_id]
-    return sorted(mine[:OFFERED_AT_MOST], key=lambda slot: slot.starts_at)
+    mine = (slot for slot in free if agent_id in (None, slot.agent_id) and slot.agent_id)
+    return sorted(mine, key=lambda slot: slot.starts_at)
 
 
 def chosen_slots(

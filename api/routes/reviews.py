@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
@@ -11,10 +11,10 @@ from pydantic import Field
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from api.answers import Answer
+from api.answers import Answer, iso_millis
 from api.auth.access import Identity, Scope, ScopedIdentity
 from api.edge.json_route import json_router
-from api.errors import conflict, not_found
+from api.errors import ApiError, conflict, not_found
 from api.inputs import Input, PathId, Trimmed
 from api.operator_audit import by_user
 from api.preconditions import IfMatch, check_version
@@ -24,6 +24,7 @@ from leasebot_pipeline.domain.guardrails_outbound import check_outbound
 from leasebot_pipeline.storage import audit, manual_replies
 from leasebot_pipeline.storage.audit import AuditEntry
 from leasebot_pipeline.storage.manual_replies import DraftRow
+from leasebot_pipeline.storage.offered_times import GoneTime
 
 router = json_router("/api/inbox", "inbox")
 
@@ -58,13 +59,17 @@ class ReviewedAnswer(Answer):
     operation_id="approveMessage",
     summary="Let a draft go out",
     responses={
-        409: {"description": "not_a_draft, already_approved, superseded, slot_gone, guardrails_blocked"}
+        409: {
+            "description": "not_a_draft, already_approved, superseded, slot_gone, guardrails_blocked, "
+            "offered_times_taken (with the `times`: label, startsAt, reason)"
+        }
     },
 )
 async def approve(
     scope: ScopedIdentity, message_id: PathId, services: ServicesDep, if_match: IfMatch = None
 ) -> ReviewedAnswer:
-    """Queued for the outbox; it is `sent` only once the thread shows it. A held time is confirmed with it.
+    """Queued for the outbox; it is `sent` only once the thread shows it. A held time is confirmed with it, and
+    times the text offers must still be free.
 
     In shadow nothing is sent: the draft stays as it is, and `keptBecause` says so.
     """
@@ -77,6 +82,8 @@ async def approve(
         if found:
             raise conflict("guardrails_blocked", "The text may not go out like this.", guardrails=list(found))
         done = manual_replies.approve(conn, draft, actor_of(scope.identity), services.config.slots, now)
+        if done.gone:
+            raise _offered_in_vain(done.gone)
         if done.refused is not None:
             more = {"reason": done.booking.reason} if done.booking else {}
             raise conflict(done.refused, _MESSAGES[done.refused], **more)
@@ -187,6 +194,17 @@ def _draft(conn: Connection, scope: Scope, message_id: UUID) -> DraftRow:
     ):
         raise not_found()
     return draft
+
+
+def _offered_in_vain(gone: Sequence[GoneTime]) -> ApiError:
+    named = "; ".join(time.label for time in gone)
+    them = "it" if len(gone) == 1 else "them"
+    times = [
+        {"label": time.label, "startsAt": iso_millis(time.starts_at), "reason": time.reason.value}
+        for time in gone
+    ]
+    message = f"No longer free: {named}. Take {them} out of the text, or offer other times."
+    return conflict("offered_times_taken", message, times=times)
 
 
 def _reviewed(identity: Identity, draft: DraftRow, action: str, details: Mapping[str, object]) -> AuditEntry:

@@ -216,9 +216,8 @@ class Ledger:
 
         ``stays``: the lead's own showing, which keeps its place while the new one is only held.
         """
-        taken = [visit for one, visit in self._taken if one not in wish.own]
-        counted = self._days.get((wish.agent_id, local_day(wish.starts_at, zone)[0]), set())
-        seat = fit(self.visit(wish), taken, self._policy, len(counted - wish.own))
+        counted = self._counted(wish, zone)
+        seat = self._fit(wish, counted)
         if isinstance(seat, BookingRefusal):
             return seat
         if stays is not None and stays.status in LIVE_SHOWING_STATES and stays.unit_id == wish.unit_id:
@@ -229,6 +228,19 @@ class Ledger:
         self._taken.append((identity, placed))
         counted.add(identity)
         return placed
+
+    def refusal(self, wish: Wish, zone: str) -> BookingRefusal | None:
+        """Why the wish has no place just now; nothing is remembered."""
+        seat = self._fit(wish, self._counted(wish, zone))
+        return seat if isinstance(seat, BookingRefusal) else None
+
+    def _counted(self, wish: Wish, zone: str) -> set[UUID]:
+        """What counts against the cap of that agent's day."""
+        return self._days.get((wish.agent_id, local_day(wish.starts_at, zone)[0]), set())
+
+    def _fit(self, wish: Wish, counted: set[UUID]) -> int | BookingRefusal:
+        taken = [visit for one, visit in self._taken if one not in wish.own]
+        return fit(self.visit(wish), taken, self._policy, len(counted - wish.own))
 
 
 def sweep(conn: Connection, agents: Iterable[UUID], units: Iterable[UUID], now: datetime) -> None:

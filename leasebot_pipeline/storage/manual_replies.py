@@ -17,14 +17,21 @@ from sqlalchemy import Connection, text
 
 from leasebot_pipeline.domain.booking import BookingReason
 from leasebot_pipeline.domain.slots_policy import SlotPolicy
-from leasebot_pipeline.storage import booking, manual_offers, outbox_sweeps
+from leasebot_pipeline.storage import booking, manual_offers, offered_times, outbox_sweeps
 from leasebot_pipeline.storage.booking import Actor, BookingResult
 from leasebot_pipeline.storage.crash_points import crash_point
 from leasebot_pipeline.storage.inbox import draft_version
+from leasebot_pipeline.storage.offered_times import GoneTime
 from leasebot_pipeline.storage.policies import CURRENT_STAGE, IN_SHADOW, Kept
 
 Refusal = Literal[
-    "not_found", "not_a_draft", "already_approved", "superseded", "account_inactive", "slot_gone"
+    "not_found",
+    "not_a_draft",
+    "already_approved",
+    "superseded",
+    "account_inactive",
+    "slot_gone",
+    "offered_times_taken",
 ]
 
 
@@ -59,7 +66,7 @@ class DraftRow:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What came of an approval; ``booking`` tells why a held time could not be kept.
+    """What came of an approval; ``booking`` tells why a held time could not be kept, ``gone`` which offered ones are taken.
 
     ``kept`` says why the draft stays one although nothing speaks against it: nothing can be sent now.
     """
@@ -68,6 +75,7 @@ class Approval:
     dispatch_id: UUID | None = None
     booking: BookingResult | None = None
     kept: Kept | None = None
+    gone: tuple[GoneTime, ...] = ()
 
 
 _LOCK_CONVERSATION = text("""
@@ -162,7 +170,12 @@ def approve(conn: Connection, draft: DraftRow, actor: Actor, policy: SlotPolicy,
         return Approval(refused, draft.dispatch_id)
     if draft.in_shadow:
         return Approval(None, draft.dispatch_id, kept=IN_SHADOW)
+    gone = offered_times.gone(conn, [draft.id], policy, now).get(draft.id)
+    if gone:
+        return Approval("offered_times_taken", draft.dispatch_id, gone=gone)
     if draft.decision_id is not None:
+        if draft.metadata.get("editedBy"):
+            offered_times.drop_unnamed(conn, draft.decision_id, draft.body, actor, now)
         confirmation = booking.HoldConfirmation(decision_id=draft.decision_id, actor=actor)
         [confirmed] = booking.confirm_holds(conn, [confirmation], policy, now)
         if not confirmed.stands and confirmed.reason not in _NO_HOLD:

@@ -46,6 +46,10 @@ class Showing:
     created_at: datetime
     updated_at: datetime
 
+    def held(self, now: datetime) -> bool:
+        """Whether its time is kept for the lead, who has not confirmed it."""
+        return self.status == "pending" and self.hold_expires_at is not None and self.hold_expires_at > now
+
 
 @dataclass(frozen=True, slots=True)
 class ShowingFilter:
@@ -63,6 +67,9 @@ class ShowingFilter:
     last_day: date | None = None
     over_by: datetime | None = None
     """Ended by then, and no hold: somebody should tell what came of it."""
+    standing_at: datetime | None = None
+    """Without what was only held, and is not at that instant: given up, run out, or replaced by the booking. Such a row never was
+    a showing."""
 
 
 _COLUMNS: Final = """
@@ -205,6 +212,11 @@ def _conditions(conn: Connection, wanted: ShowingFilter) -> tuple[list[str], dic
     if wanted.over_by is not None:
         conditions.append("s.ends_at <= :over_by AND s.hold_expires_at IS NULL")
         parameters["over_by"] = wanted.over_by
+    if wanted.standing_at is not None:
+        conditions.append(
+            "(s.hold_expires_at IS NULL OR (s.status = 'pending' AND s.hold_expires_at > :standing_at))"
+        )
+        parameters["standing_at"] = wanted.standing_at
     if wanted.first_day is not None or wanted.last_day is not None:
         conditions.append(_ON_DAYS)
         parameters |= _spans(conn, [(wanted.first_day or date.min, wanted.last_day or date.max)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from playwright.sync_api import expect
@@ -38,6 +39,9 @@ def test_a_showing_is_booked_moved_and_told_of_at_every_width(person: Person, ho
         page.get_by_role("button", name="Move the showing").click()
         expect(notices).to_contain_text("Moved to Fri, Mar 6")
         fits(page)
+    # The lead was told nothing yet: the page leads to the words.
+    page.locator("#untold").get_by_role("link", name="Tell the lead").click()
+    expect(page.locator("#reply-body")).to_have_value(re.compile("was moved. It is now: Fri, Mar 6"))
     house.clock.forward(timedelta(days=4, hours=9))  # Friday, four in the afternoon in New York
     outcomes = {"No show": "no_show", "Completed": "completed"}
     for turn, (name, width) in enumerate(zip(LEADS, WIDTHS, strict=True)):

@@ -136,6 +136,10 @@ def test_a_showing_is_moved_and_carried_to_an_end(person: Person, house: House, 
     ).click()
     expect(page.locator("#notices")).to_contain_text("The showing is cancelled.")
     assert states(house)["cleo"] == "cancelled"
+    page.set_viewport_size({"width": 1280, "height": 812})
+    page.locator("#notices").get_by_role("link", name="Tell the lead").click()
+    expect(page.locator("#reply-body")).to_have_value(re.compile("is cancelled: Tue, Mar 3"))
+    page.set_viewport_size({"width": 375, "height": 812})
 
     # What has begun can be completed, or nobody came.
     house.clock.forward(timedelta(hours=6))
