@@ -244,6 +244,8 @@ def _why(error: ApiError) -> str:
         return "Somebody changed this meanwhile. Their version stands above; yours is kept here."
     if error.body.get("error") == _MOVED:
         return "The conversation moved on since this was written. Look at the newest messages first."
+    if error.body.get("error") == "offered_times_taken":  # the draft itself names them
+        return "Not approved: a time that it offers is no longer free."
     return error_text(error.body)
 
 

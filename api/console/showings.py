@@ -240,7 +240,7 @@ async def _change(
         news = await services.database.read(showing_news.untold, showing_id)
         if news is None:
             return go(request, target, done)
-        then = None if target == f"{base}/{showing_id}" else ("Tell the lead", views.telling(viewer, news))
+        then = ("Tell the lead", views.telling(viewer, news))
         return go(request, target, f"{done} The lead does not know yet.", then=then)
     return await _showing_page(
         request, viewer, services, showing_id, base, problem=problem, move=not form.text("status")
