@@ -253,7 +253,8 @@ async def _queued(on: Conversation, done: str, what: str) -> Response:
     """What can not go out just now is not said to be on its way."""
 
     def read(conn: Connection) -> tuple[Stop | None, str | None]:
-        return kill_switches.stop_over(conn, on.id), conversation_story.silence(conn, on.id)
+        silent = conversation_story.silence(conn, on.id)
+        return kill_switches.stop_over(conn, on.id) if silent == "sends_stopped" else None, silent
 
     stop, silent = await on.services.database.read(read)
     if stop is not None:

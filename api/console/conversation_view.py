@@ -152,13 +152,15 @@ async def load_view(
 
     def read(conn: Connection) -> _Found:
         current = booking.current_appointments(conn, [conversation_id]).get(conversation_id)
+        linked = conversation_story.linkage(conn, conversation_id)
+        stopped = linked is not None and linked.silent == "sends_stopped"
         return (
-            conversation_story.linkage(conn, conversation_id),
+            linked,
             conversation_story.replies(conn, conversation_id),
             current,
             conversation_story.last_change(conn, conversation_id),
             people_search.names(conn, _people(detail.messages)),
-            kill_switches.stop_over(conn, conversation_id),
+            kill_switches.stop_over(conn, conversation_id) if stopped else None,
             showing_news.untold(conn, current.id) if current and asked.get("say") else None,
             offered_times.gone(conn, drafted, services.config.slots, now),
         )

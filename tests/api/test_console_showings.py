@@ -223,7 +223,7 @@ def test_every_free_time_can_be_booked_by_hand(house: House, each: UUID) -> None
     shown = house.page("agent", page)
     [today, *_] = re.findall(r"<fieldset.*?</fieldset>", shown, re.DOTALL)
     at_once, _, more = today.partition("<details>")
-    assert re.findall(r"(\d+:\d+) – ", at_once) == ["10:00", "10:30", "1:00"]
+    assert re.findall(r"<b>(\d+:\d+) [AP]M</b>", at_once) == ["10:00", "10:30", "1:00"]
     assert "All times of the day: 9 more" in more
     keys = re.findall(r'value="(\d+\.[^"]+)"', today)
     assert len(set(keys)) == 12, "10 to 16, every half hour"
