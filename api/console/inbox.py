@@ -15,7 +15,7 @@ from fastapi.responses import Response
 
 from api.auth.access import ADMIN, Scope
 from api.console.access import Viewer
-from api.console.inbox_words import PLATFORMS, platform_name
+from api.console.inbox_words import PLATFORMS, platform_name, state_text
 from api.console.lists import page_number
 from api.console.render import page, query
 from api.console.routes import page_router
@@ -126,7 +126,7 @@ async def inbox_page(request: Request, place: PlaceDep, viewer: Viewer, services
 CONTEXT: Final[Mapping[str, Any]] = {
     "platform_name": platform_name,
     "platforms": [("", "All platforms"), *PLATFORMS.items()],
-    "states": [("", "Any state"), *((state, state) for state in STATES)],
+    "states": [("", "Any state"), *((state, state_text(state)) for state in STATES)],
 }
 
 

@@ -59,7 +59,7 @@ def test_a_release_goes_on_only_through_the_gate_or_with_a_reason(person: Person
     back.get_by_role("button", name="Roll back").click()
     expect(page.get_by_role("status").filter(has_text="back in shadow")).to_be_visible()
     page.locator("#kill").get_by_label("Why").fill("Stop it all")
-    page.get_by_role("button", name="Stop every send").click()
+    page.get_by_role("button", name="Stop sends").click()
     stopped = page.get_by_role("alert").filter(has_text="All sends are stopped")
     expect(stopped).to_be_visible()
     stopped.get_by_role("button", name="Let sends go on").click()
