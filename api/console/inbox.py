@@ -26,7 +26,7 @@ from api.routes import inbox, steering
 from api.routes.inbox import STATES, InboxItem
 from api.routes.steering import WaitingItem
 from api.services import Services, ServicesDep
-from leasebot_pipeline.storage import conversation_notes
+from leasebot_pipeline.storage import conversation_notes, unit_assignments
 from leasebot_pipeline.storage.conversation_notes import Marks
 from leasebot_pipeline.storage.inbox import InboxFilter
 from leasebot_pipeline.storage.inbox_count import count_inbox
@@ -109,6 +109,9 @@ class ListView:
     next: str | None
     suffix: str
     """The query of this list, for links to its conversations."""
+
+    without_units: bool = False
+    """Whether it is empty as the agent who looks shows no unit yet."""
 
     @property
     def filtered(self) -> bool:
@@ -211,7 +214,12 @@ async def list_view(
         now,
     )
     pages = max(-(-total // ROWS), number + 1) if cursor else number
+    agent = viewer.agent_id
+    without_units = False
+    if agent is not None and not rows and not any(filters.values()):
+        without_units = not await services.database.read(unit_assignments.has_units, agent)
     return ListView(
+        without_units=without_units,
         rows=rows,
         marks=marks,
         filters=filters,

@@ -52,6 +52,7 @@ async def observability(request: Request, _viewer: Administrator, services: Serv
         "observability.html",
         hours=hours,
         windows=WINDOWS,
+        span=f"in {dict(WINDOWS)[hours]}",
         found=found,
         core=core,
         signals=signals,

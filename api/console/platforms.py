@@ -77,7 +77,8 @@ async def change_platform(
     if done is not None and asks:
         return await _list(request, services, Refused(form.text("at"), None, form), question=done)
     if done is not None:
-        return go(request, PATH, done)
+        # A stop is shown at the top.
+        return go(request, f"{PATH}#stops" if form.text("do") == "kill" else PATH, done)
     return await _list(request, services, Refused(form.text("at"), reason, form), 422)
 
 
