@@ -10,7 +10,7 @@ from sqlalchemy import text
 from leasebot_pipeline.storage.tables import accounts
 from tests.api.house import House
 from tests.console.day_inbox import decide, draft, lead, mark
-from tests.console.test_stopped_sends import advert, read
+from tests.console.test_stopped_sends import advert, read, stop
 from tests.storage import rows
 
 
@@ -106,13 +106,15 @@ def test_an_invitation_says_what_an_address_is_like(house: House) -> None:
         ("/admin/platform", ["is left alone for a while", "Nothing is sent while the release is in shadow"]),
     ],
 )
-def test_what_is_known_here_alone_is_explained(day: House, path: str, told: list[str]) -> None:
-    day.in_stage("shadow")
-    said = read(day.page("admin", path))
+def test_what_is_known_here_alone_is_explained(house: House, path: str, told: list[str]) -> None:
+    house.in_stage("shadow")
+    said = read(house.page("admin", path))
     assert [one for one in told if one not in said] == []
 
 
-def test_stopping_has_one_name(day: House) -> None:
+def test_stopping_has_one_name(house: House) -> None:
+    stop(house)
+    stop(house, "roomies")
     for path in ("/admin/release", "/admin/platform", "/admin/today"):
-        said = read(day.page("admin", path))
+        said = read(house.page("admin", path))
         assert not re.search("kill switch|every send", said, re.IGNORECASE), path
