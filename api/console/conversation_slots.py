@@ -23,7 +23,7 @@ from api.routes.showings import BookBody, RescheduleBody
 from api.services import Services
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
 from leasebot_pipeline.domain.slots import Slot
-from leasebot_pipeline.storage import booking, conversation_story
+from leasebot_pipeline.storage import booking, conversation_story, unit_assignments
 from leasebot_pipeline.storage import inbox as inbox_rows
 from leasebot_pipeline.storage.booking import Booked
 
@@ -131,6 +131,13 @@ def _first_of(day: list[Slot]) -> tuple[list[Slot], list[Slot]]:
     ]
 
 
+async def _nobody(services: Services, told: ConversationAnswer) -> bool:
+    """Whether there are no times because no agent shows the unit."""
+    if told.listing_id is None:
+        return False
+    return not await services.database.read(unit_assignments.has_agent, told.listing_id)
+
+
 async def _show(
     on: Conversation,
     told: ConversationAnswer,
@@ -152,6 +159,7 @@ async def _show(
         place=on.place,
         told=told,
         days=days,
+        nobody=await _nobody(on.services, told) if not days else False,
         chosen=chosen,
         problem=problem,
         key_of=slot_key,

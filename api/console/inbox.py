@@ -15,7 +15,7 @@ from fastapi.responses import Response
 
 from api.auth.access import ADMIN, Scope
 from api.console.access import Viewer
-from api.console.inbox_words import PLATFORMS, platform_name
+from api.console.inbox_words import PLATFORMS, platform_name, state_text
 from api.console.lists import page_number
 from api.console.render import page, query
 from api.console.routes import page_router
@@ -26,7 +26,7 @@ from api.routes import inbox, steering
 from api.routes.inbox import STATES, InboxItem
 from api.routes.steering import WaitingItem
 from api.services import Services, ServicesDep
-from leasebot_pipeline.storage import conversation_notes
+from leasebot_pipeline.storage import conversation_notes, unit_assignments
 from leasebot_pipeline.storage.conversation_notes import Marks
 from leasebot_pipeline.storage.inbox import InboxFilter
 from leasebot_pipeline.storage.inbox_count import count_inbox
@@ -110,6 +110,9 @@ class ListView:
     suffix: str
     """The query of this list, for links to its conversations."""
 
+    without_units: bool = False
+    """Whether it is empty as the agent who looks shows no unit yet."""
+
     @property
     def filtered(self) -> bool:
         return any(self.filters.values())
@@ -126,7 +129,7 @@ async def inbox_page(request: Request, place: PlaceDep, viewer: Viewer, services
 CONTEXT: Final[Mapping[str, Any]] = {
     "platform_name": platform_name,
     "platforms": [("", "All platforms"), *PLATFORMS.items()],
-    "states": [("", "Any state"), *((state, state) for state in STATES)],
+    "states": [("", "Any state"), *((state, state_text(state)) for state in STATES)],
 }
 
 
@@ -211,7 +214,12 @@ async def list_view(
         now,
     )
     pages = max(-(-total // ROWS), number + 1) if cursor else number
+    agent = viewer.agent_id
+    without_units = False
+    if agent is not None and not rows and not any(filters.values()):
+        without_units = not await services.database.read(unit_assignments.has_units, agent)
     return ListView(
+        without_units=without_units,
         rows=rows,
         marks=marks,
         filters=filters,

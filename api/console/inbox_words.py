@@ -58,7 +58,7 @@ GUARDRAILS: Final[Mapping[str, str]] = {
     "outbound_contains_money": "an amount of money",
     "outbound_contains_promise": "a promise or guarantee",
     "outbound_contains_access_code": "an access code",
-    "outbound_steers": "words that could read as steering by who somebody is",
+    "outbound_steers": "words about who should or should not live there",
     "outbound_time_not_offered": "a time that is not free",
 }
 _STRATEGIES: Final[Mapping[str, str]] = {
@@ -103,6 +103,20 @@ _OUTCOMES: Final[Mapping[str, str]] = {
     "escalate": "Asked for a person",
     "blocked": "Blocked",
 }
+
+
+_STATES: Final[Mapping[str, str]] = {
+    "lead": "Being answered",
+    "showing": "Showing arranged",
+    "follow_up_1": "First follow-up",
+    "follow_up_2": "Second follow-up",
+    "outcome": "Came to an outcome",
+}
+
+
+def state_text(code: str) -> str:
+    """How far a conversation has come."""
+    return _STATES.get(code, words(code))
 
 
 def platform_name(code: str) -> str:

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from api.console import charts, times
 from api.console.access import Administrator
+from api.console.inbox_words import reason_text
 from api.console.lists import known
 from api.console.render import page
 from api.console.routes import page_router
@@ -51,6 +52,7 @@ async def observability(request: Request, _viewer: Administrator, services: Serv
         "observability.html",
         hours=hours,
         windows=WINDOWS,
+        span=f"in {dict(WINDOWS)[hours]}",
         found=found,
         core=core,
         signals=signals,
@@ -77,7 +79,9 @@ async def observability(request: Request, _viewer: Administrator, services: Serv
             ]
         ),
         bookings=charts.bars([(words(one.status), one.count) for one in signals.bookings_by_status]),
-        reasons=charts.bars([(words(one.reason_code), one.count) for one in signals.escalation_reasons[:12]]),
+        reasons=charts.bars(
+            [(reason_text(one.reason_code), one.count) for one in signals.escalation_reasons[:12]]
+        ),
         failures=charts.bars([(words(name), count) for name, count in failures.most_common()]),
         oldest=charts.duration((signals.human_required_queue.oldest_waiting_seconds or 0) * 1000),
     )

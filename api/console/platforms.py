@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
+from api.console import stops
 from api.console.access import Administrator
 from api.console.forms import Form, FormData, attempt, parse
 from api.console.render import go, page
@@ -24,7 +26,8 @@ from api.paging import Page
 from api.routes import operations, platforms, visits
 from api.routes.platforms import HealthItem, PolicyAnswer
 from api.services import Services, ServicesDep
-from leasebot_pipeline.storage import people_search
+from leasebot_pipeline.domain.kill_switches import KillScope, KillTarget, parse_target
+from leasebot_pipeline.storage import kill_switches, people_search
 
 router = page_router()
 PATH: Final = "/admin/platform"
@@ -41,6 +44,8 @@ class Account:
     policy: PolicyAnswer
     health: HealthItem
     why: str
+    stopped: bool
+    """Whether a switch keeps its replies from going out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,13 @@ async def platform_list(request: Request, _viewer: Administrator, services: Serv
 async def change_platform(
     request: Request, viewer: Administrator, form: FormData, services: ServicesDep
 ) -> Response:
-    done, reason = await attempt(_change(viewer, form, services))
+    asks = form.text("do") == "kill" and not form.flag("sure")
+    done, reason = await attempt(_question(form, services) if asks else _change(viewer, form, services))
+    if done is not None and asks:
+        return await _list(request, services, Refused(form.text("at"), None, form), question=done)
     if done is not None:
-        return go(request, PATH, done)
+        # A stop is shown at the top.
+        return go(request, f"{PATH}#stops" if form.text("do") == "kill" else PATH, done)
     return await _list(request, services, Refused(form.text("at"), reason, form), 422)
 
 
@@ -109,7 +118,10 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
         case "kill":
             body = parse(operations.EngageBody, form.given("target", "reason"))
             made = await operations.engage(viewer.identity, body, services)
-            return "Sending is stopped." if made.engaged else "It was stopped already."
+            if not made.engaged:
+                return "It was stopped already."
+            named, count = await _stopping(body.target, services)
+            return f"Stopped: {named}. {stops.waiting(count)} Sending is resumed at the top of this page."
         case "lift":
             return await _lift(viewer, form, services)
     account_id = _account_id(form)
@@ -142,6 +154,24 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
     raise validation_error(["do: must be a known action"])
 
 
+async def _question(form: Form, services: Services) -> str:
+    """What is asked before sends are stopped: which, and how many wait. Raises the API's refusals."""
+    body = parse(operations.EngageBody, form.given("target", "reason"))
+    return stops.question(*await _stopping(body.target, services))
+
+
+async def _stopping(chosen: str, services: Services) -> tuple[str, int]:
+    """What a switch stops in words, and how many replies."""
+    target = parse_target(chosen)
+    if target is None:
+        raise validation_error(["target: must be global, a platform or the id of an account"])
+    named = {one.id: one.account_name for one in (await platforms.list_policies(services)).items}
+    if target.account_id is not None and target.account_id not in named:
+        raise not_found()
+    count = await services.database.read(kill_switches.on_the_way, target)
+    return stops.what(target, named.get(target.account_id) if target.account_id else None), count
+
+
 async def _lift(viewer: Administrator, form: Form, services: Services) -> str:
     try:
         await operations.lift(viewer.identity, form.text("target"), services)
@@ -167,11 +197,14 @@ async def _update(
     return await platforms.update_policy(viewer.identity, account_id, body, Response(), services, if_match)
 
 
-async def _list(request: Request, services: Services, refused: Refused, status: int = 200) -> Response:
+async def _list(
+    request: Request, services: Services, refused: Refused, status: int = 200, question: str | None = None
+) -> Response:
     async with services.at_one_moment() as reading:
         policies = await platforms.list_policies(reading)
-        accounts = _accounts(policies.items, (await platforms.platform_health(reading)).items)
         switches = (await operations.list_switches(reading)).items
+        health = (await platforms.platform_health(reading)).items
+        accounts = _accounts(policies.items, health, {switch.target for switch in switches})
         incidents = (await operations.list_incidents(reading)).items
         names = await reading.database.read(
             people_search.addresses, {switch.actor_id for switch in switches if switch.actor_id}
@@ -188,6 +221,7 @@ async def _list(request: Request, services: Services, refused: Refused, status: 
         account_names={account.policy.id: account.policy.account_name for account in accounts},
         stage=policies.items[0].release_stage if policies.items else "shadow",
         refused=refused,
+        question=question,
         here=PATH,
     )
 
@@ -197,17 +231,19 @@ async def _account(
 ) -> Response:
     async with services.at_one_moment() as reading:
         policies = await platforms.list_policies(reading)
+        switched = (await operations.list_switches(reading)).items
         found = _accounts(
             [policy for policy in policies.items if policy.id == account_id],
             (await platforms.platform_health(reading)).items,
+            {switch.target for switch in switched},
         )
         if not found:
             raise not_found()
-        switched = (await operations.list_switches(reading)).items
+        target = KillTarget(KillScope.ACCOUNT, account_id=account_id)
+        count = await reading.database.read(kill_switches.on_the_way, target)
         failures = await visits.list_visits(Page(_FAILURES, None), reading, account_id, outcome="failed")
         recent = await visits.list_visits(Page(_RECENT, None), reading, account_id)
-    concerned = ("global", f"platform:{found[0].policy.platform}", f"account:{account_id}")
-    switches = [switch for switch in switched if switch.target in concerned]
+    switches = [switch for switch in switched if switch.target in _over(found[0].policy)]
     return page(
         request,
         "platform_account.html",
@@ -215,6 +251,7 @@ async def _account(
         account=found[0],
         policies=policies,
         switches=switches,
+        question=stops.question(stops.what(target, found[0].policy.account_name), count),
         failures=[(visit, *_told(visit.error_detail)) for visit in failures.items],
         recent=recent.items,
         refused=refused,
@@ -222,15 +259,29 @@ async def _account(
     )
 
 
-def _accounts(policies: list[PolicyAnswer], health: list[HealthItem]) -> list[Account]:
+def _accounts(
+    policies: list[PolicyAnswer], health: list[HealthItem], engaged: Collection[str]
+) -> list[Account]:
     by_id = {item.id: item for item in health}
-    return [Account(one, by_id[one.id], _why(one)) for one in policies if one.id in by_id]
+    stopped = {one.id: not _over(one).isdisjoint(engaged) for one in policies}
+    return [
+        Account(one, by_id[one.id], _why(one, stopped[one.id]), stopped[one.id])
+        for one in policies
+        if one.id in by_id
+    ]
 
 
-def _why(policy: PolicyAnswer) -> str:
+def _over(policy: PolicyAnswer) -> frozenset[str]:
+    """Targets of switches that stop an account."""
+    return frozenset(("global", f"platform:{policy.platform}", f"account:{policy.id}"))
+
+
+def _why(policy: PolicyAnswer, stopped: bool) -> str:
     """What may go out by itself, and what keeps the rest."""
     if not policy.is_active:
         return "Off: its inbox is not read and nothing is sent."
+    if stopped:
+        return "Sending is stopped: replies wait until it is let go on."
     if policy.send_mode == "auto_send":
         return "Replies that pass every rule go out by themselves."
     if policy.release_stage == "shadow":

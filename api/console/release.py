@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from api.console import stops
 from api.console.access import Administrator
 from api.console.forms import Form, FormData, parse
 from api.console.render import go, page
@@ -19,8 +20,9 @@ from api.console.wording import error_text, words
 from api.errors import ApiError, validation_error
 from api.routes import operations, platforms, release
 from api.services import Services, ServicesDep
+from leasebot_pipeline.domain.kill_switches import KillScope, KillTarget
 from leasebot_pipeline.domain.release_gate import REQUIRED_GATES
-from leasebot_pipeline.storage import people_search, release_gate
+from leasebot_pipeline.storage import kill_switches, people_search, release_gate
 from leasebot_pipeline.storage.release_gate import KeptCheck
 
 router = page_router()
@@ -30,16 +32,16 @@ RULES: Final = {
     "required_gates": "The release gates passed for this commit",
     "platform_parity": "All five platforms have an account",
     "runtime": "No worker was started against the mock runtime",
-    "baseline": "There is a baseline from shadow to compare with",
+    "baseline": "There is a baseline (figures from shadow) to compare with",
     "error_spike": "Errors did not grow to twice the baseline",
     "clean_checks": "Two checks in a row were clean",
     "human_handoff": "Nothing went out that a person should have seen",
     "showing_lifecycle": "Showings kept their promises",
-    "circuits": "No account rests after failures",
+    "circuits": "No account rests after failures (open circuit)",
 }
 STAGES: Final = {
-    "shadow": "Everything is read and decided; nothing is sent. Every reply waits as a draft.",
-    "canary": "Replies go out for the accounts of the canary only.",
+    "shadow": "To look on: everything is read and decided; nothing is sent. Every reply waits as a draft.",
+    "canary": "To try it out: replies go out for a few chosen accounts, the canary, only.",
     "full": "Replies go out for every account, as its send mode allows.",
 }
 
@@ -94,7 +96,11 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
             return f"The release is back in {_stage(back.after)}."
         case "kill":
             killed = await release.kill(viewer.identity, parse(release.KillBody, reason), services)
-            return "Every send is stopped." if killed.engaged else "Every send was stopped already."
+            return (
+                "Stopped: all sending. It is let go on at the top of this page."
+                if killed.engaged
+                else "All sending was stopped already."
+            )
         case "lift":
             return await _lift(viewer, services)
     raise validation_error(["do: must be a known action"])
@@ -147,12 +153,15 @@ async def _page(
     accounts = (await platforms.list_policies(services)).items
     actors = {str(stage["actorId"]) for stage in answer.history if stage["actorId"]}
 
-    def read(conn: Connection) -> tuple[KeptCheck | None, dict[str, bool], dict[str, str]]:
+    everything = KillTarget(KillScope.GLOBAL)
+
+    def read(conn: Connection) -> tuple[KeptCheck | None, dict[str, bool], dict[str, str], int]:
         last = release_gate.last_check(conn, UUID(current["id"])) if current else None
         passed = release_gate.evidence(conn, current["commit"]) if current else {}
-        return last, passed, people_search.addresses(conn, actors)
+        names = people_search.addresses(conn, actors)
+        return last, passed, names, kill_switches.on_the_way(conn, everything)
 
-    last, passed, names = await services.database.read(read)
+    last, passed, names, count = await services.database.read(read)
     return page(
         request,
         "release.html",
@@ -171,6 +180,7 @@ async def _page(
         rules=RULES,
         names=names,
         verdict=_verdict,
+        question=stops.question(stops.what(everything), count),
         at=at,
         reason=reason,
         form=form or Form((("percentage", "20"),)),

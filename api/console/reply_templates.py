@@ -31,7 +31,7 @@ MOST: Final = 300
 _FIELDS: Final = ("name", "body", "variables", "locale")
 
 PLACEHOLDERS: Final = {
-    "lead_name": "the lead's first name",
+    "lead_name": "the lead's name, as the platform gives it (often first and last)",
     "unit": "property and number",
     "unit_number": "the number alone",
     "slot": "the first time offered",

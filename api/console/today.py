@@ -17,7 +17,7 @@ from api.console.stops import stop_text
 from api.console.times import zone_of
 from api.services import Services, ServicesDep
 from leasebot_pipeline.domain.showings import LIVE_SHOWING_STATES
-from leasebot_pipeline.storage import kill_switches, showings, today
+from leasebot_pipeline.storage import kill_switches, showings, today, unit_assignments
 from leasebot_pipeline.storage.showings import Showing, ShowingFilter
 from leasebot_pipeline.storage.waiting_for_people import Counted, by_kind
 
@@ -27,6 +27,8 @@ ROWS: Final = 15
 """Of each list; the counters tell how many there are."""
 SHOWINGS: Final = 30
 """Of today's: one agent's day fits, a house with many agents has a list of its own."""
+_NAMED: Final = 5
+"""Units without an agent that are named; how many there are is told."""
 _MOST: Final = 200
 _DAY: Final = timedelta(days=1)
 
@@ -68,6 +70,8 @@ async def _today(request: Request, viewer: Scope, services: Services, area: str)
             "shown": [s for s in ahead if _is_today(s, services)],
             "untold": showings.list_showings(conn, untold, _MOST),
             "due": today.follow_ups_due(conn, agent, now, ROWS),
+            "nobody": unit_assignments.with_nobody(conn, _NAMED) if agent is None else ([], 0),
+            "without_units": agent is not None and not unit_assignments.has_units(conn, agent),
             "stops": kill_switches.stops(conn, agent),
             "problems": today.problems(conn, ROWS) if agent is None else Counted((), 0),
         }

@@ -22,7 +22,7 @@ from api.routes import agents, people
 from api.routes.people import SentInvitationAnswer
 from api.services import Services, ServicesDep
 from leasebot_pipeline.storage import agents as stored
-from leasebot_pipeline.storage import people_search
+from leasebot_pipeline.storage import people_search, unit_assignments
 from leasebot_pipeline.storage.agents import Agent
 from leasebot_pipeline.storage.people_search import Wanted
 
@@ -31,6 +31,7 @@ PATH: Final = "/admin/users"
 ROWS: Final = 20
 KINDS: Final = ("user", "invitation")
 STATUSES: Final = ("active", "pending", "accepted", "expired", "revoked")
+_NO_LOGIN: Final = "none"
 ROLES: Final = ("agent", "admin")
 
 
@@ -45,6 +46,8 @@ class Asked:
     page: int
     link: str
     """The login an agent is chosen for."""
+    left: str
+    """After an agent was removed: its login, ``none`` where it had none."""
 
     @classmethod
     def of(cls, request: Request) -> Asked:
@@ -56,6 +59,7 @@ class Asked:
             role=known(asked.get("role"), ROLES),
             page=page_number(asked.get("page")),
             link=searched(asked.get("link")),
+            left=searched(asked.get("left")),
         )
 
     def url(self, **changes: object) -> str:
@@ -84,6 +88,7 @@ async def change(request: Request, viewer: Administrator, form: FormData, servic
         case "remove":
             work = _remove(viewer, form, services)
             told = ""
+            here = asked.url(left=await _login(form, services))
         case _:
             raise validation_error(["do: must be a known action"])
     done, reason = await attempt(work)
@@ -135,6 +140,16 @@ async def _remove(viewer: Administrator, form: Form, services: Services) -> str:
     )
 
 
+async def _login(form: Form, services: Services) -> str:
+    """The login of the agent who is about to leave; the removal takes the agent away from it."""
+    try:
+        agent = _id(form, "leaves")
+    except ApiError:  # the removal says what is wrong with it
+        return _NO_LOGIN
+    found = await services.database.read(stored.find_agent, agent)
+    return found.user_id if found is not None and found.user_id else _NO_LOGIN
+
+
 def _option(agent: Agent, addresses: dict[str, str]) -> str:
     """An agent with the login that acts for it now: choosing it cuts that one off."""
     login = addresses.get(agent.user_id or "")
@@ -164,11 +179,13 @@ async def _page(
         people_search.search, wanted, services.clock(), limit=ROWS, skip=(asked.page - 1) * ROWS
     )
 
-    def read(conn: Connection) -> tuple[list[Agent], dict[str, str]]:
+    def read(conn: Connection) -> tuple[list[Agent], dict[str, str], int]:
         everybody = stored.list_agents(conn, MAX_LIMIT)
-        return everybody, people_search.addresses(conn, {one.user_id for one in everybody if one.user_id})
+        logins = {one.user_id for one in everybody if one.user_id} | ({asked.left} if asked.left else set())
+        left_units = unit_assignments.with_nobody(conn, 1)[1] if asked.left else 0
+        return everybody, people_search.addresses(conn, logins), left_units
 
-    everybody, addresses = await services.database.read(read)
+    everybody, addresses, left_units = await services.database.read(read)
     return page(
         request,
         "users.html",
@@ -180,6 +197,8 @@ async def _page(
         here=asked.url(page=asked.page if asked.page > 1 else None),
         page_kept=asked.page if asked.page > 1 else None,
         linking=next((entry for entry in entries if entry.id == asked.link and entry.kind == "user"), None),
+        left_units=left_units,
+        left_login=addresses.get(asked.left),
         at=at,
         reason=reason,
         typed=form or Form(()),

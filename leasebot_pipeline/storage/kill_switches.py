@@ -192,6 +192,18 @@ def stopped_replies(conn: Connection) -> int:
     return int(conn.execute(_STOPPED).scalar_one())
 
 
+_ON_THE_WAY = text("""
+    SELECT count(*) FROM "OutboundDispatches" d
+     WHERE d.state IN ('queued', 'retry_scheduled', 'claimed', 'sending')
+       AND :target IN ('global', 'platform:' || d.platform, 'account:' || d.platform_account_id::text)
+""")
+
+
+def on_the_way(conn: Connection, target: KillTarget) -> int:
+    """How many replies a switch of the target would keep, or keeps, from going out."""
+    return int(conn.execute(_ON_THE_WAY, {"target": target.key}).scalar_one())
+
+
 def _record(
     conn: Connection,
     action: str,

@@ -107,6 +107,42 @@ def counts(conn: Connection) -> tuple[int, int, int]:
     return row.units, row.listings, row.agents
 
 
+_NOBODY = text("""
+    SELECT concat_ws(' ', u.property_name, u.unit_number) AS unit, count(*) OVER () AS total
+      FROM "Units" u
+     WHERE u.deleted_at IS NULL
+       AND EXISTS (SELECT 1 FROM "Listings" l WHERE l.unit_id = u.id AND l.status = 'active' AND l.deleted_at IS NULL)
+       AND NOT EXISTS (SELECT 1 FROM "UnitAgentAssignments" s WHERE s.unit_id = u.id AND s.assignment_mode = 'active')
+     ORDER BY lower(u.property_name), u.unit_number, u.id LIMIT :limit
+""")
+
+
+def with_nobody(conn: Connection, limit: int) -> tuple[list[str], int]:
+    """The first of the units that are advertised and that no agent shows, and how many there are."""
+    rows = conn.execute(_NOBODY, {"limit": limit}).all()
+    return [row.unit for row in rows], rows[0].total if rows else 0
+
+
+_SHOWS = text("""
+    SELECT EXISTS (SELECT 1 FROM "UnitAgentAssignments" s JOIN "Units" u ON u.id = s.unit_id
+                    WHERE s.agent_id = :agent AND s.assignment_mode = 'active' AND u.deleted_at IS NULL)
+""")
+_SHOWN = text("""
+    SELECT EXISTS (SELECT 1 FROM "UnitAgentAssignments" s JOIN "Listings" l ON l.unit_id = s.unit_id
+                    WHERE l.id = :listing AND s.assignment_mode = 'active')
+""")
+
+
+def has_units(conn: Connection, agent_id: UUID) -> bool:
+    """Whether an agent shows any unit."""
+    return bool(conn.execute(_SHOWS, {"agent": agent_id}).scalar_one())
+
+
+def has_agent(conn: Connection, listing_id: UUID) -> bool:
+    """Whether anybody shows the unit of a listing."""
+    return bool(conn.execute(_SHOWN, {"listing": listing_id}).scalar_one())
+
+
 def _unit(row: Row[Any]) -> UnitRow:
     values = dict(row._mapping)
     del values["total"]

@@ -112,6 +112,8 @@ def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
     expect(page.get_by_label("Why")).to_have_value("no")
     page.get_by_label("Why").fill("Wrong rent in replies")
     page.get_by_role("button", name="Stop sending").click()
+    expect(page.locator("#stop")).to_contain_text("Stop all sending now? No reply waits to go out.")
+    page.get_by_role("button", name="Yes, stop").click()
     stopped = page.get_by_role("alert").filter(has_text="All sending is stopped")
     expect(stopped).to_contain_text("Wrong rent in replies")
     expect(stopped).to_contain_text("admin@example.com")
@@ -129,6 +131,7 @@ def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
         page.get_by_label("What to stop").select_option(target)
         page.get_by_label("Why").fill("A test of the switch")
         page.get_by_role("button", name="Stop sending").click()
+        page.get_by_role("button", name="Yes, stop").click()
         expect(page.get_by_role("alert").filter(has_text=said)).to_be_visible()
         page.get_by_role("button", name="Dismiss").click()
     assert [row["details"]["reason"] for row in house.audits("kill_switch_engaged")] == [

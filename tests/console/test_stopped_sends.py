@@ -95,3 +95,38 @@ def test_the_list_says_it_too(house: House) -> None:
     stop(house)
     said = read(house.page("agent", "/agent/inbox"))
     assert (said.count("On its way"), said.count("Waits: sending is stopped")) == (0, 1)
+
+
+def test_the_platform_page_does_not_contradict_it(house: House) -> None:
+    path = f"/admin/platform/{SPAREROOM}"
+    assert "Nothing is wrong just now" in read(house.page("admin", "/admin/platform"))
+    stop(house)
+    for page in (path, "/admin/platform"):
+        said = read(house.page("admin", page))
+        assert "Every reply waits as a draft until" not in said, page
+        assert "Sending is stopped: replies wait" in said, page
+        assert "Nothing is wrong just now" not in said, page
+
+
+def test_stopping_asks_with_scope_and_count_and_says_what_it_did(house: House, held: UUID) -> None:
+    with house.rows() as conn:
+        for _ in range(2):
+            rows.dispatch(conn, held, state="queued")
+        rows.dispatch(conn, held, state="sent", sent_at=house.clock(), receipt={})
+    for target, what, count in (
+        (GLOBAL, "all sending", "2 replies wait"),
+        ("roomies", "sending on Roomies", "No reply waits"),
+        (str(SPAREROOM), "sending of Default SpareRoom", "2 replies wait"),
+    ):
+        form = {"do": "kill", "at": "kill", "target": target, "reason": WHY}
+        asked = house.send("admin", "/admin/platform", **form)
+        assert f"Stop {what} now? {count} to go out." in read(asked.text)
+        assert house.ask("admin", "GET", "/api/admin/kill-switches").json()["items"] == []
+        told = house.notice(house.send("admin", "/admin/platform", **form, sure="1"))
+        assert told == f"Stopped: {what}. {count} to go out. It is let go on at the top of this page."
+        house.send("admin", "/admin/platform", do="lift", target=target)
+    for path, what in (
+        (f"/admin/platform/{SPAREROOM}", "sending of Default SpareRoom"),
+        ("/admin/release", "all sending"),
+    ):
+        assert f'data-confirm="Stop {what} now? 2 replies wait to go out."' in house.page("admin", path)

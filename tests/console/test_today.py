@@ -41,7 +41,7 @@ def test_an_administrator_sees_what_waits_and_gets_there(person: Person, house: 
     figures = page.locator(".figure b").all_inner_texts()
     assert figures == ["4", "1", "2", "2", "5"]
     told = [
-        "Kill switch",
+        "Sending is stopped",
         "has stopped",
         "given a rest",
         "Did the reply to Dario Costa arrive",
