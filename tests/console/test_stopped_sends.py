@@ -123,7 +123,7 @@ def test_stopping_asks_with_scope_and_count_and_says_what_it_did(house: House, h
         assert f"Stop {what} now? {count} to go out." in read(asked.text)
         assert house.ask("admin", "GET", "/api/admin/kill-switches").json()["items"] == []
         told = house.notice(house.send("admin", "/admin/platform", **form, sure="1"))
-        assert told == f"Stopped: {what}. {count} to go out. It is let go on at the top of this page."
+        assert told == f"Stopped: {what}. {count} to go out. Sending is resumed at the top of this page."
         house.send("admin", "/admin/platform", do="lift", target=target)
     for path, what in (
         (f"/admin/platform/{SPAREROOM}", "sending of Default SpareRoom"),
