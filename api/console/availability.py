@@ -281,7 +281,18 @@ async def _change(
     if isinstance(made, calendar_feeds.NewFeedAnswer):
         # Shown now or never: a redirect would lose it.
         return await _calendar_page(request, services, calendar, form=form, feed_url=made.url)
-    return go(request, calendar.address(week=request.query_params.get("week")), done)
+    if form.text("do") == "copy-week":  # to where they are now
+        copied_to = first_of_week(date.fromisoformat(_week_values(form)["toDate"]))
+        return go(request, f"{calendar.address(week=copied_to)}#week", done)
+    made_at = _anchor(made)
+    return go(request, calendar.address(week=request.query_params.get("week")) + made_at, done)
+
+
+def _anchor(made: Any) -> str:
+    """Where on the page the row is that was just written."""
+    if isinstance(made, rules.SavedRuleAnswer):
+        return f"#rule-{made.rule_id}"
+    return f"#exception-{made.id}" if isinstance(made, overrides.CreatedAnswer) else ""
 
 
 async def _delete_exception(viewer: Scope, services: Services, calendar: Calendar, slot_id: UUID) -> Any:

@@ -66,7 +66,8 @@ async def show(
         listed=listed,
         view=view,
         live=f"conversation.{on.id}",
-        view_checks=partial(_checks, on.address, keeps=not any(map(asked.get, _FILLS))),
+        next_up=listed.after(on.id),
+        view_checks=partial(_checks, on.address, filled=next(filter(asked.get, _FILLS), "")),
         path=on.address,
         **({"notice": notice} if notice else {}),
         **CONTEXT,
@@ -98,16 +99,19 @@ async def check(on: OnConversation, form: FormData) -> Response:
     )
 
 
-_FILLS = frozenset({"template", "offer", "say"})
+_FILLS = ("offer", "template", "say")
+"""What an address fills the reply with."""
 
 
-def _checks(here: str, form: str, version: str, refused: bool, *, keeps: bool) -> dict[str, str]:
+def _checks(here: str, form: str, version: str, refused: bool, *, filled: str) -> dict[str, str]:
     """Attributes of a text that is looked at while it is typed, and kept when the page is left.
 
     What was typed for one version of a draft is never laid over another; over a text just filled in, only what was
-    typed over the same.
+    typed over the same. An offer of times comes below what was typed.
     """
-    filled_in = {} if keeps or version else {"data-keep-fresh": ""}
+    filled_in: dict[str, str] = {}
+    if filled and not version and not refused:
+        filled_in = {"data-keep-fresh": "", **({"data-keep-add": ""} if filled == "offer" else {})}
     return {
         "data-keep": f"{form}@{here}@{version}",
         **filled_in,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from api.auth.access import ADMIN
 from api.console import conversation_outcomes as ends
 from api.console.conversation import show
-from api.console.conversation_view import Typed, parse_slot_key, snooze_until
+from api.console.conversation_view import Typed, free_slots, parse_slot_key, slot_key, snooze_until
 from api.console.forms import Form, FormData, parse
 from api.console.inbox import OF_LIST, Conversation, OnConversation
 from api.console.inbox_words import guardrail_text, silence_text
@@ -28,6 +28,7 @@ from api.routes.operations import OperateBody
 from api.routes.replies import ReplyBody
 from api.routes.reviews import EditBody
 from api.routes.steering import AssignBody, NoteBody, SnoozeBody
+from leasebot_pipeline.domain.slots import label
 from leasebot_pipeline.storage import booking, conversation_story, kill_switches
 from leasebot_pipeline.storage.booking import Booked
 from leasebot_pipeline.storage.conversation_story import LastChange
@@ -37,6 +38,8 @@ router = page_router()
 
 Act = Annotated[UUID, Depends(path_id("actId"))]
 _MOVED: Final = "superseded"
+_OFFERED_MOST: Final = 10
+"""Times one reply may offer, as the API has it."""
 _SHADOW: Final = "Not sent: the release is in shadow, and nothing goes out."
 
 
@@ -45,6 +48,9 @@ _SHADOW: Final = "Not sent: the release is in shadow, and nothing goes out."
 async def reply(on: OnConversation, form: FormData) -> Response:
     """Once per rendered form: its key makes a second tap get the first one's answer."""
     text, template = form.text("body"), form.text("template")
+    offered = [slot for key in form.all("offered") if (slot := parse_slot_key(key))]
+    if offered:
+        offered = await _offered(on, text, offered)
     try:
         body = parse(
             ReplyBody,
@@ -53,7 +59,7 @@ async def reply(on: OnConversation, form: FormData) -> Response:
                 "dispatchNow": form.text("act") != "save",
                 **({"templateId": template} if template else {}),
                 **({"metadata": {"requiresAdminReview": True}} if form.text("act") == "save" else {}),
-                "offeredSlots": [slot for key in form.all("offered") if (slot := parse_slot_key(key))],
+                "offeredSlots": offered,
             },
         )
         if not text:
@@ -71,9 +77,17 @@ async def reply(on: OnConversation, form: FormData) -> Response:
         found = await replies.check(on.viewer, on.id, parse(replies.CheckBody, {"body": text}), on.services)
         named = guardrail_text(found.guardrails)
         if form.text("act") == "save":
-            return await _told(on, f"Kept as a draft. It can not go out like this: it contains {named}.")
+            kept = f"Kept as a draft. It can not go out like this: it contains {named}."
+            return await _told(on, kept, onward=True)
         return await _told(on, failed=f"Not sent: it contains {named}. Your text is kept as a draft.")
-    return await _told(on, "Kept as a draft.")
+    return await _told(on, "Kept as a draft.", onward=True)
+
+
+async def _offered(on: Conversation, text: str, picked: list[dict[str, object]]) -> list[dict[str, object]]:
+    """The times that were picked last, and those of an earlier offer that the text names still."""
+    free = await free_slots(on.viewer, on.services, on.id)
+    named = [slot for one in free if label(one) in text and (slot := parse_slot_key(slot_key(one)))]
+    return [*picked, *(slot for slot in named if slot not in picked)][:_OFFERED_MOST]
 
 
 @router.post("/admin/inbox/{id}/drafts/{actId}")
@@ -97,7 +111,7 @@ async def review(on: OnConversation, message_id: Act, form: FormData) -> Respons
     except ApiError as error:
         typed = Typed(f"draft-{message_id}", text, _why(error))
         return await _again(on, typed, error)
-    return await _told(on, done)
+    return await _told(on, done, onward=act != "save")
 
 
 async def _edited(on: Conversation, message_id: UUID, form: Form, version: IfMatch) -> str | None:
@@ -258,24 +272,33 @@ async def _queued(on: Conversation, done: str, what: str) -> Response:
 
     stop, silent = await on.services.database.read(read)
     if stop is not None:
-        return await _told(on, stop_text(stop, _clock(on), f"{what} waits and goes out"))
-    if silent is not None:
-        return await _told(on, f"{what[0].upper()}{what[1:]} is queued. {silence_text(silent)}")
-    return await _told(on, done)
+        done = stop_text(stop, _clock(on), f"{what} waits and goes out")
+    elif silent is not None:
+        done = f"{what[0].upper()}{what[1:]} is queued. {silence_text(silent)}"
+    return await _told(on, done, at="newest", onward=True)
 
 
 def _clock(on: Conversation) -> Clock:
     return Clock(on.services.clock(), locale_of(on.request.headers.get("accept-language", "")))
 
 
-async def _told(on: Conversation, done: str | None = None, *, failed: str | None = None) -> Response:
+async def _told(
+    on: Conversation,
+    done: str | None = None,
+    *,
+    failed: str | None = None,
+    at: str = "",
+    onward: bool = False,
+) -> Response:
     """What was done, over the page with the list as it was and without what filled the reply in.
+
+    ``at`` is the id of what is to be seen of it; ``onward`` offers the next conversation of the list beside it.
 
     The console's script takes the page from this same answer, so that a tap waits for one and not for two; a browser
     without it is sent there.
     """
     if on.request.headers.get("hx-request") == "true":
         kind: Literal["done", "failed"] = "done" if done else "failed"
-        return await show(on, notice=Notice(kind, done or failed or ""))
+        return await show(on, notice=Notice(kind, done or failed or "", at=at, onward=onward))
     here = query(on.address, **{name: on.request.query_params.get(name) for name in OF_LIST})
     return go(on.request, here, done, failed=failed)

@@ -49,6 +49,10 @@ _STATUSES: Final = (
     ("sent", "Sent"),
 )
 
+_TO_DO: Final = ("waiting", "draft", "hold")
+"""Lists that one goes through to their end."""
+_IN_DOUBT: Final = ("unknown", "dead_letter")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -112,6 +116,20 @@ class ListView:
 
     without_units: bool = False
     """Whether it is empty as the agent who looks shows no unit yet."""
+
+    def after(self, opened: UUID) -> UUID | None:
+        """Where to go on from a conversation of a list of what is to be done: the row below it; from one that has left
+        the list, or stands last, its first, who has waited longest where the list goes by that. Those whose answer is
+        on its way are done."""
+        if self.filters["status"] not in _TO_DO:
+            return None
+        ids = [row.id for row in self.rows if row.id == opened or not self._on_its_way(row.id)]
+        below = ids[ids.index(opened) + 1 :] if opened in ids else []
+        return next((each for each in [*below, *ids] if each != opened), None)
+
+    def _on_its_way(self, each: UUID) -> bool:
+        state = self.marks[each].under_way if each in self.marks else None
+        return state is not None and state not in _IN_DOUBT
 
     @property
     def filtered(self) -> bool:

@@ -43,6 +43,10 @@ class Notice:
     text: str
     next: tuple[str, str] | None = None
     """What is left to do: a link's words and where it leads. Such a notice stays until it is dismissed."""
+    at: str = ""
+    """The id of what is to be seen now, on that page."""
+    onward: bool = False
+    """Whether that page offers to go on from here."""
 
 
 def query(path: str, **values: object) -> str:
@@ -118,12 +122,16 @@ def go(
     failed: str | None = None,
     then: tuple[str, str] | None = None,
 ) -> RedirectResponse:
-    """Send the browser on after a write, with a notice for the page it comes to."""
+    """Send the browser on after a write, with a notice for the page it comes to.
+
+    A fragment of ``url`` goes along in the notice: the answer to a request of our script does not tell it.
+    """
     response = RedirectResponse(url, 303)
     text = done or failed
     if text is not None:
         kind = "done" if done else "failed"
-        packed = base64.urlsafe_b64encode(json.dumps([kind, text[:600], then]).encode()).decode()
+        told = [kind, text[:600], then, urlsplit(url).fragment]
+        packed = base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
         handled = services(request)
         response.set_cookie(
             NOTICE_COOKIE,
@@ -147,5 +155,5 @@ def _notice_of(request: Request, handled: Services) -> Notice | None:
     opened = unsign(packed.replace("~", "="), handled.config.auth_secret) if packed else None
     if opened is None:
         return None
-    kind, text, *then = json.loads(base64.urlsafe_b64decode(opened))
-    return Notice(kind, text, tuple(then[0]) if then and then[0] else None)
+    kind, text, then, at = json.loads(base64.urlsafe_b64decode(opened))
+    return Notice(kind, text, tuple(then) if then else None, at)

@@ -212,6 +212,7 @@ async def _editor(
         preview=preview,
         newest=newest,
         reason=reason,
+        typed=reason is not None or request.method == "POST",
         accounts=accounts,
         account_name=dict(accounts).get(found.platform_account_id)
         if found and found.platform_account_id

@@ -119,3 +119,9 @@ def covered(page: Page) -> list[str]:
 def jumps(page: Page) -> list[str]:
     """What has moved since the page was first painted, by itself."""
     return list(page.evaluate(_JUMPS))
+
+
+def agrees(page: Page) -> None:
+    """Says yes to every question the console asks from now on."""
+    asked = page.get_by_role("alertdialog")
+    page.add_locator_handler(asked, lambda dialog: dialog.get_by_role("button").last.click())

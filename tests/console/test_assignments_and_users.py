@@ -10,7 +10,7 @@ from sqlalchemy import text
 from leasebot_pipeline.storage.agent_removal import remove_agents
 from leasebot_pipeline.storage.booking import Actor
 from tests.api.house import SPAREROOM, House
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 from tests.storage import rows
 
 
@@ -67,7 +67,7 @@ def test_units_are_assigned_one_by_one_and_many_at_once(person: Person, day: Hou
 
 def test_somebody_is_invited_by_a_link_and_revoked(person: Person, house: House) -> None:
     page = person("admin")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto("/admin/users")
     _invite(page, "agent@example.com")
     expect(page.get_by_role("alert")).to_contain_text("can sign in already")

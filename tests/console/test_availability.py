@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.api.house import House
 from tests.console.day_showings import fill_showings, open_calendars
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 
 NEW_YORK = "America/New_York"
 
@@ -25,8 +25,11 @@ def exceptions(house: House, calendar: str) -> list[tuple[str, str, str]]:
 
 
 def opened(page: Page, title: str) -> Any:
-    page.locator("summary", has_text=title).click()
-    return page.locator("details", has=page.locator("summary", has_text=title))
+    """That part of the page, opened unless it is already: what was open stays so over an answer."""
+    found = page.locator("details", has=page.locator("summary", has_text=title))
+    if found.get_attribute("open") is None:
+        page.locator("summary", has_text=title).click()
+    return found
 
 
 def add_tuesday(page: Page, house: House) -> None:
@@ -50,7 +53,7 @@ def test_an_agent_keeps_its_calendar(person: Person, house: House) -> None:
             f"""UPDATE "Agents" SET timezone = '{NEW_YORK}' WHERE full_name = 'Dana Reyes'"""
         )
     page = person("agent")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto("/agent/availability")
     add_tuesday(page, house)
     tuesday = page.get_by_test_id("week-bars").locator("li", has_text="Tue, Mar 3")
@@ -84,11 +87,11 @@ def test_an_agent_keeps_its_calendar(person: Person, house: House) -> None:
     expect(page.locator("#notices")).to_contain_text("copied")
     blocked = [("2026-03-04T00:00", "23:59", "unavailable"), ("2026-03-11T00:00", "23:59", "unavailable")]
     assert exceptions(house, f"agents/{house.dana}") == blocked
-    copied = opened(page, "Copy a week")
+    copied = opened(page, "Copy a week")  # the page is at the week they were copied to
+    copied.get_by_label("Week of").select_option("2026-03-01")
     copied.get_by_label("To the week with this day").fill("2026-03-09")
     copied.get_by_role("button", name="Copy the week").click()
     expect(page.get_by_role("alert")).to_contain_text("has these exceptions already")
-    page.get_by_role("link", name="Week after").click()
     sunday = page.get_by_test_id("week-bars").locator("li", has_text="Sun, Mar 8")
     expect(sunday).to_contain_text("Available 9:00 AM – 1:00 PM")
     # The bar of a day of 23 hours is as wide: 9 o'clock is 8 hours after midnight.

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from tests.api.house import House
 from tests.console.day_inbox import Inbox, fill_inbox, open_calendars
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 from tests.console.widths import WIDTHS, at, fits
 
 
@@ -247,7 +247,7 @@ def test_who_takes_care_of_it(person: Person, house: House, inbox: Inbox) -> Non
     page.get_by_role("button", name="Hand back to the bot").click()
     told(page, "Handed back")
     other.goto(f"/admin/inbox/{each}")
-    other.on("dialog", lambda dialog: dialog.accept())
+    agrees(other)
     other.get_by_role("button", name="Remove note").click()
     told(other, "Note removed")
     other.get_by_label("Agent in charge").select_option(str(house.marco))
@@ -366,7 +366,7 @@ def test_an_agent_settles_the_deliveries_of_its_own_leads(person: Person, house:
     told(page, "queued")
     page.goto(f"/agent/inbox/{inbox.special['unknown']}")
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)
-    page.once("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.get_by_role("button", name="Discard").click()
     told(page, "cancelled")
     [retried] = house.audits("platform_dispatch_retried")

@@ -19,7 +19,7 @@ from tests.api.house import SPAREROOM, House
 from tests.api.logins import SECRET
 from tests.conftest import Database
 from tests.console.day_admin import KEPT_PAGE
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 from tests.console.widths import WIDTHS, at, fits
 from tests.storage import rows
 
@@ -103,7 +103,7 @@ def _policy(house: House) -> dict[str, object]:
 
 def test_sends_are_stopped_and_let_go_on(person: Person, house: House) -> None:
     page = person("admin")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto(PATH)
     page.get_by_label("Why").fill("no")
     page.locator("#stop form").evaluate("form => { form.noValidate = true; }")

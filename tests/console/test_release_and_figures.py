@@ -12,7 +12,7 @@ from api.config import ApiConfig
 from tests.api.house import SPAREROOM, House
 from tests.api.logins import SECRET
 from tests.conftest import Database
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def config(database: Database) -> ApiConfig:
 def test_a_release_goes_on_only_through_the_gate_or_with_a_reason(person: Person, house: House) -> None:
     house.in_stage(None)
     page = person("admin")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto("/admin/release")
     expect(page.get_by_text("No release was started")).to_be_visible()
     page.get_by_label("Commit").fill("4f2a9c1e")

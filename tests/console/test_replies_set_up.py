@@ -7,7 +7,7 @@ from datetime import timedelta
 from playwright.sync_api import expect
 
 from tests.api.house import SPAREROOM, House
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 
 TEMPLATES = "/admin/templates"
 
@@ -19,7 +19,7 @@ def _templates(house: House) -> dict[str, str]:
 
 def test_a_template_is_written_with_a_preview_and_checked(person: Person, house: House) -> None:
     page = person("admin")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto(f"{TEMPLATES}/new")
     page.get_by_label("Name").fill("greeting")
     text = page.get_by_role("textbox", name="Text")
@@ -76,7 +76,7 @@ def test_rules_are_added_changed_removed_and_switched(person: Person, house: Hou
     body = {"name": "greeting", "body": "Hi {{ lead_name }}, see {{ slot_options_list }}"}
     house.ask("admin", "POST", "/api/templates", body)
     page = person("admin")
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto("/admin/automation")
     page.get_by_label("For", exact=True).select_option(label="Default SpareRoom")
     page.get_by_label("Name").fill("Viewings")

@@ -20,7 +20,7 @@ from tests.console.day_showings import (
     open_calendars,
     showing,
 )
-from tests.console.people import Person
+from tests.console.people import Person, agrees
 
 NODES = "e => e.querySelectorAll('*').length"
 
@@ -129,7 +129,7 @@ def test_a_showing_is_moved_and_carried_to_an_end(person: Person, house: House, 
     expect(page.get_by_test_id("agent-appointment-row")).to_have_count(2)
 
     # Cancelling asks first.
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.goto("/agent/appointments")
     page.get_by_test_id("agent-appointment-row").filter(has_text="Cleo").get_by_role(
         "button", name="Cancel"
@@ -187,7 +187,7 @@ def test_a_booking_is_seen_in_the_calendar_at_once_and_guarded(
     identity = made.json()["appointment"]["id"]
     status = f"/api/showing-appointments/{identity}/status"
     assert house.ask("admin", "POST", status, {"status": "reschedule_requested"}).status_code == 200
-    page.on("dialog", lambda dialog: dialog.accept())
+    agrees(page)
     page.get_by_role("button", name="Cancel showing").click()
     expect(page.get_by_role("alert")).to_contain_text("Somebody changed this meanwhile")
     expect(page.locator("#state")).to_contain_text("Reschedule requested")

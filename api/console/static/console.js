@@ -121,11 +121,53 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]") && !byKey) event.target.form.requestSubmit();
 });
 
-// What cannot be taken back asks first: <form data-confirm="...">.
+// What cannot be taken back asks first: <form data-confirm="the question">, or a button with that. Its answers say what
+// they do: data-yes, else the button's own words, and data-no. The keyboard starts at the one that changes nothing.
+let agreed = null;
+
+function ask(question, yes, no, then) {
+  const dialog = document.createElement("dialog");
+  const text = document.createElement("p");
+  const buttons = document.createElement("div");
+  dialog.setAttribute("role", "alertdialog");
+  dialog.setAttribute("aria-labelledby", "question");
+  text.id = "question";
+  text.textContent = question;
+  buttons.className = "cluster";
+  for (const [words, value] of [[no, ""], [yes, "yes"]]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = words;
+    if (value) button.className = "danger";
+    button.addEventListener("click", () => dialog.close(value));
+    buttons.append(button);
+  }
+  dialog.append(text, buttons);
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (dialog.returnValue) then();
+    goOn();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 document.addEventListener("submit", (event) => {
-  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
-  if (question && !confirm(question)) { event.preventDefault(); event.stopImmediatePropagation(); return; }
-  if (event.target.matches('[action="/logout"]')) sessionStorage.clear();  // what was typed is not for who comes next
+  const { submitter, target: form } = event;
+  const told = { ...form.dataset, ...submitter?.dataset };
+  if (!told.confirm || agreed === form) {
+    if (form.matches('[action="/logout"]')) sessionStorage.clear();  // what was typed is not for who comes next
+    return;
+  }
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const button = submitter ?? form.querySelector("button");
+  ask(told.confirm, told.yes ?? button.getAttribute("aria-label") ?? button.textContent.trim(), told.no ?? "Go back", () => {
+    agreed = form;
+    button.focus();  // htmx sends the name of the button that has the keyboard
+    form.requestSubmit(submitter);
+    agreed = null;
+  });
 }, true);
 
 // Text somebody typed is not lost by a change of page: fields with data-keep="key" are remembered until an answer says
@@ -139,13 +181,63 @@ document.addEventListener("input", ({ target: field }) => {
   if (field.matches("[data-keep]")) sessionStorage.setItem(keptAs(field), field.value);
 });
 
+// Whoever goes to choose times takes along what they typed: <a data-takes="id of the field">.
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest("[data-takes]");
+  if (!link) return;
+  const field = document.getElementById(link.dataset.takes);
+  const as = `keep:${field.dataset.keep}+taken`;
+  if (field.value !== field.defaultValue || "typed" in field.dataset) sessionStorage.setItem(as, field.value);
+  else sessionStorage.removeItem(as);
+});
+
+// An offer of times (data-keep-add) comes below what was typed before it, once.
+function addBelow(field, typed) {
+  const taken = `keep:${field.dataset.keep}+taken`;
+  const here = sessionStorage.getItem(keptAs(field));
+  const above = sessionStorage.getItem(taken) ?? (here === null ? typed : null);
+  sessionStorage.removeItem(taken);
+  if (!above?.trim()) return;
+  const offer = field.defaultValue;
+  sessionStorage.setItem(keptAs(field), above.includes(offer) ? above : `${above.trimEnd()}\n\n${offer}`);
+}
+
 function putBack(root) {
   for (const field of root.querySelectorAll("[data-keep]")) {
-    if ("typed" in field.dataset) sessionStorage.setItem(keptAs(field), field.value);  // refused, and in the page again
+    const { dataset, defaultValue } = field;
+    const typed = sessionStorage.getItem(`keep:${dataset.keep}`);
+    if ("typed" in dataset) sessionStorage.setItem(keptAs(field), field.value);  // refused, and in the page again
+    else if ("keepAdd" in dataset) addBelow(field, typed);
     const kept = sessionStorage.getItem(keptAs(field));
-    if (kept !== null && field.value === field.defaultValue) field.value = kept;
+    if (kept !== null && kept !== defaultValue && field.value === defaultValue) {
+      field.value = kept;
+      field.dispatchEvent(new Event("kept"));
+    }
+  }
+  // What says that, with the way to the other text, stands beside the fields: <… data-kept="their ids">.
+  for (const beside of root.querySelectorAll("[data-kept]")) {
+    beside.hidden = !beside.dataset.kept.split(" ").some((id) => otherText(document.getElementById(id)));
   }
 }
+
+// Whether a text just filled in took the place of one somebody had typed, or the other way round.
+function otherText({ dataset, value, defaultValue }) {
+  if (!("keepFresh" in dataset)) return value !== defaultValue;
+  const typed = sessionStorage.getItem(`keep:${dataset.keep}`)?.trim();
+  return Boolean(typed) && !value.includes(typed);
+}
+
+// Back to what is stored: <button data-unkept> in a form whose texts are kept.
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-unkept]");
+  if (!button) return;
+  const { form } = button;
+  form.reset();
+  forget(form);
+  for (const beside of form.querySelectorAll("[data-kept]")) beside.hidden = true;
+  for (const field of form.querySelectorAll("[data-keep]")) field.dispatchEvent(new Event("kept"));
+  form.querySelector("[data-keep]").focus();
+});
 
 function forget(form) {
   for (const field of form.querySelectorAll("[data-keep]")) {
@@ -186,13 +278,32 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     return;
   }
   if (sent && xhr.status < 300) forget(asked.elt);
-  before = { y: window.scrollY, path: location.pathname, keys: keyboardIn(target) };
+  before = {
+    y: window.scrollY, path: location.pathname, keys: keyboardIn(target), sent, opened: sent ? openIn(target) : [],
+    list: list()?.dataset.list, row: list()?.scrollTop,
+  };
   swaps += 1;
   shownSince = awaited.get(xhr) ?? Date.now();
 });
 
 // Before anything is painted: while two pages stand below each other the browser holds on to the one that goes.
-document.addEventListener("htmx:afterSwap", () => { if (before) window.scrollTo(0, before.y); });
+document.addEventListener("htmx:afterSwap", () => {
+  if (!before) return;
+  const folds = foldsIn(document.getElementById("main"));
+  for (const words of before.opened) folds.get(words)?.setAttribute("open", "");
+  window.scrollTo(0, before.y);
+  if (before.list !== undefined && before.list === list()?.dataset.list) list().scrollTop = before.row;
+  if (before.sent) showMade();
+});
+
+// The list beside a conversation, which scrolls by itself.
+const list = () => document.querySelector("[data-list]");
+
+// What an answer made, or leads to, is in sight: its notice names it.
+function showMade() {
+  const at = document.querySelector("#notices [data-at]")?.dataset.at;
+  if (at) document.getElementById(at)?.scrollIntoView({ block: "nearest" });
+}
 
 document.addEventListener("htmx:afterSettle", (event) => {
   letNoticesGo();
@@ -256,14 +367,25 @@ function foldsIn(root) {
   return folds;
 }
 
+function openIn(root) {
+  return [...foldsIn(root)].filter(([, fold]) => fold.open).map(([words]) => words);
+}
+
 // What somebody has opened or closed stays so in newer content.
 function keepFolds(root, next) {
   const folds = foldsIn(root);
   for (const [words, fold] of foldsIn(next)) fold.open = folds.get(words)?.open ?? fold.open;
 }
 
-// In a row of choices that scrolls sideways, the chosen one is in sight.
+// In a row of choices that scrolls sideways, in the list beside a conversation and in that of the places, the chosen one
+// is in sight.
 function showChosen() {
+  for (const chosen of document.querySelectorAll("[data-list] li[aria-current], #side [aria-current]")) {
+    const list = chosen.closest("[data-list], #side");
+    const [row, frame] = [chosen, list].map((one) => one.getBoundingClientRect());
+    if (row.top < frame.top) list.scrollTop += row.top - frame.top - 8;
+    else if (row.bottom > frame.bottom) list.scrollTop += row.bottom - frame.bottom + 8;
+  }
   for (const chosen of document.querySelectorAll(".chips [aria-current]")) {
     const row = chosen.parentElement;
     row.scrollLeft = Math.max(0, chosen.offsetLeft + chosen.offsetWidth - row.offsetLeft - row.clientWidth + 48);
@@ -421,19 +543,27 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { xhr } }) => {
   awaited.set(xhr, Date.now());
   xhr.addEventListener("loadend", () => {
     awaited.delete(xhr);
-    if (again && !awaited.size) { again = false; refresh(); }
+    goOn();
   });
 });
 
+// Nor while a question waits for its answer.
+const busy = () => awaited.size || document.querySelector("dialog[open]");
+
+function goOn() {
+  if (again && !busy()) { again = false; refresh(); }
+}
+
 async function refresh() {
-  if (refreshing || awaited.size) { again = true; return; }
+  if (refreshing || busy()) { again = true; return; }
   refreshing = true;
   const of = swaps;
   try {
     const answer = await fetch(location.href, { headers: { "HX-Request": "true" }, credentials: "same-origin" });
     if (!answer.ok || answer.redirected) { known = ""; return; }  // tried again with the next word of the stream
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (awaited.size || swaps !== of) { again = true; return; }  // it is of a page that went meanwhile, or is about to
+    // It is of a page that went meanwhile, or is about to.
+    if (busy() || swaps !== of) { again = true; return; }
     for (const region of document.querySelectorAll("[data-live-region]")) {
       const next = fresh.getElementById(region.id);
       const fields = [...region.querySelectorAll("input:not([type=hidden]), textarea, select")];
@@ -455,11 +585,11 @@ async function refresh() {
     known = "";
   } finally {
     refreshing = false;
-    if (again && !awaited.size) { again = false; refresh(); }
+    goOn();
   }
 }
 
-putBack(document);
+document.addEventListener("DOMContentLoaded", () => putBack(document));  // after htmx, which is told of it
 letNoticesGo();
 listen();
 tellSeen();
