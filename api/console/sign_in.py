@@ -96,15 +96,21 @@ async def accept(request: Request, form: FormData, services: ServicesDep) -> Res
     if password != _password(form, "again"):
         return await _invitation_page(request, services, token, "The two passwords differ.")
     try:
-        body = parse(people.AcceptBody, {"token": token, "password": password})
-        made = await people.accept(body, request, services)
+        accepting = parse(people.AcceptBody, {"token": token, "password": password})
+        made = await people.accept(accepting, request, services)
     except ApiError as error:
         return await _invitation_page(request, services, token, _why_not(error))
-    return go(
-        request,
-        query("/login", email=made.email),
-        f"Your login is ready, {made.email}. Sign in with your password.",
-    )
+    ready = f"Your login is ready, {made.email}."
+    opened = Response()
+    try:  # as by hand, with the password that was just chosen: same throttle, same session
+        body = parse(SignInBody, {"email": made.email, "password": password})
+        answer = await auth.sign_in(body, request, opened, services)
+    except ApiError:
+        return go(request, query("/login", email=made.email), f"{ready} Sign in with your password.")
+    response = go(request, home_of(answer.user.role), f"{ready} You are signed in.")
+    for line in opened.headers.getlist("set-cookie"):
+        response.headers.append("set-cookie", line)
+    return response
 
 
 @router.post("/theme")

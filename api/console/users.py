@@ -153,7 +153,13 @@ async def _login(form: Form, services: Services) -> str:
 def _option(agent: Agent, addresses: dict[str, str]) -> str:
     """An agent with the login that acts for it now: choosing it cuts that one off."""
     login = addresses.get(agent.user_id or "")
-    return f"{agent.full_name}, now {login}" if login else agent.full_name
+    return f"{agent.full_name}: {login} acts for them" if login else agent.full_name
+
+
+def _leaving(agent: Agent, addresses: dict[str, str]) -> str:
+    """An agent with its address, as two may have one name."""
+    login = addresses.get(agent.user_id or "")
+    return f"{agent.full_name} ({login})" if login else agent.full_name
 
 
 def _id(form: Form, name: str) -> UUID:
@@ -192,6 +198,7 @@ async def _page(
         status=status,
         entries=entries,
         agent_options=[(str(agent.id), _option(agent, addresses)) for agent in everybody],
+        leaving_options=[(str(agent.id), _leaving(agent, addresses)) for agent in everybody],
         asked=asked,
         pages=Pages(asked.page, total, ROWS, asked.url),
         here=asked.url(page=asked.page if asked.page > 1 else None),

@@ -149,6 +149,9 @@ def plan(choice: StackChoice, environ: Mapping[str, str] | None = None) -> Stack
     if not any(given.credential(name) for name in ("INVITE_BASE_URL", "WEB_BASE_URL")):
         # The console is served by this stack's API; an invitation must lead to it.
         variables["INVITE_BASE_URL"] = f"http://127.0.0.1:{ports.api}"
+    if not any(given.credential(name) for name in ("API_BASE_URL", "BETTER_AUTH_URL")):
+        # And a calendar's secret address to the same host: what a person copies is of one place.
+        variables["API_BASE_URL"] = f"http://127.0.0.1:{ports.api}"
     embedded: Path | None = None
     if given.database.url is not None:
         database_url = given.database.url.get_secret_value()

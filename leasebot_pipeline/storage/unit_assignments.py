@@ -53,7 +53,7 @@ _ROWS: Final = """
              NULLIF(concat_ws(', ', u.address_line1, u.city), '') AS address,
              l.platform, l.title, l.location, l.rent_cents, l.currency_code, l.status,
              COALESCE(l.listings, 0) AS listings, p.agent_id, p.full_name AS agent_name,
-             GREATEST(u.updated_at, l.updated_at, p.updated_at) AS updated_at
+             GREATEST(u.updated_at, l.updated_at, c.updated_at) AS updated_at
         FROM "Units" u
         LEFT JOIN LATERAL (
              SELECT x.status, x.rent_cents, x.currency_code, a.platform, x.metadata ->> 'title' AS title,
@@ -62,10 +62,12 @@ _ROWS: Final = """
               WHERE x.unit_id = u.id AND x.deleted_at IS NULL
               ORDER BY (x.status = 'active') DESC, x.updated_at DESC, x.id LIMIT 1) l ON true
         LEFT JOIN LATERAL (
-             SELECT s.agent_id, g.full_name, s.updated_at
+             SELECT s.agent_id, g.full_name
                FROM "UnitAgentAssignments" s JOIN "Agents" g ON g.id = s.agent_id
               WHERE s.unit_id = u.id AND s.assignment_mode = 'active'
               ORDER BY s.priority, s.created_at LIMIT 1) p ON true
+        LEFT JOIN LATERAL (  -- who was taken off counts as a change, too
+             SELECT max(s.updated_at) AS updated_at FROM "UnitAgentAssignments" s WHERE s.unit_id = u.id) c ON true
        WHERE u.deleted_at IS NULL
     )
 """

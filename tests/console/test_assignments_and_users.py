@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 from sqlalchemy import text
@@ -56,9 +57,14 @@ def test_units_are_assigned_one_by_one_and_many_at_once(person: Person, day: Hou
     expect(rows).to_have_count(1)  # the filter stays
 
     page.goto("/admin/assignments?q=Maple+Court+2B")
+    day.clock.forward(timedelta(minutes=20))
     page.get_by_role("button", name="Unassign Maple Court 2B").click()
+    asked = page.get_by_role("alertdialog")
+    expect(asked).to_contain_text("Take Dana Reyes off Maple Court 2B?")
+    asked.get_by_role("button", name="Unassign").click()
     expect(page.get_by_role("status").filter(has_text="is unassigned")).to_be_visible()
     assert _agents_of(day, "Maple Court 2B") == []
+    expect(rows.locator("[data-label='Last change']")).to_have_text("now")
     page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="Edit Maple Court 2B").click()
     expect(form.get_by_label("Listing")).to_have_value(re.compile("."))
@@ -99,11 +105,29 @@ def _invite(page: Page, email: str) -> None:
     page.get_by_role("button", name="Invite").click()
 
 
+def test_an_agent_who_leaves_is_chosen_by_a_labelled_list(person: Person, house: House) -> None:
+    page = person("admin", 1280)
+    page.goto("/admin/users")
+    leaves = page.get_by_label("Agent who leaves")
+    assert leaves.evaluate("select => select.labels.length") == 1
+    assert leaves.locator("option").all_inner_texts()[1:] == ["Dana Reyes (agent@example.com)", "Marco Klein"]
+    places = page.locator("#side")
+    for place in ("Users", "Availability"):
+        places.get_by_role("link", name=place).click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(place)
+        chosen = places.locator("[aria-current]")
+        expect(chosen).to_contain_text(place)
+        expect(chosen).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.reload()
+    expect(chosen).to_be_in_viewport(ratio=1)
+
+
 def test_a_login_is_let_act_for_an_agent(person: Person, house: House) -> None:
     page = person("admin", java_script_enabled=False)
     page.goto("/admin/users?q=unlinked")
     page.get_by_role("link", name="choose for which agent unlinked@example.com acts").click()
-    page.get_by_label("Agent", exact=True).select_option(label="Dana Reyes, now agent@example.com")
+    page.get_by_label("Agent", exact=True).select_option(label="Dana Reyes: agent@example.com acts for them")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("Another login acts for this agent")
     page.get_by_label("shall act for nobody").check()

@@ -38,11 +38,15 @@ def test_a_reply_keeps_what_was_typed_beside_a_template_and_above_an_offer(
     expect(page.locator("#reply-title")).to_be_in_viewport()
     expect(back).to_be_hidden()
 
+    page.set_viewport_size({"width": 375, "height": 520})  # the reply is far below the top
+
     def offer(number: int) -> None:
         page.get_by_role("link", name="Offer or book times").click()
         page.get_by_role("checkbox").nth(number).check()
         page.get_by_role("button", name="Offer in my reply").click()
+        expect(page.locator("#notices")).to_contain_text("stand in your reply")
         expect(reply).to_be_in_viewport()
+        assert page.evaluate("scrollY") > 300
 
     offer(0)
     first = "Hi Ed, thanks for asking.\n\nWould Tue, Mar 3 12:00 PM - 12:30 PM EST (Dana Reyes) work for you?"
@@ -86,7 +90,8 @@ def test_a_calendar_stays_open_where_it_was_and_shows_what_was_made(person: Pers
     expect(row).to_be_in_viewport()
     notice = page.locator(".notice").bounding_box()
     place = row.bounding_box()
-    assert notice and place
+    assert notice
+    assert place
     assert place["y"] >= notice["y"] + notice["height"], "the notice covers it"
     expect(added.get_by_label("Day", exact=True)).to_be_visible()
 
@@ -95,8 +100,14 @@ def test_a_calendar_stays_open_where_it_was_and_shows_what_was_made(person: Pers
     page.get_by_role("button", name="Copy the week").click()
     expect(page.locator("#notices")).to_contain_text("copied")
     copied = page.get_by_test_id("week-bars").locator("li", has_text="Wed, Mar 11")
-    expect(copied).to_contain_text("Not available all day")
+    expect(copied.locator("p")).to_have_text("Not available all day")
     expect(page.locator("#week-title")).to_be_in_viewport()
+    zone = page.get_by_label("Zone of this calendar").bounding_box()
+    assert zone
+    assert zone["width"] > 250, "the zone's name is cut"
+    page.get_by_role("button", name="Make an address").click()
+    address = page.get_by_label("Calendar address")
+    expect(address.locator("xpath=../..").get_by_role("button", name="Copy")).to_be_visible()
 
 
 def test_a_question_says_what_its_answers_do_and_half_a_template_is_kept(
@@ -154,6 +165,7 @@ def test_one_goes_from_what_waits_to_the_next(person: Person, house: House) -> N
     seventh = rows.nth(6).get_by_role("link")
     seventh.scroll_into_view_if_needed()
     frame = page.locator(".split-list")
+    expect(frame.get_by_role("navigation", name="Pages")).to_have_count(0)  # one page has none to go to
     was = frame.evaluate("list => list.scrollTop")
     assert was > 100
     name = seventh.inner_text().partition(",")[0]
@@ -171,7 +183,7 @@ def test_one_goes_from_what_waits_to_the_next(person: Person, house: House) -> N
         assert not overlap(page, ".notice", "#thread .delivery >> nth=-1")
         assert not overlap(page, ".notice", "#reply-body")
 
-    page.get_by_label("Text to the lead").last.fill("Hi, yes: come by.")
+    page.locator("#reply-body").fill("Hi, yes: come by.")
     page.get_by_role("button", name="Send", exact=True).click()
     gone_out("on its way")
     onward = page.locator(".notice").get_by_role("link", name="Next that waits")
@@ -184,6 +196,8 @@ def test_one_goes_from_what_waits_to_the_next(person: Person, house: House) -> N
     page.goto("/agent/inbox?status=draft")
     seen = []
     rows.first.get_by_role("link").click()
+    expect(page.get_by_label("Text of the draft")).to_have_count(1)
+    expect(page.get_by_label("Text to the lead")).to_have_attribute("id", "reply-body")
     for act in ("Approve and send", "Reject", "Approve and send"):
         expect(page.locator("#next-up")).to_be_visible()
         seen.append(page.get_by_role("heading", level=1).inner_text())
@@ -204,7 +218,8 @@ def test_one_goes_from_what_waits_to_the_next(person: Person, house: House) -> N
 
 def overlap(page: Page, one: str, other: str) -> bool:
     a, b = (page.locator(each).bounding_box() for each in (one, other))
-    assert a and b
+    assert a
+    assert b
     return (
         a["x"] < b["x"] + b["width"]
         and b["x"] < a["x"] + a["width"]

@@ -267,6 +267,9 @@ def test_outcomes_are_one_tap_and_say_why_they_can_not_be(person: Person, house:
         shown.goto(f"/admin/inbox/{each}")
     page.get_by_role("button", name="Not interested").click()
     told(page, "not interested")
+    back = page.get_by_role("button", name="Take it back").bounding_box()
+    assert back is not None
+    assert back["height"] < 50, "in one line"
     page.get_by_role("button", name="Take it back").click()
     told(page, "Taken back")
     assert outcome_of(house, each) == was

@@ -280,7 +280,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (sent && xhr.status < 300) forget(asked.elt);
   before = {
     y: window.scrollY, path: location.pathname, keys: keyboardIn(target), sent, opened: sent ? openIn(target) : [],
-    list: list()?.dataset.list, row: list()?.scrollTop,
+    list: list()?.dataset.list, row: list()?.scrollTop, place: document.getElementById("side")?.scrollTop,
   };
   swaps += 1;
   shownSince = awaited.get(xhr) ?? Date.now();
@@ -292,6 +292,7 @@ document.addEventListener("htmx:afterSwap", () => {
   const folds = foldsIn(document.getElementById("main"));
   for (const words of before.opened) folds.get(words)?.setAttribute("open", "");
   window.scrollTo(0, before.y);
+  if (before.place) document.getElementById("side").scrollTop = before.place;
   if (before.list !== undefined && before.list === list()?.dataset.list) list().scrollTop = before.row;
   if (before.sent) showMade();
 });
@@ -301,8 +302,10 @@ const list = () => document.querySelector("[data-list]");
 
 // What an answer made, or leads to, is in sight: its notice names it.
 function showMade() {
-  const at = document.querySelector("#notices [data-at]")?.dataset.at;
-  if (at) document.getElementById(at)?.scrollIntoView({ block: "nearest" });
+  const { at } = document.querySelector("#notices [data-at]")?.dataset ?? {};
+  const made = at ? document.getElementById(at) : null;
+  made?.scrollIntoView({ block: "nearest" });
+  return Boolean(made);
 }
 
 document.addEventListener("htmx:afterSettle", (event) => {
@@ -318,7 +321,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   before = null;
   const asked = event.detail.requestConfig;
   if ((asked?.verb === "get" && asked.triggeringEvent?.type === "click") || (was && was.path !== location.pathname)) {
-    if (!location.hash) window.scrollTo(0, 0);
+    if (!location.hash && !(was?.sent && showMade())) window.scrollTo(0, 0);
     (main.querySelector("[data-focus]") ?? main).focus({ preventScroll: true });
   } else if (was && asked?.verb === "post") {
     giveKeyboard(main, was.keys);

@@ -71,6 +71,13 @@ def test_an_invitation_leads_to_this_stacks_console_unless_another_is_named(envi
     assert named.invite.base_url == "https://console.example.com"
 
 
+def test_secret_addresses_are_of_the_host_invitations_lead_to(environ: dict[str, str]) -> None:
+    planned = _sandbox(environ)
+    assert planned.settings.api.base_url == planned.settings.invite.base_url
+    named = _sandbox(environ | {"BETTER_AUTH_URL": "https://api.example.com"}).settings
+    assert named.api.base_url == "https://api.example.com"
+
+
 def test_what_a_person_chose_about_sending_and_the_administrator_stays(environ: dict[str, str]) -> None:
     environ |= {
         "PLATFORM_DEFAULT_SEND_MODE": "draft_only",
