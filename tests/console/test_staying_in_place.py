@@ -59,7 +59,8 @@ def test_an_answer_leaves_the_reader_where_they_are_and_a_refusal_is_in_sight(
     expect(page.get_by_role("alert")).to_be_in_viewport()
     page.get_by_label("AM").first.check()
     page.get_by_role("button", name="Book").click()
-    expect(page.locator("#lead-name")).to_be_in_viewport()
+    expect(page.locator("#notices")).to_contain_text("send the reply below")
+    expect(page.locator("#reply-body")).to_be_in_viewport()
 
 
 def test_the_way_back_is_one_step_whatever_was_done_meanwhile(person: Person, day: House) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 
+from api.console.assets import static_file
 from api.console.inbox_words import delivery_text, intent_text, reason_text
 from api.console.times import until
 from api.console.wording import field_text, words
@@ -63,3 +67,13 @@ def test_what_is_wrong_with_a_field_is_a_sentence(detail: str, said: str) -> Non
 def test_no_reason_is_said_in_codes() -> None:
     assert reason_text("escalate_ambiguous_intent") == "It is unclear what the lead wants"
     assert reason_text("escalate_something_new") == "Something new"
+
+
+def test_files_are_served_without_their_comments() -> None:
+    script, style = (asyncio.run(static_file(name)).body for name in ("console.js", "console.css"))
+    assert not re.search(rb"(?m)^\s*//", script)
+    assert b"/*" not in style
+    for kept in (b'"use strict";', b"new URL(xhr.responseURL)", b"function refresh()"):
+        assert kept in bytes(script)
+    for kept in (b":root {", b".theme { display: flex; }"):
+        assert kept in bytes(style)

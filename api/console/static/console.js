@@ -249,7 +249,7 @@ function forget(form) {
 }
 
 // After a change of page the reader starts at its top. After an answer of a form they stay where they were, unless the
-// form led elsewhere, or something was refused: then the reason is brought into sight.
+// form led elsewhere, or something was refused or made: then the reason, or what was made, is brought into sight.
 let before = null;
 let swaps = 0;
 
