@@ -64,7 +64,7 @@ def test_units_are_assigned_one_by_one_and_many_at_once(person: Person, day: Hou
     asked.get_by_role("button", name="Unassign").click()
     expect(page.get_by_role("status").filter(has_text="is unassigned")).to_be_visible()
     assert _agents_of(day, "Maple Court 2B") == []
-    expect(rows.locator("[data-label='Last change']")).to_have_text("now")
+    expect(rows.locator("[data-label='Last change']")).to_have_text("just now")
     page.get_by_role("button", name="Dismiss").click()
     page.get_by_role("link", name="Edit Maple Court 2B").click()
     expect(form.get_by_label("Listing")).to_have_value(re.compile("."))
