@@ -75,9 +75,7 @@ def test_figures_say_what_they_count(house: House) -> None:
     today = read(house.page("admin", "/admin/today"))
     assert "need a person not yet answered, of all days" in today
     figures = read(house.page("admin", "/admin/observability"))
-    assert (
-        "handed over and not ended, of all days, answered or not" in figures
-    )
+    assert "handed over and not ended, of all days, answered or not" in figures
     assert "drafts and held replies, of all days" in figures
     assert "messages from leads in 24 hours" in figures
     assert "replies sent in 24 hours" in figures
