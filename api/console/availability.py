@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Request, Response
 from sqlalchemy import Connection
 
+from api.answers import CreatedAnswer
 from api.auth.access import Scope
 from api.console.access import Administrator, Viewer
 from api.console.forms import Form, FormData, attempt, parse
@@ -292,7 +293,7 @@ def _anchor(made: Any) -> str:
     """Where on the page the row is that was just written."""
     if isinstance(made, rules.SavedRuleAnswer):
         return f"#rule-{made.rule_id}"
-    return f"#exception-{made.id}" if isinstance(made, overrides.CreatedAnswer) else ""
+    return f"#exception-{made.id}" if isinstance(made, CreatedAnswer) else ""
 
 
 async def _delete_exception(viewer: Scope, services: Services, calendar: Calendar, slot_id: UUID) -> Any:
