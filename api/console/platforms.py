@@ -281,7 +281,7 @@ def _why(policy: PolicyAnswer, stopped: bool) -> str:
     if not policy.is_active:
         return "Off: its inbox is not read and nothing is sent."
     if stopped:
-        return "Sending is stopped: replies wait until it is let go on."
+        return "Sending is stopped: replies wait until it is resumed."
     if policy.send_mode == "auto_send":
         return "Replies that pass every rule go out by themselves."
     if policy.release_stage == "shadow":

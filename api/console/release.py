@@ -97,7 +97,7 @@ async def _change(viewer: Administrator, form: Form, services: Services) -> str:
         case "kill":
             killed = await release.kill(viewer.identity, parse(release.KillBody, reason), services)
             return (
-                "Stopped: all sending. It is let go on at the top of this page."
+                "Stopped: all sending. Sending is resumed at the top of this page."
                 if killed.engaged
                 else "All sending was stopped already."
             )

@@ -73,7 +73,7 @@ def test_figures_say_what_they_count(house: House) -> None:
     fill_inbox(house)
     house.clock.forward(timedelta(minutes=1))
     today = read(house.page("admin", "/admin/today"))
-    assert "need a person not yet answered, of all days" in today
+    assert "wait for a person" in today
     figures = read(house.page("admin", "/admin/observability"))
     assert "handed over and not ended, of all days, answered or not" in figures
     assert "drafts and held replies, of all days" in figures
