@@ -17,6 +17,7 @@ from typing import Protocol
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
@@ -27,6 +28,14 @@ from leasebot_pipeline.storage.server import EmbeddedServer
 # A loaded machine is slow, not wrong: pytest's own timeout is the bound of a test.
 hypothesis.settings.register_profile("leasebot", deadline=None)
 hypothesis.settings.load_profile("leasebot")
+
+# Structlog's own set-up, but for how it draws tracebacks: with all locals of all frames, for seconds each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 _numbers = count(1)
 # Several sessions (xdist workers, two checkouts) may share a given server.
