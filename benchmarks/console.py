@@ -334,17 +334,12 @@ def whole_page(browser: Browser, path: str) -> dict[str, int]:
     return sizes | {"all": sum(sizes.values())}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--conversations", type=int, default=10_000)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--only", default="", help="of the pages only those whose name has this in it")
-    parser.add_argument("--folder", type=Path, help="where the server's files go, for example in memory")
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=args.folder, ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedServer(Path(folder), durable=False) as server:
+@contextmanager
+def loaded_console(conversations: int, folder: Path | None = None) -> Iterator[tuple[int, Loaded]]:
+    """The port of an API over a database of its own with that many conversations."""
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o755)
+        with EmbeddedServer(Path(place), durable=False) as server:
             with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
                 conn.execute("CREATE DATABASE console")
             engine = create_engine(
@@ -353,10 +348,22 @@ def main() -> None:
                 pool_size=1,
                 statement_timeout=timedelta(hours=1),
             )
-            loaded = fill(engine, args.conversations, datetime.now(UTC))
+            loaded = fill(engine, conversations, datetime.now(UTC))
             engine.dispose()
             with served(server.url("console")) as port:
-                result = run(port, loaded, args.rounds, args.only)
+                yield port, loaded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--conversations", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--only", default="", help="of the pages only those whose name has this in it")
+    parser.add_argument("--folder", type=Path, help="where the server's files go, for example in memory")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    with loaded_console(args.conversations, args.folder) as (port, loaded):
+        result = run(port, loaded, args.rounds, args.only)
     result["load"] = [round(one, 1) for one in os.getloadavg()]
     if args.json:
         print(json.dumps(result))

@@ -9,19 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import tempfile
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import psycopg
-from console import Loaded, figures, fill, served
+from console import Loaded, figures, loaded_console
 from playwright.sync_api import Page, sync_playwright
 
 from leasebot_pipeline.platforms.browser_launch import find_executable
 from leasebot_pipeline.platforms.options import RuntimeOptions
-from leasebot_pipeline.storage.engine import create_engine
-from leasebot_pipeline.storage.server import EmbeddedServer
 
 WIDTH, HEIGHT = 375, 812
 
@@ -76,27 +71,14 @@ def main() -> None:
     found = find_executable(
         RuntimeOptions(data_dir=Path("var"), environ={}, runtime="playwright"), headless=True
     )
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as playwright:
-        Path(folder).chmod(0o755)
-        with EmbeddedServer(Path(folder), durable=False) as server:
-            with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
-                conn.execute("CREATE DATABASE console")
-            engine = create_engine(
-                server.url("console"),
-                application_name="benchmark",
-                pool_size=1,
-                statement_timeout=timedelta(hours=1),
-            )
-            loaded = fill(engine, args.conversations, datetime.now(UTC))
-            engine.dispose()
-            with served(server.url("console")) as port:
-                base = f"http://127.0.0.1:{port}"
-                browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-                context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, has_touch=True)
-                name, _, value = loaded.cookies["admin"].partition("=")
-                context.add_cookies([{"name": name, "value": value, "url": base}])
-                result = run(context.new_page(), base, loaded, args.rounds)
-                browser.close()
+    with loaded_console(args.conversations) as (port, loaded), sync_playwright() as playwright:
+        base = f"http://127.0.0.1:{port}"
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, has_touch=True)
+        name, _, value = loaded.cookies["admin"].partition("=")
+        context.add_cookies([{"name": name, "value": value, "url": base}])
+        result = run(context.new_page(), base, loaded, args.rounds)
+        browser.close()
     result["load"] = [round(one, 1) for one in os.getloadavg()]
     if args.json:
         print(json.dumps(result))
